@@ -1,0 +1,180 @@
+#ifndef POSTKASSE_NET_LINK_H
+#define POSTKASSE_NET_LINK_H
+
+/*
+ * The link between a front and a core: WebSocket (RFC 6455, libwslay), each binary message one
+ * pk.Frame (proto/link.proto), over a Unix socket or mutual TLS. One implementation for both ends;
+ * everything here runs in the thread of the loop it was made with.
+ *
+ * The front's end (struct link) reconnects by itself with back-off. A call that was under way when
+ * the connection broke is sent again when its kind allows that, and otherwise ends with
+ * E_UNAVAILABLE:
+ *   LINK_ONCE        never sent again
+ *   LINK_REPEAT      carries a repeat_id; sent again to the same instance of the core, which then
+ *                    gives the first reply again (it remembers replies for LINK_REPEAT_MEMORY_MS)
+ *   LINK_IDEMPOTENT  sent again to any instance; only for calls without a session, and without a
+ *                    stream
+ * Calls that belong to a mailbox session are LINK_ONCE: net/session.h opens the session again and
+ * repeats what it may.
+ *
+ * Nothing is sent past credit: a core streams at most the bytes that the front granted, a front
+ * uploads at most the bytes that the core granted; each side may overdraw by one piece of at most
+ * LINK_PIECE_MAX bytes. So neither end buffers more than it asked for.
+ */
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+enum {
+	LINK_VERSION = 1,
+	LINK_PIECE_MAX = 256 * 1024,         /* bytes of body in one frame of an upload or stream */
+	LINK_MESSAGE_MAX = 16 * 1024 * 1024, /* one frame; more closes the connection */
+	LINK_CREDIT = 1024 * 1024,           /* a stream's first credit unless the caller says else */
+	LINK_REPEAT_MEMORY_MS = 10 * 60 * 1000,
+	LINK_DEADLINE_MS = 60 * 1000,
+};
+
+/* Copies a message to wire form. Never fails but for memory. */
+void link_pack(struct buf *out, const ProtobufCMessage *message);
+/* NULL when the bytes do not parse (a peer's fault: E_INVALID). Freed with
+ * protobuf_c_message_free_unpacked(message, NULL). */
+ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes);
+
+/* ---------------------------------------------------------------- the front's end */
+
+struct link;
+struct link_call;
+
+struct link_target {
+	const char *unix_path; /* this, or: */
+	const char *host;      /* a numeric address */
+	uint16_t port;
+	struct tls_context *tls;   /* with host; borrowed */
+	const char *role;          /* our own role, told in Hello */
+	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; (uint32_t)-1 for any */
+};
+
+struct link_handlers {
+	void *ctx;
+	/* An event of the core; body is borrowed. */
+	void (*event)(void *ctx, uint32_t method, struct str body);
+	/* Connected (same_instance tells whether it is the core process from before; false the first
+	 * time) or lost. May be NULL. */
+	void (*state)(void *ctx, bool connected, bool same_instance);
+};
+
+/* Starts connecting at once. target's strings are copied. */
+struct link *link_new(struct loop *loop, const struct log *log, const struct link_target *target,
+                      const struct link_handlers *handlers);
+/* An already connected pair of sockets instead of an address: no reconnection. Takes fd. */
+struct link *link_new_fd(struct loop *loop, const struct log *log, int fd, const char *role,
+                         const struct link_handlers *handlers);
+/* All calls under way end with E_CANCELLED first. */
+void link_free(struct link *link);
+bool link_connected(const struct link *link);
+
+enum link_kind { LINK_ONCE, LINK_REPEAT, LINK_IDEMPOTENT };
+
+struct link_request {
+	uint32_t method;
+	const ProtobufCMessage *body; /* packed before link_call returns */
+	enum link_kind kind;
+	int64_t deadline_ms; /* from now; 0: LINK_DEADLINE_MS; while a stream waits for our
+	                                 credit it does not run */
+	uint64_t credit;     /* for streams; 0: LINK_CREDIT */
+	struct str upload;   /* borrowed until the call ends; sent as the core grants */
+	void *ctx;
+	/* One piece of a stream, borrowed. May be NULL for calls without a stream. */
+	void (*chunk)(void *ctx, struct link_call *call, struct str body);
+	/* Exactly once, always from the loop (never from inside link_call); the call is gone when it
+	 * returns. error 0: body is the reply. Otherwise text is the reason. */
+	void (*reply)(void *ctx, int error, struct str text, struct str body);
+};
+
+/* Never fails: what cannot be sent ends in reply. Waits in a queue while not connected, until the
+ * deadline. */
+struct link_call *link_call(struct link *link, const struct link_request *request);
+/* More credit for the stream. */
+void link_call_grant(struct link_call *call, uint64_t bytes);
+/* Forgets the call without reply being called; the core is told. */
+void link_call_cancel(struct link_call *call);
+
+/* For the command line and tests: makes the call and runs the loop until its reply. body is
+ * appended to reply_body. Returns the call's error, its text in info. */
+int link_call_wait(struct link *link, struct loop *loop, const struct link_request *request,
+                   struct buf *reply_body, struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- the core's end */
+
+struct link_server;
+struct link_peer;    /* one connected front */
+struct link_inbound; /* one request of it */
+
+/* Who may connect over Unix, by user id; the role that a peer claims must be of its user id. When
+ * all our processes share one user every listed role is believed. */
+struct link_allowed {
+	const char *role;
+	uint32_t uid;
+};
+
+struct link_server_options {
+	const char *role;                   /* our own */
+	const struct link_allowed *allowed; /* borrowed for the server's life */
+	size_t allowed_count;
+	struct tls_context *tls;              /* for TLS listeners; borrowed */
+	const char *const *allowed_addresses; /* numeric; NULL-terminated; for TLS listeners */
+	uint64_t upload_total_max;            /* bytes of uploads held at once, over all peers; past it
+	                                        no more upload is granted until some are done */
+	uint64_t upload_max;                  /* of one request: more is E_TOO_LARGE */
+};
+
+struct link_server_handlers {
+	void *ctx;
+	/* A complete request (upload included). The handler owns it and must end it with exactly one
+	 * link_reply..., at once or later. */
+	void (*request)(void *ctx, struct link_inbound *request);
+	/* The front gave more credit for a stream that was out of it. May be NULL. */
+	void (*credit)(void *ctx, struct link_inbound *request);
+	/* The front is not interested any more or gone; a reply is still due and goes nowhere. */
+	void (*cancelled)(void *ctx, struct link_inbound *request);
+	void (*peer_up)(void *ctx, struct link_peer *peer);
+	/* The last word about this peer; its requests have been reported cancelled. */
+	void (*peer_down)(void *ctx, struct link_peer *peer);
+};
+
+struct link_server *link_server_new(struct loop *loop, const struct log *log,
+                                    const struct link_server_options *options,
+                                    const struct link_server_handlers *handlers);
+void link_server_free(struct link_server *server);
+/* Listens on fd too (a Unix socket, or TCP for TLS). */
+void link_server_listen(struct link_server *server, int fd, bool tls);
+/* Serves one already connected descriptor: socketpairs of the command line and tests. */
+void link_server_add_fd(struct link_server *server, int fd);
+
+const char *link_peer_role(const struct link_peer *peer);
+/* For the core's own bookkeeping. */
+void link_peer_set_data(struct link_peer *peer, void *data);
+void *link_peer_data(const struct link_peer *peer);
+void link_event(struct link_peer *peer, uint32_t method, const ProtobufCMessage *body);
+
+uint32_t link_inbound_method(const struct link_inbound *request);
+struct str link_inbound_body(const struct link_inbound *request);   /* borrowed until the reply */
+struct str link_inbound_upload(const struct link_inbound *request); /* likewise */
+struct link_peer *link_inbound_peer(const struct link_inbound *request); /* NULL once it is gone */
+void link_inbound_set_data(struct link_inbound *request, void *data);
+void *link_inbound_data(const struct link_inbound *request);
+
+/* Sends one piece (packed form, at most LINK_PIECE_MAX and a little). Takes the memory of body over.
+ * Returns true while credit is left; after false wait for the credit handler. */
+bool link_chunk(struct link_inbound *request, struct buf *body);
+void link_reply(struct link_inbound *request, const ProtobufCMessage *body);
+/* As link_reply with an already packed body, whose memory it takes. */
+void link_reply_packed(struct link_inbound *request, struct buf *body);
+void link_reply_error(struct link_inbound *request, int error, const char *text);
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef POSTKASSE_NET_ROLE_H
+#define POSTKASSE_NET_ROLE_H
+
+/*
+ * What a process of ours has in hand when it starts: the supervisor made the sockets, read the
+ * configuration, the certificate and the host key, and passed them down; the process has dropped its
+ * rights and is in its sandbox by the time its xyz_run(struct role *) is called.
+ */
+
+#include "base/config.h"
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct role_socket {
+	const char *name; /* "imap", "imaps", "smtp", "submission", "link", "link-tls", ... */
+	int fd;           /* listening, non-blocking, close-on-exec */
+};
+
+struct role {
+	const char *name; /* "imap", "smtp", "store", "directory" */
+	struct loop *loop;
+	struct log *log;
+	struct config *config;
+	struct role_socket *sockets;
+	size_t socket_count;
+	struct tls_context *tls;      /* for clients of a front; NULL in cores */
+	struct tls_context *link_tls; /* mutual TLS for links between hosts; NULL where not set up */
+	struct secret *host_key;      /* cores only */
+	/* Set by the process, called in the loop's thread. reload: config, tls and link_tls have been
+	 * replaced (the old config and contexts stay valid until the call returns). stop: finish what is
+	 * under way, tell clients, then call loop_stop; the supervisor kills after a grace period. */
+	void (*on_reload)(void *ctx);
+	void (*on_stop)(void *ctx);
+	void *ctx;
+};
+
+/* The listening descriptor of that name, or -1. */
+int role_socket(const struct role *role, const char *name);
+
+#endif
