@@ -85,7 +85,7 @@ void iso8601_format(int64_t realtime_us, char ret[ISO8601_SIZE])
 	const int64_t first = -62167219200; /* 0000-01-01 */
 	const int64_t last = 253402300799;  /* 9999-12-31 */
 	int64_t seconds = realtime_us / 1000000 - (realtime_us % 1000000 < 0);
-	int64_t ms = (realtime_us - seconds * 1000000) / 1000;
+	int64_t ms = (realtime_us % 1000000 + 1000000) % 1000000 / 1000;
 	if (seconds < first || seconds > last) {
 		seconds = seconds < first ? first : last;
 		ms = 0;
