@@ -35,8 +35,8 @@ class Program:
             CMOCKA_MESSAGE_OUTPUT="TAP",
             ASAN_OPTIONS="detect_leaks=1:abort_on_error=1:disable_coredump=1",
             UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
-            POSTKASSE_BUILD=build,
-            POSTKASSE_NODE=NODE,
+            TEST_BUILD=build,
+            TEST_NODE=NODE,
             PYTHONDONTWRITEBYTECODE="1",
         )
         start = time.monotonic()

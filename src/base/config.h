@@ -36,6 +36,10 @@ struct config_option {
 /* The table, sorted by section as in the manual; *ret_count entries. */
 const struct config_option *config_options(size_t *ret_count);
 
+enum { CONFIG_NUMBER_SIZE = 24 };
+/* A number of a type in the form that the file has, in the largest unit that divides it ("50M"). */
+void config_format_number(enum config_type type, int64_t number, char ret[CONFIG_NUMBER_SIZE]);
+
 struct config;
 
 /* All defaults. */
