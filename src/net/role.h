@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "crypto/secret.h"
+#include "net/link.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
@@ -28,6 +29,9 @@ struct role {
 	struct tls_context *tls;      /* for clients of a front; NULL in cores */
 	struct tls_context *link_tls; /* mutual TLS for links between hosts; NULL where not set up */
 	struct secret *host_key;      /* cores only */
+	/* Cores only: who may connect to the Unix socket "link", for struct link_server_options. */
+	const struct link_allowed *allowed;
+	size_t allowed_count;
 	/* Set by the process, called in the loop's thread. reload: config, tls and link_tls have been
 	 * replaced (the old config and contexts stay valid until the call returns). stop: finish what is
 	 * under way, tell clients, then call loop_stop; the supervisor kills after a grace period. */
