@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Fronts on one host, cores on another, mutual TLS between them, and the link cut at bad moments.
+
+The two hosts are two services with their own folders; a relay on 127.0.0.2 stands for the network and can
+be cut. A third service shows that a wrong authority and a foreign address get nowhere.
+"""
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from service import Service, Tap, free_ports, message, wait_for  # noqa: E402
+
+ADDRESS = "hello@example.test"
+
+
+class Relay:
+    """Forwards TCP; cut() drops every connection and refuses new ones until mend()."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.2", 0))
+        self.listener.listen(64)
+        self.port = self.listener.getsockname()[1]
+        self.connections = []
+        self.is_cut = False
+        self.upstream = self.downstream = 0
+        self.cut_after = None  # (attribute, bytes): cuts by itself when that much has passed
+        self.cuts = 0
+        self.lock = threading.Lock()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.is_cut:
+                near.close()
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                near.close()
+                continue
+            with self.lock:
+                self.connections += [near, far]
+            for source, sink, counter in ((near, far, "upstream"), (far, near, "downstream")):
+                threading.Thread(target=self.pump, args=(source, sink, counter), daemon=True).start()
+
+    def pump(self, source, sink, counter):
+        try:
+            while True:
+                piece = source.recv(65536)
+                if not piece:
+                    break
+                sink.sendall(piece)
+                setattr(self, counter, getattr(self, counter) + len(piece))
+                if self.cut_after and self.cut_after[0] == counter \
+                        and getattr(self, counter) >= self.cut_after[1]:
+                    self.cut()
+        except OSError:
+            pass
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        with self.lock:
+            self.is_cut, self.cut_after = True, None
+            self.cuts += 1
+            for connection in self.connections:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                connection.close()
+            self.connections = []
+
+    def mend(self):
+        self.is_cut = False
+
+
+def openssl(*arguments, cwd):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=cwd)
+
+
+def make_authority(folder, name):
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+            "30", "-subj", f"/CN={name} authority", "-keyout", f"{name}-ca.key", "-out",
+            f"{name}-ca.pem", cwd=folder)
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr", cwd=folder)
+    openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{name}-ca.pem", "-CAkey", f"{name}-ca.key",
+            "-CAcreateserial", "-days", "30", "-out", f"{name}.pem", cwd=folder)
+    os.chmod(os.path.join(folder, f"{name}.key"), 0o600)
+    return {
+        "link_tls_certificate_file": os.path.join(folder, f"{name}.pem"),
+        "link_tls_key_file": os.path.join(folder, f"{name}.key"),
+        "link_tls_ca_file": os.path.join(folder, f"{name}-ca.pem"),
+    }
+
+
+class Hosts:
+    def __init__(self):
+        store_port, directory_port = free_ports(2)
+        import tempfile
+        self.folder = tempfile.TemporaryDirectory(prefix="postkasse-test-ca-")
+        good = make_authority(self.folder.name, "good")
+        self.bad = make_authority(self.folder.name, "bad")
+        self.cores = Service({
+            "roles": "directory store", "store_listen": f"127.0.0.1:{store_port}",
+            "directory_listen": f"127.0.0.1:{directory_port}",
+            "link_allowed_addresses": "127.0.0.1", **good})
+        self.store = Relay(store_port)
+        self.directory = Relay(directory_port)
+        self.ports = (store_port, directory_port)
+        self.good = good
+        self.fronts = self.make_fronts(good)
+        self.password = self.cores.add_alias(ADDRESS)
+
+    def make_fronts(self, certificates, **more):
+        return Service({
+            "roles": "imap smtp", "store_address": f"127.0.0.2:{self.store.port}",
+            "directory_address": f"127.0.0.2:{self.directory.port}", **certificates, **more},
+            domain=None)
+
+    def stop(self):
+        self.fronts.stop()
+        self.cores.stop()
+
+
+HOSTS = Hosts()
+
+
+def big_message(size, seed):
+    import random
+    rng = random.Random(seed)
+    words = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randrange(3, 9)))
+             for _ in range(5000)]
+    lines = []
+    total = 0
+    while total < size:
+        line = " ".join(rng.choice(words) for _ in range(11))
+        lines.append(line)
+        total += len(line) + 2
+    return message(seed, f"Big {seed}", "\r\n".join(lines) + "\r\n")
+
+
+def test_mail_goes_through_hosts_that_share_nothing_but_the_link():
+    sent = message(1, "Far away")
+    HOSTS.fronts.send(ADDRESS, sent)
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    assert client.select("INBOX")[1] == [b"1"]
+    assert client.fetch("1", "(BODY.PEEK[])")[1][0][1].endswith(sent)
+    client.logout()
+
+
+def test_a_fetch_goes_on_after_a_cut():
+    sent = big_message(12_000_000, 2)
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    assert client.append("Archive", "", None, sent)[0] == "OK"
+    assert client.append("Archive", "", None, message(3, "After it"))[0] == "OK"
+    client.select("Archive")
+    HOSTS.store.cut_after = ("downstream", HOSTS.store.downstream + 3_000_000)
+    cuts = HOSTS.store.cuts
+
+    def mend():
+        wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
+        time.sleep(0.3)
+        HOSTS.store.mend()
+    mender = threading.Thread(target=mend)
+    mender.start()
+    data = client.fetch("1:2", "(BODY.PEEK[])")[1]
+    mender.join()
+    bodies = [item[1] for item in data if isinstance(item, tuple)]
+    assert [hashlib.sha256(b).hexdigest() for b in bodies] == \
+        [hashlib.sha256(b).hexdigest() for b in (sent, message(3, "After it"))], \
+        [len(b) for b in bodies]
+    client.logout()
+
+
+def test_a_delivery_goes_on_after_a_cut_and_appears_once():
+    for seed, online in ((4, False), (5, True)):
+        sent = big_message(6_000_000, seed)
+        watcher = None
+        if online:
+            watcher = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+            watcher.select("INBOX")
+        HOSTS.store.cut_after = ("upstream", HOSTS.store.upstream + 2_000_000)
+        cuts = HOSTS.store.cuts
+
+        def mend():
+            wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
+            time.sleep(0.3)
+            HOSTS.store.mend()
+        mender = threading.Thread(target=mend)
+        mender.start()
+        HOSTS.fronts.send(ADDRESS, sent)
+        mender.join()
+        client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+        client.select("INBOX")
+        found = client.search(None, "SUBJECT", f'"Big {seed}"')[1][0].split()
+        assert len(found) == 1, found
+        raw = client.fetch(found[0], "(BODY.PEEK[])")[1][0][1]
+        assert raw.endswith(sent)
+        client.logout()
+        if watcher:
+            watcher.logout()
+
+
+def test_an_append_goes_on_after_a_cut_and_appears_once():
+    sent = big_message(6_000_000, 6)
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    HOSTS.store.cut_after = ("upstream", HOSTS.store.upstream + 2_000_000)
+    cuts = HOSTS.store.cuts
+
+    def mend():
+        wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
+        time.sleep(0.3)
+        HOSTS.store.mend()
+    mender = threading.Thread(target=mend)
+    mender.start()
+    status, data = client.append("Drafts", "", None, sent)
+    mender.join()
+    assert status == "OK", data
+    client.select("Drafts")
+    assert len(client.search(None, "SUBJECT", '"Big 6"')[1][0].split()) == 1
+    client.logout()
+
+
+def test_a_wrong_authority_gets_no_link():
+    wrong = HOSTS.make_fronts(HOSTS.bad)
+    try:
+        with wrong.smtp() as client:
+            client.ehlo()
+            client.mail("sender@example.org")
+            code, _ = client.rcpt(ADDRESS)
+            assert 400 <= code < 500, code
+    finally:
+        wrong.stop()
+
+
+def test_an_address_that_is_not_allowed_gets_no_handshake():
+    import ssl
+    s = socket.create_connection(("127.0.0.1", HOSTS.ports[0]), source_address=("127.0.0.3", 0))
+    context = ssl.create_default_context(cafile=HOSTS.good["link_tls_ca_file"])
+    context.check_hostname = False
+    context.load_cert_chain(HOSTS.good["link_tls_certificate_file"], HOSTS.good["link_tls_key_file"])
+    try:
+        context.wrap_socket(s)
+        raise AssertionError("a foreign address got a handshake")
+    except (ssl.SSLError, ConnectionError):
+        pass
+    finally:
+        s.close()
+
+
+if __name__ == "__main__":
+    try:
+        Tap(globals()).main()
+    finally:
+        HOSTS.stop()
