@@ -62,8 +62,10 @@ class Failed(Exception):
 
 
 class Service:
-    def __init__(self, options=None, start=True, folder=None, binary=BINARY, domain="example.test"):
+    def __init__(self, options=None, start=True, folder=None, binary=BINARY, domain="example.test",
+                 environment=None):
         self.binary = binary
+        self.environment = dict(os.environ, **(environment or {}))
         self.owned = tempfile.TemporaryDirectory(prefix="postkasse-test-") if folder is None else None
         self.folder = folder or self.owned.name
         os.chmod(self.folder, 0o755)
@@ -113,7 +115,8 @@ class Service:
 
     def run(self, *arguments, stdin="", check=True):
         command = [self.binary, "--config", self.config, *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120,
+                              env=self.environment)
         if check and done.returncode != 0:
             raise Failed(command, done)
         return done
@@ -133,7 +136,8 @@ class Service:
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
             [self.binary, "--config", self.config, "serve", "--ready-fd", str(ready_write)],
-            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, pass_fds=[ready_write])
+            stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, pass_fds=[ready_write],
+            env=self.environment, cwd=self.folder)
         os.close(ready_write)
         with os.fdopen(ready_read, "rb") as ready:
             watchdog = threading.Timer(WAIT, self.process.kill)
