@@ -18,9 +18,9 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("POSTKASSE_BUILD", os.path.join(ROOT, "build-check"))
+BUILD = os.environ.get("TEST_BUILD", os.path.join(ROOT, "build-check"))
 BINARY = os.path.join(BUILD, "postkasse")
-WAIT = float(os.environ.get("POSTKASSE_TEST_WAIT", "60"))
+WAIT = float(os.environ.get("TEST_WAIT", "60"))
 
 imaplib._MAXLINE = 100 * 1024 * 1024
 
