@@ -1,0 +1,357 @@
+/*
+ * A front that misbehaves: it links to the cores of a running service and sends what it likes, to get
+ * at a mailbox for which it has no session. Prints TAP.
+ *
+ *     rogue ROLE UID STORE-SOCKET DIRECTORY-SOCKET VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS
+ *
+ * The password of OWN-ADDRESS comes on standard input: a rogue front may well have users of its own,
+ * and with them it proves that its requests are right in all but the right to make them.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "crypto/secret.h"
+#include "net/link.h"
+
+#include "directory.pb-c.h"
+#include "store.pb-c.h"
+
+struct rogue {
+	struct loop *loop;
+	struct link *store;
+	struct link *directory;
+	char *victim;         /* mailbox id */
+	char *victim_address; /* owned by argv */
+	char *own_address;
+	Pk__LoginReply *own;
+	uint64_t own_session;
+	int number;
+	int failed;
+};
+
+static void result(struct rogue *r, bool good, const char *name, int error)
+{
+	r->number++;
+	r->failed += !good;
+	printf("%s %d - %s (%s)\n", good ? "ok" : "not ok", r->number, name, err_name(error));
+	fflush(stdout);
+}
+
+static int call(struct rogue *r, struct link *link, uint32_t method, const ProtobufCMessage *body,
+                struct str upload, struct buf *reply)
+{
+	struct errinfo info = {0};
+	struct link_request request = {
+		.method = method,
+		.body = body,
+		.kind = LINK_ONCE,
+		.deadline_ms = 10000,
+		.upload = upload,
+	};
+	return link_call_wait(link, r->loop, &request, reply, &info);
+}
+
+/* The request must be refused, with nothing in the answer. A core may also end such a link: then the
+ * next request waits until it is connected again. */
+static void refused(struct rogue *r, const char *name, struct link *link, uint32_t method,
+                    const ProtobufCMessage *body, struct str upload)
+{
+	struct buf reply BUF_AUTO;
+	buf_init(&reply, LINK_MESSAGE_MAX);
+	int rc = call(r, link, method, body, upload, &reply);
+	result(r, rc != 0 && rc != E_TIMEOUT && reply.len == 0, name, rc);
+}
+
+#define PACK(message) (&(message).base)
+#define NOTHING       STR("")
+
+static void refused_sessions(struct rogue *r, const char *what, uint64_t session)
+{
+	static const char *const names[] = {"select", "list",   "fetch",   "search", "changes",
+	                                    "store",  "copy",   "expunge", "close",  "status",
+	                                    "append", "create", "delete",  "rename"};
+	Pk__UidRange all = PK__UID_RANGE__INIT;
+	all.first = 1;
+	all.last = UINT32_MAX;
+	Pk__UidRange *ranges[] = {&all};
+	Pk__Section section = PK__SECTION__INIT;
+	Pk__Section *sections[] = {&section};
+
+	Pk__SelectRequest select = PK__SELECT_REQUEST__INIT;
+	select.session = session;
+	select.name = (char *)"INBOX";
+	Pk__SessionRequest plain = PK__SESSION_REQUEST__INIT;
+	plain.session = session;
+	Pk__FetchRequest fetch = PK__FETCH_REQUEST__INIT;
+	fetch.session = session;
+	fetch.folder = 1;
+	fetch.n_uids = 1;
+	fetch.uids = ranges;
+	fetch.items = UINT32_MAX;
+	fetch.n_sections = 1;
+	fetch.sections = sections;
+	Pk__SearchKey key = PK__SEARCH_KEY__INIT;
+	Pk__SearchRequest search = PK__SEARCH_REQUEST__INIT;
+	search.session = session;
+	search.folder = 1;
+	search.key = &key;
+	Pk__ChangesRequest changes = PK__CHANGES_REQUEST__INIT;
+	changes.session = session;
+	changes.folder = 1;
+	Pk__StoreRequest store = PK__STORE_REQUEST__INIT;
+	store.session = session;
+	store.folder = 1;
+	store.n_uids = 1;
+	store.uids = ranges;
+	Pk__CopyRequest copy = PK__COPY_REQUEST__INIT;
+	copy.session = session;
+	copy.folder = 1;
+	copy.n_uids = 1;
+	copy.uids = ranges;
+	copy.to = (char *)"Archive";
+	Pk__ExpungeRequest expunge = PK__EXPUNGE_REQUEST__INIT;
+	expunge.session = session;
+	expunge.folder = 1;
+	expunge.all = true;
+	Pk__FolderNameRequest name = PK__FOLDER_NAME_REQUEST__INIT;
+	name.session = session;
+	name.name = (char *)"INBOX";
+	Pk__Description description = PK__DESCRIPTION__INIT;
+	Pk__AppendRequest append = PK__APPEND_REQUEST__INIT;
+	append.session = session;
+	append.name = (char *)"INBOX";
+	append.description = &description;
+	Pk__FolderCreateRequest create = PK__FOLDER_CREATE_REQUEST__INIT;
+	create.session = session;
+	create.name = (char *)"Rogue";
+	Pk__FolderRenameRequest rename = PK__FOLDER_RENAME_REQUEST__INIT;
+	rename.session = session;
+	rename.from = (char *)"INBOX";
+	rename.to = (char *)"Rogue";
+	const struct {
+		uint32_t method;
+		const ProtobufCMessage *body;
+	} requests[] = {
+		{PK__STORE_METHOD__STORE_SELECT, PACK(select)},
+		{PK__STORE_METHOD__STORE_FOLDER_LIST, PACK(plain)},
+		{PK__STORE_METHOD__STORE_FETCH, PACK(fetch)},
+		{PK__STORE_METHOD__STORE_SEARCH, PACK(search)},
+		{PK__STORE_METHOD__STORE_CHANGES, PACK(changes)},
+		{PK__STORE_METHOD__STORE_STORE, PACK(store)},
+		{PK__STORE_METHOD__STORE_COPY, PACK(copy)},
+		{PK__STORE_METHOD__STORE_EXPUNGE, PACK(expunge)},
+		{PK__STORE_METHOD__STORE_CLOSE, PACK(plain)},
+		{PK__STORE_METHOD__STORE_FOLDER_STATUS, PACK(name)},
+		{PK__STORE_METHOD__STORE_APPEND, PACK(append)},
+		{PK__STORE_METHOD__STORE_FOLDER_CREATE, PACK(create)},
+		{PK__STORE_METHOD__STORE_FOLDER_DELETE, PACK(name)},
+		{PK__STORE_METHOD__STORE_FOLDER_RENAME, PACK(rename)},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+		char text[100];
+		snprintf(text, sizeof(text), "%s with %s", names[i], what);
+		struct str upload = requests[i].body == PACK(append) ? STR("Subject: x\r\n\r\n") : NOTHING;
+		refused(r, text, r->store, requests[i].method, requests[i].body, upload);
+	}
+}
+
+static Pk__OpenRequest open_request(struct rogue *r, char *mailbox)
+{
+	Pk__OpenRequest open = PK__OPEN_REQUEST__INIT;
+	open.mailbox = mailbox;
+	open.service = (char *)"imap";
+	open.mailbox_secret = r->own->mailbox_secret;
+	open.key_record = r->own->key_record;
+	return open;
+}
+
+static bool open_own(struct rogue *r)
+{
+	struct buf reply BUF_AUTO;
+	buf_init(&reply, LINK_MESSAGE_MAX);
+	Pk__OpenRequest open = open_request(r, r->own->mailbox);
+	int rc = call(r, r->store, PK__STORE_METHOD__STORE_OPEN, PACK(open), NOTHING, &reply);
+	Pk__OpenReply *opened = rc != 0 ? NULL
+	                                : (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor,
+	                                                               buf_str(&reply));
+	if (opened != NULL) {
+		r->own_session = opened->session;
+		pk__open_reply__free_unpacked(opened, NULL);
+	}
+	return opened != NULL;
+}
+
+static void rogue_imap(struct rogue *r)
+{
+	result(r, open_own(r), "its own user's mailbox opens, so the requests are well made", 0);
+	for (uint64_t guess = 0; guess < 8; guess++) {
+		uint64_t session = guess < 4 ? r->own_session + guess + 1 : UINT64_C(1) << (guess * 8);
+		char what[60];
+		snprintf(what, sizeof(what), "guessed session +%llu", (unsigned long long)guess);
+		refused_sessions(r, what, session);
+	}
+	Pk__OpenRequest open = open_request(r, r->victim);
+	refused(r, "open with its own secret and record", r->store, PK__STORE_METHOD__STORE_OPEN,
+	        PACK(open), NOTHING);
+	unsigned char zero[KEY_SIZE] = {0};
+	open.mailbox_secret = (ProtobufCBinaryData){sizeof(zero), zero};
+	refused(r, "open with a secret of zeros", r->store, PK__STORE_METHOD__STORE_OPEN, PACK(open),
+	        NOTHING);
+	open.mailbox_secret = (ProtobufCBinaryData){0, NULL};
+	open.key_record = (ProtobufCBinaryData){0, NULL};
+	refused(r, "open with nothing", r->store, PK__STORE_METHOD__STORE_OPEN, PACK(open), NOTHING);
+	open.mailbox = (char *)"../../../../etc/passwd00";
+	refused(r, "open with a path for an id", r->store, PK__STORE_METHOD__STORE_OPEN, PACK(open),
+	        NOTHING);
+
+	Pk__KeyRecordRequest record = PK__KEY_RECORD_REQUEST__INIT;
+	record.mailbox = r->victim;
+	record.mailbox_secret = r->own->mailbox_secret;
+	refused(r, "key record with its own secret", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD, PACK(record), NOTHING);
+	Pk__KeyRecordSetRequest set = PK__KEY_RECORD_SET_REQUEST__INIT;
+	set.mailbox = r->victim;
+	set.mailbox_secret = r->own->mailbox_secret;
+	set.key_record = r->own->key_record;
+	set.replaces = r->own->key_record;
+	refused(r, "set the key record with its own secret", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD_SET, PACK(set), NOTHING);
+}
+
+/* What only the command line may do, whatever the front's role. */
+static void rogue_administration(struct rogue *r)
+{
+	Pk__CreateRequest create = PK__CREATE_REQUEST__INIT;
+	create.mailbox = r->victim;
+	create.mailbox_secret = r->own->mailbox_secret;
+	create.key_record = r->own->key_record;
+	refused(r, "create over the victim", r->store, PK__STORE_METHOD__STORE_CREATE, PACK(create),
+	        NOTHING);
+	Pk__RekeyRequest rekey = PK__REKEY_REQUEST__INIT;
+	rekey.mailbox = r->victim;
+	rekey.mailbox_secret = r->own->mailbox_secret;
+	rekey.key_record = r->own->key_record;
+	refused(r, "re-key the victim", r->store, PK__STORE_METHOD__STORE_REKEY, PACK(rekey), NOTHING);
+	Pk__MailboxRequest remove_request = PK__MAILBOX_REQUEST__INIT;
+	remove_request.mailbox = r->victim;
+	refused(r, "remove the victim", r->store, PK__STORE_METHOD__STORE_REMOVE, PACK(remove_request),
+	        NOTHING);
+	Pk__AliasRequest alias = PK__ALIAS_REQUEST__INIT;
+	alias.address = r->victim_address;
+	refused(r, "list the victim's passwords", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_LIST, PACK(alias), NOTHING);
+	refused(r, "remove the victim's alias", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_REMOVE, PACK(alias), NOTHING);
+	Pk__PasswordCreateRequest password = PK__PASSWORD_CREATE_REQUEST__INIT;
+	password.address = r->victim_address;
+	refused(r, "a password for the victim", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_CREATE, PACK(password), NOTHING);
+	Pk__MailboxPublishRequest publish = PK__MAILBOX_PUBLISH_REQUEST__INIT;
+	publish.mailbox = r->victim;
+	publish.mailbox_secret = r->own->mailbox_secret;
+	publish.public_key = r->own->public_key;
+	refused(r, "publish its own key for the victim", r->directory,
+	        PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_PUBLISH, PACK(publish), NOTHING);
+}
+
+static void rogue_smtp(struct rogue *r)
+{
+	Pk__OpenRequest open = open_request(r, r->own->mailbox);
+	refused(r, "smtp opens a mailbox, even with its right secret", r->store,
+	        PK__STORE_METHOD__STORE_OPEN, PACK(open), NOTHING);
+	refused_sessions(r, "no session, as smtp", 1);
+}
+
+/* Bytes that are no message at all, to every method there is and some that are not. */
+static void rogue_garbage(struct rogue *r)
+{
+	static unsigned char junk[3000];
+	int answered = 0, calls = 0;
+	for (uint32_t method = 0; method < 130; method++) {
+		random_bytes(junk, sizeof(junk));
+		/* A message type whose field 1 is bytes: the packed form begins with a plausible tag. */
+		Pk__PasswordReply carrier = PK__PASSWORD_REPLY__INIT;
+		carrier.password = (ProtobufCBinaryData){method * 20, junk};
+		carrier.address = (char *)"\xff\xfe not text \x01";
+		for (int core = 0; core < 2; core++) {
+			struct buf reply BUF_AUTO;
+			buf_init(&reply, LINK_MESSAGE_MAX);
+			int rc = call(r, core == 0 ? r->store : r->directory, method, PACK(carrier), NOTHING,
+			              &reply);
+			calls++;
+			answered += rc != E_TIMEOUT;
+		}
+	}
+	result(r, answered == calls, "every piece of garbage gets an answer or an end", 0);
+}
+
+static bool login(struct rogue *r, const char *role)
+{
+	char password[200];
+	if (fgets(password, sizeof(password), stdin) == NULL)
+		return false;
+	password[strcspn(password, "\n")] = '\0';
+	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
+	request.address = r->own_address;
+	request.password = (ProtobufCBinaryData){strlen(password), (uint8_t *)password};
+	request.service = (char *)role;
+	request.remote = (char *)"192.0.2.1";
+	struct buf reply BUF_AUTO;
+	buf_init(&reply, LINK_MESSAGE_MAX);
+	int rc = call(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_LOGIN, PACK(request), NOTHING,
+	              &reply);
+	if (rc == 0)
+		r->own = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, buf_str(&reply));
+	return r->own != NULL;
+}
+
+static struct link *connect_to(struct rogue *r, const char *path, const char *role)
+{
+	struct link_target target = {.unix_path = path, .role = role, .allowed_peer_uid = (uint32_t)-1};
+	struct link_handlers handlers = {0};
+	return link_new(r->loop, NULL, &target, &handlers);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 8) {
+		fputs("usage: rogue ROLE UID STORE DIRECTORY VICTIM OWN-ADDRESS VICTIM-ADDRESS\n", stderr);
+		return 2;
+	}
+	const char *role = argv[1];
+	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
+	struct errinfo info;
+	must(crypto_init(&info) == 0);
+	if (uid != getuid() && (setgid(uid) != 0 || setuid(uid) != 0)) {
+		perror("rogue: setuid");
+		return 2;
+	}
+	struct rogue r = {
+		.loop = loop_new(),
+		.victim = argv[5],
+		.own_address = argv[6],
+		.victim_address = argv[7],
+	};
+	r.store = connect_to(&r, argv[3], role);
+	r.directory = connect_to(&r, argv[4], role);
+	result(&r, login(&r, "imap"), "logs in as its own user", 0);
+	if (r.own != NULL) {
+		if (strcmp(role, "imap") == 0)
+			rogue_imap(&r);
+		else
+			rogue_smtp(&r);
+		rogue_administration(&r);
+		rogue_garbage(&r);
+	}
+	printf("1..%d\n", r.number);
+	pk__login_reply__free_unpacked(r.own, NULL);
+	link_free(r.store);
+	link_free(r.directory);
+	loop_free(r.loop);
+	return r.failed == 0 && r.own != NULL ? 0 : 1;
+}
