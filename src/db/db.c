@@ -1,0 +1,359 @@
+#include "db/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "db/internal.h"
+#include "db/page_cipher.h"
+
+enum {
+	BUSY_TIMEOUT_MS = 5000,
+	PAGE_SIZE = 4096,
+	WAL_FRAME_SIZE = PAGE_SIZE + 24, /* SQLite file format, section 4.1 */
+};
+
+static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+static struct errinfo init_error;
+
+/* Freed memory is overwritten: a process-wide switch that only a connection reaches. */
+static int memory_security_on(struct errinfo *info)
+{
+	sqlite3 *any;
+	int rc = sqlite3_open_v2(":memory:", &any, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_exec(any, "PRAGMA memory_security=1", NULL, NULL, NULL);
+	}
+	sqlite3_close(any);
+	return rc == SQLITE_OK ? 0 : err_set(info, E_INTERNAL, "SQLite has no secure memory");
+}
+
+static void init_run(void)
+{
+	struct errinfo *info = &init_error;
+	/* A mailbox path is never a URI: one could carry "?key=", which means no encryption. */
+	if (sqlite3_config(SQLITE_CONFIG_URI, 0) != SQLITE_OK || sqlite3_initialize() != SQLITE_OK) {
+		err_set(info, E_INTERNAL, "SQLite does not start");
+		return;
+	}
+	if (page_cipher_register(info) == 0 && memory_security_on(info) == 0) {
+		info->error = 0;
+	}
+}
+
+int db_init(struct errinfo *info)
+{
+	pthread_once(&init_once, init_run);
+	if (init_error.error != 0 && info != NULL) {
+		*info = init_error;
+	}
+	return init_error.error;
+}
+
+int db_error_of(struct db *db, int sqlite_code)
+{
+	switch (sqlite_code) {
+	case SQLITE_CONSTRAINT_UNIQUE:
+	case SQLITE_CONSTRAINT_PRIMARYKEY:
+	case SQLITE_CONSTRAINT_ROWID:
+		return E_EXISTS;
+	}
+	switch (sqlite_code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return E_BUSY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_FORMAT:
+		return E_CORRUPT;
+	case SQLITE_FULL:
+		return E_NO_SPACE;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN: {
+		int errnum = sqlite3_system_errno(db->handle);
+		int error = errnum == 0 ? E_IO : err_from_errno(errnum);
+		return error == E_NO_SPACE || error == E_NOT_FOUND ? error : E_IO;
+	}
+	case SQLITE_READONLY:
+		return E_IO;
+	case SQLITE_INTERRUPT:
+		return E_CANCELLED;
+	case SQLITE_TOOBIG:
+		return E_TOO_LARGE;
+	case SQLITE_NOMEM:
+		return E_UNAVAILABLE;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+		return E_INVALID;
+	default:
+		return E_INTERNAL;
+	}
+}
+
+int db_fail(struct db *db, int sqlite_code, struct errinfo *info)
+{
+	int error = db_error_of(db, sqlite_code);
+	/* Messages of constraints name columns; others may quote what was searched for. */
+	bool named = (sqlite_code & 0xff) == SQLITE_CONSTRAINT;
+	return err_set(info, error, "database: %s",
+	               named ? sqlite3_errmsg(db->handle) : sqlite3_errstr(sqlite_code));
+}
+
+int db_error(struct db *db, struct errinfo *info)
+{
+	return db_fail(db, sqlite3_extended_errcode(db->handle), info);
+}
+
+/* After each commit: how many frames the WAL has. A smaller number than before means that SQLite
+ * began it anew, because all of it was checkpointed. */
+static int wal_committed(void *arg, sqlite3 *handle, const char *schema, int frames)
+{
+	struct db *db = arg;
+	(void)handle;
+	(void)schema;
+	if ((uint32_t)frames < db->wal_frames || (uint32_t)frames < db->wal_checkpointed) {
+		db->wal_checkpointed = 0;
+	}
+	db->wal_frames = (uint32_t)frames;
+	return SQLITE_OK;
+}
+
+uint64_t db_wal_bytes(const struct db *db)
+{
+	return (uint64_t)(db->wal_frames - db->wal_checkpointed) * WAL_FRAME_SIZE;
+}
+
+/* What the file system says about path: 0 and whether there is nothing in it yet. A file that is to
+ * be created is created here, so that it (and with it -wal and -shm) is never open to others; never
+ * opened here when it exists, since closing it would release SQLite's locks on it. */
+static int file_prepare(const char *path, unsigned flags, bool *ret_is_new, struct errinfo *info)
+{
+	struct stat st;
+	if ((flags & DB_CREATE) != 0) {
+		int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd >= 0) {
+			close(fd);
+			*ret_is_new = true;
+			return 0;
+		}
+		if (errno != EEXIST) {
+			int errnum = errno;
+			return err_set(info, err_from_errno(errnum), "database: cannot create: %s",
+			               strerror(errnum));
+		}
+	}
+	if (stat(path, &st) != 0) {
+		int errnum = errno;
+		return err_set(info, err_from_errno(errnum), "database: cannot open: %s", strerror(errnum));
+	}
+	if (!S_ISREG(st.st_mode)) {
+		return err_set(info, E_DENIED, "database: not a regular file");
+	}
+	*ret_is_new = st.st_size == 0;
+	if (st.st_size == 0 && (flags & DB_CREATE) == 0) {
+		return err_set(info, E_CORRUPT, "database: the file is empty");
+	}
+	return 0;
+}
+
+static int connection_key(struct db *db, const struct data_key *key, struct errinfo *info)
+{
+	unsigned char raw[RAW_KEY_SIZE];
+	if ((db->flags & DB_PLAIN) != 0) {
+#ifdef POSTKASSE_TEST_PLAIN
+		return 0;
+#else
+		return err_set(info, E_UNSUPPORTED, "database: this build has no unencrypted files");
+#endif
+	}
+	must(key != NULL);
+	page_cipher_raw_key(key, raw);
+	int rc = sqlite3_key_v2(db->handle, "main", raw, sizeof(raw));
+	wipe(raw, sizeof(raw));
+	return rc == SQLITE_OK ? 0 : db_fail(db, rc, info);
+}
+
+static int connection_configure(struct db *db, bool is_new, struct errinfo *info)
+{
+	sqlite3 *handle = db->handle;
+	int ignored;
+	sqlite3_extended_result_codes(handle, 1);
+	sqlite3_busy_timeout(handle, BUSY_TIMEOUT_MS);
+	sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, &ignored);
+	sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, &ignored);
+	sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &ignored);
+	sqlite3_wal_hook(handle, wal_committed, db); /* in the place of automatic checkpoints */
+	int rc = 0;
+	if ((db->flags & DB_EXCLUSIVE) != 0) {
+		rc = db_exec(db, "PRAGMA locking_mode=EXCLUSIVE", info);
+	}
+	if (rc == 0 && is_new) {
+		rc = db_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", info);
+	}
+	if (rc == 0) {
+		/* Keying turned it fully on, which makes deleting four times as expensive. */
+		rc = db_exec(db, "PRAGMA secure_delete=FAST", info);
+	}
+	/* The first access to the file: here a wrong key is found out. A no-op in a file of ours. */
+	if (rc == 0 && (db->flags & DB_READ_ONLY) != 0) {
+		rc = db_exec(db, "PRAGMA schema_version", info);
+	} else if (rc == 0) {
+		rc = db_exec(db, "PRAGMA journal_mode=WAL", info);
+	}
+	if (rc == E_CORRUPT && (sqlite3_extended_errcode(handle) & 0xff) == SQLITE_NOTADB) {
+		rc = err_set(info, E_DENIED, "database: wrong key, or not one of our files");
+	}
+	if (rc == 0 && (db->flags & DB_SYNC_FULL) != 0) {
+		db_set_sync_full(db, true);
+	}
+	return rc;
+}
+
+int db_open(struct db **ret, const char *path, const struct data_key *key, unsigned flags,
+            struct errinfo *info)
+{
+	bool is_new;
+	*ret = NULL;
+	int rc = db_init(info);
+	if (rc == 0) {
+		rc = file_prepare(path, flags, &is_new, info);
+	}
+	if (rc < 0) {
+		return rc;
+	}
+	struct db *db = mem_new(sizeof(*db));
+	db->flags = flags;
+	int open_flags = (flags & DB_READ_ONLY) != 0 ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	int code = sqlite3_open_v2(path, &db->handle, open_flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = code == SQLITE_OK ? connection_key(db, key, info) : db_fail(db, code, info);
+	if (rc == 0) {
+		rc = connection_configure(db, is_new, info);
+	}
+	if (rc < 0) {
+		db_close(db);
+		return rc;
+	}
+	*ret = db;
+	return 0;
+}
+
+void db_close(struct db *db)
+{
+	if (db == NULL) {
+		return;
+	}
+	db_stmts_free(db);
+	must(sqlite3_close(db->handle) == SQLITE_OK); /* else a blob handle was left open */
+	free(db);
+}
+
+struct sqlite3 *db_handle(struct db *db)
+{
+	return db->handle;
+}
+
+int db_exec(struct db *db, const char *sql, struct errinfo *info)
+{
+	int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+	return code == SQLITE_OK ? 0 : db_fail(db, code, info);
+}
+
+int db_exec_int(struct db *db, const char *sql, int64_t *ret, struct errinfo *info)
+{
+	sqlite3_stmt *stmt;
+	int code = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+	if (code == SQLITE_OK) {
+		code = sqlite3_step(stmt);
+		if (code == SQLITE_ROW) {
+			*ret = sqlite3_column_int64(stmt, 0);
+		}
+	}
+	int rc = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : db_fail(db, code, info);
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* A PRAGMA is executed while it is compiled, so it cannot be kept as a statement. */
+static int sync_apply(struct db *db, struct errinfo *info)
+{
+	bool full = db->sync_wanted;
+	int rc = db_exec(db, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", info);
+	if (rc == 0) {
+		db->sync_full = full;
+	}
+	return rc;
+}
+
+void db_set_sync_full(struct db *db, bool full)
+{
+	db->sync_wanted = full;
+	if (full != db->sync_full && !db_in_transaction(db)) {
+		struct errinfo ignored; /* db_begin tries again, and fails where this failed */
+		int rc = sync_apply(db, &ignored);
+		(void)rc;
+	}
+}
+
+int db_begin(struct db *db, struct errinfo *info)
+{
+	int rc = db->sync_wanted == db->sync_full ? 0 : sync_apply(db, info);
+	return rc < 0 ? rc : db_run(db_query(db, "BEGIN IMMEDIATE"), info);
+}
+
+int db_commit(struct db *db, struct errinfo *info)
+{
+	int rc = db_run(db_query(db, "COMMIT"), info);
+	if (rc < 0) {
+		db_rollback(db);
+	}
+	return rc;
+}
+
+void db_rollback(struct db *db)
+{
+	if (db_in_transaction(db)) {
+		/* Whatever it returns: SQLite has left the transaction afterwards. */
+		struct errinfo ignored;
+		int rc = db_run(db_query(db, "ROLLBACK"), &ignored);
+		(void)rc;
+		must(!db_in_transaction(db));
+	}
+}
+
+bool db_in_transaction(const struct db *db)
+{
+	return sqlite3_get_autocommit(db->handle) == 0;
+}
+
+int64_t db_last_rowid(struct db *db)
+{
+	return sqlite3_last_insert_rowid(db->handle);
+}
+
+int db_changes(struct db *db)
+{
+	return sqlite3_changes(db->handle);
+}
+
+int db_checkpoint(struct db *db, bool truncate, struct errinfo *info)
+{
+	int frames = 0, checkpointed = 0;
+	int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &frames, &checkpointed);
+	if (code != SQLITE_OK) {
+		return db_fail(db, code, info);
+	}
+	db->wal_frames = frames > 0 ? (uint32_t)frames : 0;
+	db->wal_checkpointed = checkpointed > 0 ? (uint32_t)checkpointed : 0;
+	return 0;
+}

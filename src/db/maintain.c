@@ -1,0 +1,150 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "db/internal.h"
+#include "db/page_cipher.h"
+
+static int fail_errno(int errnum, const char *what, struct errinfo *info)
+{
+	return err_set(info, err_from_errno(errnum), "database: %s: %s", what, strerror(errnum));
+}
+
+/* Forces a file, or the entries of a folder, to disk. */
+static int path_sync(const char *path, int open_flags, struct errinfo *info)
+{
+	int fd = open(path, open_flags | O_CLOEXEC);
+	if (fd < 0) {
+		return fail_errno(errno, "cannot open for sync", info);
+	}
+	int rc = fsync(fd) == 0 ? 0 : fail_errno(errno, "sync", info);
+	close(fd);
+	return rc;
+}
+
+static int folder_sync(const char *path, struct errinfo *info)
+{
+	char *copy MEM_AUTO = mem_copy_string(path, strlen(path));
+	return path_sync(dirname(copy), O_RDONLY | O_DIRECTORY, info);
+}
+
+/* The salt is what makes a file open with its password, so a copy is not trusted to have it. */
+static int salt_verify(const char *path, const struct data_key *key, struct errinfo *info)
+{
+	unsigned char salt[DATA_KEY_SALT_SIZE];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return fail_errno(errno, "cannot open the copy", info);
+	}
+	ssize_t len = pread(fd, salt, sizeof(salt), 0);
+	close(fd);
+	if (len != (ssize_t)sizeof(salt) || memcmp(salt, key->salt, sizeof(salt)) != 0) {
+		return err_set(info, E_INTERNAL, "database: the copy has another salt");
+	}
+	return 0;
+}
+
+static int vacuum_into(struct db *db, const char *path, const struct data_key *key,
+                       struct errinfo *info)
+{
+	if ((db->flags & DB_PLAIN) == 0) {
+		page_cipher_set_copy_key(db->handle, key);
+	}
+	struct db_stmt *stmt = db_query(db, "VACUUM INTO ?1");
+	db_bind_text(stmt, 1, str_from(path));
+	int rc = db_run(stmt, info);
+	if ((db->flags & DB_PLAIN) == 0) {
+		page_cipher_set_copy_key(db->handle, NULL);
+	}
+	return rc;
+}
+
+/* Opens the copy with its own key, which also puts it into WAL mode, and leaves one file. */
+static int copy_finish(struct db *db, const char *path, const struct data_key *key,
+                       struct errinfo *info)
+{
+	struct db *copy;
+	int rc = db_open(&copy, path, key, db->flags & DB_PLAIN, info);
+	if (rc < 0) {
+		return rc;
+	}
+	db_close(copy);
+	if ((db->flags & DB_PLAIN) == 0) {
+		rc = salt_verify(path, key, info);
+	}
+	if (rc == 0) {
+		rc = path_sync(path, O_RDWR, info);
+	}
+	return rc < 0 ? rc : folder_sync(path, info);
+}
+
+static void copy_remove(const char *path)
+{
+	static const char *const endings[] = {"-journal", "-wal", "-shm", ""};
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		struct buf name BUF_AUTO;
+		buf_init(&name, 2 * 4096);
+		buf_add_text(&name, path);
+		buf_add(&name, endings[i], strlen(endings[i]) + 1);
+		if (!name.failed) {
+			unlink(name.ptr);
+		}
+	}
+}
+
+int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
+                    struct errinfo *info)
+{
+	if (db_in_transaction(db)) {
+		return err_set(info, E_BUSY, "database: a transaction is open");
+	}
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		return fail_errno(errno, "cannot create the copy", info);
+	}
+	close(fd);
+	int rc = vacuum_into(db, path, key, info);
+	if (rc == 0) {
+		rc = copy_finish(db, path, key, info);
+	}
+	if (rc < 0) {
+		copy_remove(path);
+	}
+	return rc;
+}
+
+static int findings_of(struct db *db, struct db_stmt *stmt, struct buf *findings, int *ret_count,
+                       struct errinfo *info)
+{
+	int rc;
+	(void)db;
+	while ((rc = db_step(stmt, info)) == DB_ROW) {
+		struct str line = db_text(stmt, 0);
+		if (!str_eq(line, STR("ok"))) {
+			buf_add_str(findings, line);
+			buf_add_byte(findings, '\n');
+			++*ret_count;
+		}
+	}
+	return rc;
+}
+
+int db_integrity_check(struct db *db, struct buf *findings, struct errinfo *info)
+{
+	int count = 0;
+	int rc = findings_of(db, db_query(db, "PRAGMA integrity_check"), findings, &count, info);
+	if (rc == 0) {
+		rc = findings_of(db,
+		                 db_query(db, "SELECT printf('%s: row %d has no parent in %s', \"table\","
+		                              " rowid, parent) FROM pragma_foreign_key_check"),
+		                 findings, &count, info);
+	}
+	if (rc == 0 && count > 0) {
+		return err_set(info, E_CORRUPT, "database: %d findings of the integrity check", count);
+	}
+	return rc;
+}
