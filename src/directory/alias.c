@@ -1,0 +1,269 @@
+#include "directory/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Aliases: the addresses of our domains. An alias gets its mailbox with its first password. */
+
+enum { QUOTA_MAX_SHIFT = 50 }; /* a pebibyte: more is a typing error */
+
+/* Columns of every statement that lists aliases: local, domain, created, quota_bytes, mailbox id,
+ * published, passwords. The row's strings are owned by it. */
+static void read_alias(struct db_stmt *q, Pk__AliasReply *ret)
+{
+	struct buf address;
+	size_t len;
+	buf_init(&address, ADDRESS_INPUT_MAX);
+	buf_add_str(&address, db_text(q, 0));
+	buf_add_byte(&address, '@');
+	buf_add_str(&address, db_text(q, 1));
+	buf_add_byte(&address, '\0');
+	pk__alias_reply__init(ret);
+	ret->address = buf_steal(&address, &len);
+	ret->created = str_dup(db_text(q, 2));
+	ret->quota_bytes = (uint64_t)db_int(q, 3);
+	ret->mailbox = str_dup(db_text(q, 4));
+	ret->ready = db_int(q, 5) != 0;
+	ret->passwords = (uint32_t)db_int(q, 6);
+}
+
+static void alias_done(Pk__AliasReply *row)
+{
+	free(row->address);
+	free(row->created);
+	free(row->mailbox);
+}
+
+static int reply_alias(struct directory *d, const struct address *address,
+                       const struct request *request, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
+	                                    " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
+	                                    " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+	                                    " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
+	                                    " WHERE a.domain = $1 AND a.local = $2");
+	db_bind_text(q, 1, str_from(address->domain));
+	db_bind_text(q, 2, str_from(address->local));
+	int rc = db_step(q, info);
+	if (rc < 0)
+		return rc;
+	if (rc != DB_ROW)
+		return err_set(info, E_NOT_FOUND, "no such alias: %s", address->text);
+	Pk__AliasReply reply;
+	read_alias(q, &reply);
+	db_reset(q);
+	link_pack(request->reply, &reply.base);
+	alias_done(&reply);
+	return 0;
+}
+
+static int insert_alias(struct directory *d, const struct address *address, int64_t quota_bytes,
+                        struct errinfo *info)
+{
+	char now[DATE_SIZE];
+	now_text(now);
+	struct db_stmt *q = db_query(d->db, "INSERT INTO alias (domain, local, created, quota_bytes)"
+	                                    " SELECT name, $1, $2, $3 FROM domain WHERE name = $4"
+	                                    " ON CONFLICT DO NOTHING");
+	db_bind_text(q, 1, str_from(address->local));
+	db_bind_text(q, 2, str_from(now));
+	db_bind_int(q, 3, quota_bytes);
+	db_bind_text(q, 4, str_from(address->domain));
+	int rc = db_run(q, info);
+	if (rc != 0 || db_changes(d->db) == 1)
+		return rc;
+	q = db_query(d->db, "SELECT 1 FROM domain WHERE name = $1");
+	db_bind_text(q, 1, str_from(address->domain));
+	rc = db_step(q, info);
+	db_reset(q);
+	if (rc == 0)
+		return err_set(info, E_NOT_FOUND, "no such domain: %s", address->domain);
+	return rc < 0 ? rc : err_set(info, E_EXISTS, "the alias is there already: %s", address->text);
+}
+
+int directory_alias_add(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__AliasAddRequest *asked = (const Pk__AliasAddRequest *)request->message;
+	struct address address;
+	int rc = address_normalize(text_of(asked->address), &address, info);
+	if (rc == 0 && address.detailed)
+		rc = err_set(info, E_INVALID, "an alias has no +: mail for %s+anything comes to %s",
+		             address.local, address.local);
+	if (rc == 0 && asked->quota_bytes >> QUOTA_MAX_SHIFT != 0)
+		rc = err_set(info, E_INVALID, "the quota is too large");
+	if (rc == 0)
+		rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	int64_t quota = asked->quota_bytes != 0 ? (int64_t)asked->quota_bytes : d->quota_default;
+	rc = directory_end(d, insert_alias(d, &address, quota, info), info);
+	return rc != 0 ? rc : reply_alias(d, &address, request, info);
+}
+
+/* One page, as q yields it; q has its first parameters bound. */
+static int reply_page(struct db_stmt *q, const struct request *request, struct errinfo *info)
+{
+	Pk__AliasListReply reply = PK__ALIAS_LIST_REPLY__INIT;
+	Pk__AliasReply rows[LIST_PAGE], *pointers[LIST_PAGE];
+	int rc;
+	while ((rc = db_step(q, info)) == DB_ROW) {
+		if (reply.n_aliases == LIST_PAGE) {
+			reply.more = true;
+			continue;
+		}
+		read_alias(q, &rows[reply.n_aliases]);
+		pointers[reply.n_aliases] = &rows[reply.n_aliases];
+		reply.n_aliases++;
+	}
+	reply.aliases = pointers;
+	if (rc == 0)
+		link_pack(request->reply, &reply.base);
+	for (size_t i = 0; i < reply.n_aliases; i++)
+		alias_done(&rows[i]);
+	return rc;
+}
+
+/* ListRequest.after is an address as an earlier page had it; anything else starts at the front. */
+static void split_after(const char *after, struct str *ret_local, struct str *ret_domain)
+{
+	struct str text = text_of(after);
+	ptrdiff_t at = str_rfind_byte(text, '@');
+	*ret_local = at < 0 ? STR("") : str_slice(text, 0, (size_t)at);
+	*ret_domain = at < 0 ? STR("") : str_from_byte(text, (size_t)at + 1);
+}
+
+int directory_alias_list(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
+	struct str after_local, after_domain;
+	split_after(asked->after, &after_local, &after_domain);
+	if (text_of(asked->domain).len == 0) {
+		struct db_stmt *q = db_query(
+			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
+				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
+				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+				   " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
+				   " WHERE (a.domain, a.local) > ($1, $2) ORDER BY a.domain, a.local LIMIT $3");
+		db_bind_text(q, 1, after_domain);
+		db_bind_text(q, 2, after_local);
+		db_bind_int(q, 3, LIST_PAGE + 1);
+		return reply_page(q, request, info);
+	}
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	int rc = domain_normalize(text_of(asked->domain), domain, info);
+	if (rc != 0)
+		return rc;
+	struct db_stmt *q = db_query(d->db,
+	                             "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
+	                             " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
+	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+	                             " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
+	                             " WHERE a.domain = $1 AND a.local > $2 ORDER BY a.local LIMIT $3");
+	db_bind_text(q, 1, str_from(domain));
+	db_bind_text(q, 2, after_local);
+	db_bind_int(q, 3, LIST_PAGE + 1);
+	return reply_page(q, request, info);
+}
+
+static int delete_alias(struct directory *d, const struct address *address, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(d->db, "DELETE FROM alias WHERE domain = $1 AND local = $2");
+	db_bind_text(q, 1, str_from(address->domain));
+	db_bind_text(q, 2, str_from(address->local));
+	return db_run(q, info);
+}
+
+int mailbox_discard(struct directory *d, const struct mailbox *mailbox, struct errinfo *info)
+{
+	char now[DATE_SIZE];
+	now_text(now);
+	struct db_stmt *q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1");
+	db_bind_text(q, 1, str_from(mailbox->id));
+	int rc = db_run(q, info);
+	if (rc != 0)
+		return rc;
+	q = db_query(d->db, "DELETE FROM mailbox WHERE id = $1");
+	db_bind_text(q, 1, str_from(mailbox->id));
+	rc = db_run(q, info);
+	if (rc != 0)
+		return rc;
+	q = db_query(d->db, "INSERT INTO removed_mailbox (id, store, removed) VALUES ($1, $2, $3)"
+	                    " ON CONFLICT DO NOTHING");
+	db_bind_text(q, 1, str_from(mailbox->id));
+	db_bind_text(q, 2, str_from(mailbox->store));
+	db_bind_text(q, 3, str_from(now));
+	return db_run(q, info);
+}
+
+int directory_alias_remove(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
+	struct address address;
+	struct mailbox mailbox;
+	int rc = address_normalize(text_of(asked->address), &address, info);
+	if (rc == 0 && address.detailed)
+		rc = err_set(info, E_NOT_FOUND, "no such alias");
+	if (rc == 0)
+		rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	rc = mailbox_find(d, &address, &mailbox, info);
+	if (rc == 0)
+		rc = reply_alias(d, &address, request, info);
+	if (rc == 0)
+		rc = delete_alias(d, &address, info);
+	if (rc == 0 && mailbox.id[0] != '\0')
+		rc = mailbox_discard(d, &mailbox, info);
+	return directory_end(d, rc, info);
+}
+
+/* ---------------------------------------------------------------- files that are still to go */
+
+static int reply_removed(struct directory *d, struct str after, const struct request *request,
+                         struct errinfo *info)
+{
+	Pk__RemovedListReply reply = PK__REMOVED_LIST_REPLY__INIT;
+	Pk__RemovedMailbox rows[LIST_PAGE], *pointers[LIST_PAGE];
+	int rc;
+	struct db_stmt *q = db_query(
+		d->db, "SELECT id, store FROM removed_mailbox WHERE id > $1 ORDER BY id LIMIT $2");
+	db_bind_text(q, 1, after);
+	db_bind_int(q, 2, LIST_PAGE + 1);
+	while ((rc = db_step(q, info)) == DB_ROW) {
+		if (reply.n_mailboxes == LIST_PAGE) {
+			reply.more = true;
+			continue;
+		}
+		Pk__RemovedMailbox *row = &rows[reply.n_mailboxes];
+		pk__removed_mailbox__init(row);
+		row->mailbox = str_dup(db_text(q, 0));
+		row->store = str_dup(db_text(q, 1));
+		pointers[reply.n_mailboxes++] = row;
+	}
+	reply.mailboxes = pointers;
+	if (rc == 0)
+		link_pack(request->reply, &reply.base);
+	for (size_t i = 0; i < reply.n_mailboxes; i++) {
+		free(rows[i].mailbox);
+		free(rows[i].store);
+	}
+	return rc;
+}
+
+int directory_removed_list(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
+	return reply_removed(d, text_of(asked->after), request, info);
+}
+
+int directory_removed_done(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__RemovedMailbox *asked = (const Pk__RemovedMailbox *)request->message;
+	int rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	struct db_stmt *q = db_query(d->db, "DELETE FROM removed_mailbox WHERE id = $1");
+	db_bind_text(q, 1, text_of(asked->mailbox));
+	rc = directory_end(d, db_run(q, info), info);
+	return rc != 0 ? rc : reply_removed(d, STR(""), request, info);
+}

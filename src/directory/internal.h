@@ -1,0 +1,162 @@
+#ifndef POSTKASSE_DIRECTORY_INTERNAL_H
+#define POSTKASSE_DIRECTORY_INTERNAL_H
+
+/*
+ * What the files of src/directory share. A request is one function: it reads request->message, and
+ * either fills request->reply or returns an error with its text in info. It runs to its end in the
+ * loop's thread; what it changes it changes in one transaction, which is durable when it returns.
+ */
+
+#include "base/config.h"
+#include "crypto/slot.h"
+#include "db/db.h"
+#include "directory/address.h"
+#include "directory/failures.h"
+#include "net/link.h"
+
+#include "directory.pb-c.h"
+
+enum {
+	SLOTS_MAX = 64,          /* passwords of one mailbox, replaced ones included */
+	LABEL_MAX = 100,         /* bytes of the name of an app password */
+	LIST_PAGE = 1000,        /* entries in one reply of a list */
+	MAILBOX_ID_SIZE = 24,    /* hex digits */
+	AUTH_MESSAGE_MAX = 8192, /* bytes of a SCRAM AuthMessage */
+	REMOTE_MAX = 64,         /* of a numeric network address */
+	DATE_SIZE = 25,          /* ISO 8601 with NUL */
+};
+
+/* Who asks, as bits, so that a method can name a set. */
+enum role_bit {
+	ROLE_IMAP = 1,
+	ROLE_POP3 = 2,
+	ROLE_SMTP = 4,
+	ROLE_WEB = 8,
+	ROLE_COURIER = 16,
+	ROLE_CLI = 32,
+	ROLE_FRONT = ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_WEB | ROLE_COURIER,
+	ROLE_ADMIN = ROLE_WEB | ROLE_CLI,
+};
+
+/* What a password may be used for: the services of LoginRequest and the scopes of app passwords. */
+enum scope {
+	SCOPE_IMAP = 1,
+	SCOPE_POP3 = 2,
+	SCOPE_SMTP = 4,
+	SCOPE_DAV = 8,
+	SCOPE_CLI = 16, /* to open it for the command line, or as the current password */
+	SCOPE_APP = SCOPE_IMAP | SCOPE_POP3 | SCOPE_SMTP | SCOPE_DAV,
+	SCOPE_ALL = SCOPE_APP | SCOPE_CLI,
+};
+
+struct directory {
+	struct loop *loop;
+	const struct log *log;
+	struct db *db;
+	struct failures *failures;
+	struct secret *unknown_key; /* makes up the salts of users that do not exist */
+	int64_t quota_default;
+	/* Slots used since the last flush, by "mailbox number" (struct use). */
+	struct map *uses;
+	struct timer *use_timer;
+};
+
+struct request {
+	unsigned role; /* one bit of enum role_bit */
+	const ProtobufCMessage *message;
+	struct buf *reply; /* packed; link_pack into it */
+};
+
+typedef int request_handler(struct directory *d, const struct request *request,
+                            struct errinfo *info);
+
+/* One file per family: resolve.c, login.c, record.c, domain.c, alias.c, password.c. */
+request_handler directory_resolve, directory_login, directory_scram_start, directory_scram_finish,
+	directory_key_record, directory_key_record_set, directory_domain_add, directory_domain_list,
+	directory_domain_remove, directory_alias_add, directory_alias_list, directory_alias_remove,
+	directory_password_create, directory_password_confirm, directory_password_list,
+	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
+	directory_removed_done;
+
+/* ---------------------------------------------------------------- the core, directory.c */
+
+/* Opens or creates the database at path and brings it up to date. host_key stays the caller's. */
+int directory_new(struct directory **ret, struct loop *loop, const struct log *log,
+                  const char *path, const struct config *config, struct secret *host_key,
+                  struct errinfo *info) MUST_USE;
+/* Writes what is pending and closes. NULL is fine. */
+void directory_free(struct directory *d);
+/* Takes over what may change while running. */
+void directory_configure(struct directory *d, const struct config *config);
+/* The handlers of a link server whose ctx is the directory. */
+extern const struct link_server_handlers directory_link_handlers;
+
+/* ---------------------------------------------------------------- mailbox.c */
+
+/* An alias and the mailbox behind it, as the database has them. */
+struct mailbox {
+	char id[MAILBOX_ID_SIZE + 1]; /* empty: the alias has no password yet */
+	char created[DATE_SIZE];      /* of the alias */
+	bool disabled;
+	uint64_t quota_bytes;
+	struct slot_salt salt;
+	unsigned char public_key[32];
+	bool published;
+	int64_t next_slot;
+	char store[ADDRESS_DOMAIN_MAX + 1];
+	unsigned char key_record[KEY_RECORD_MAX];
+	size_t key_record_len;
+};
+
+/* By address. E_NOT_FOUND "no such alias". */
+int mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
+                 struct errinfo *info) MUST_USE;
+/* By id; E_NOT_FOUND. Only what belongs to the mailbox itself is filled in. */
+int mailbox_find_id(struct directory *d, const char *id, struct mailbox *ret,
+                    struct errinfo *info) MUST_USE;
+/* Whether secret opens the mailbox's key record: E_DENIED when not. */
+int mailbox_prove(const struct mailbox *mailbox, const ProtobufCBinaryData *secret,
+                  struct key32 *ret_secret, struct errinfo *info) MUST_USE;
+/* Within a transaction: forgets a mailbox that no alias refers to any more, and remembers that its
+ * files are to be removed. */
+int mailbox_discard(struct directory *d, const struct mailbox *mailbox,
+                    struct errinfo *info) MUST_USE;
+/* A protobuf string as text; peers may leave anything out. */
+struct str text_of(const char *proto_string);
+struct str bytes_of(const ProtobufCBinaryData *bytes);
+/* Borrowed bytes as a protobuf field. */
+ProtobufCBinaryData bytes_field(const void *ptr, size_t len);
+void now_text(char ret[DATE_SIZE]);
+
+/* ---------------------------------------------------------------- slots, slots.c */
+
+struct slot_row {
+	int64_t number;
+	int64_t kind; /* Pk__PasswordCreateRequest__Kind */
+	unsigned scopes;
+	struct slot slot;
+};
+
+/* All slots of a mailbox; *ret_count at most SLOTS_MAX, rows for as many. */
+int slots_load(struct directory *d, const char *mailbox, struct slot_row *rows, size_t *ret_count,
+               struct errinfo *info) MUST_USE;
+/* The slot that password opens, or NULL; ret_secret is filled in then. */
+const struct slot_row *slots_open(const struct slot_row *rows, size_t count,
+                                  const struct mailbox *mailbox, struct str password,
+                                  struct key32 *ret_secret);
+/* Remembers that a slot was used; written in a while, with many others. */
+void slots_used(struct directory *d, const char *mailbox, int64_t number);
+/* Writes what slots_used remembered: last_used, and the end of slots that were replaced. */
+void slots_flush(struct directory *d);
+/* "imap" to its bit; 0 for another word. */
+unsigned scope_parse(struct str word);
+/* Names of the bits in order, at most 5, into ret; returns how many. */
+size_t scope_names(unsigned scopes, const char *ret[5]);
+
+/* ---------------------------------------------------------------- transactions, directory.c */
+
+/* Ends a request's transaction: commits when rc is 0, else rolls back. Returns rc, or the commit's
+ * error. Checkpoints when the WAL has grown. */
+int directory_end(struct directory *d, int rc, struct errinfo *info) MUST_USE;
+
+#endif
