@@ -26,7 +26,7 @@ void sha256(struct str bytes, unsigned char ret[SHA256_SIZE])
 void hmac_sha256(const void *key, size_t key_len, struct str bytes, unsigned char ret[SHA256_SIZE])
 {
 	crypto_auth_hmacsha256_state state;
-	crypto_auth_hmacsha256_init(&state, key, key_len);
+	crypto_auth_hmacsha256_init(&state, key_len == 0 ? (const void *)"" : key, key_len);
 	crypto_auth_hmacsha256_update(&state, (const unsigned char *)bytes.ptr, bytes.len);
 	crypto_auth_hmacsha256_final(&state, ret);
 	wipe(&state, sizeof(state));
