@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "net/core_link.h"
 
 enum { RECORD_ASKS_MAX = 3 /* key records fetched for one opening */ };
 
@@ -231,48 +232,6 @@ static void retry(void *ctx)
 		timer_start(hub->retry, SESSION_RETRY_MS);
 }
 
-/* "192.0.2.1:2500" or "[2001:db8::1]:2500". */
-static int split_address(const char *text, char host[64], uint16_t *ret_port, struct errinfo *info)
-{
-	struct str all = str_from(text);
-	ptrdiff_t colon = str_rfind_byte(all, ':');
-	uint64_t port = 0;
-	struct str name = str_slice(all, 0, colon < 0 ? 0 : (size_t)colon);
-	if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
-		name = str_slice(name, 1, name.len - 2);
-	if (name.len == 0 || name.len > 63 ||
-	    !str_to_u64(str_from_byte(all, (size_t)colon + 1), 65535, &port) || port == 0)
-		return err_set(info, E_INVALID, "%s is not a numeric address with a port", text);
-	memcpy(host, name.ptr, name.len);
-	host[name.len] = '\0';
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
-static int start_link(struct session_hub *hub, const char *core,
-                      const struct link_handlers *handlers, struct link **ret, struct errinfo *info)
-{
-	struct role *role = hub->role;
-	char option[32], path[512], host[64];
-	snprintf(option, sizeof(option), "%s_address", core);
-	const char *address = config_text(role->config, option);
-	struct link_target target = {.role = role->name, .allowed_peer_uid = (uint32_t)-1};
-	if (address[0] != '\0') {
-		int error = split_address(address, host, &target.port, info);
-		if (error != 0)
-			return error;
-		if (role->link_tls == NULL)
-			return err_set(info, E_INVALID, "%s is set, but no certificate for links", option);
-		target.host = host;
-		target.tls = role->link_tls;
-	} else {
-		snprintf(path, sizeof(path), "%s/%s.sock", config_text(role->config, "run_dir"), core);
-		target.unix_path = path;
-	}
-	*ret = link_new(role->loop, role->log, &target, handlers);
-	return 0;
-}
-
 int session_hub_new(struct session_hub **ret, struct role *role, struct errinfo *info)
 {
 	struct session_hub *hub = mem_new(sizeof(*hub));
@@ -283,11 +242,11 @@ int session_hub_new(struct session_hub **ret, struct role *role, struct errinfo 
 	hub->sessions_per_mailbox = SIZE_MAX;
 	TAILQ_INIT(&hub->waiting);
 	hub->retry = timer_new(role->loop, retry, hub);
-	int error = start_link(hub, "store", &(struct link_handlers){hub, store_event, store_state},
-	                       &hub->store, info);
+	int error = core_link_new(&hub->store, role, "store",
+	                          &(struct link_handlers){hub, store_event, store_state}, info);
 	if (error == 0)
-		error = start_link(hub, "directory", &(struct link_handlers){hub, NULL, NULL},
-		                   &hub->directory, info);
+		error = core_link_new(&hub->directory, role, "directory",
+		                      &(struct link_handlers){hub, NULL, NULL}, info);
 	if (error != 0) {
 		session_hub_free(hub);
 		return error;
