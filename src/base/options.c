@@ -104,6 +104,14 @@ static const struct config_option table[] = {
 	 "4.5.3.2.7)."},
 	{"smtp_message_timeout", CONFIG_DURATION, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_SMTP,
 	 "How long one message may take to come in, however steadily it does."},
+	{"smtp_connections_per_address", CONFIG_NUMBER, "50", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
+	 "Connections at a time from one IPv4 address or one /64 of IPv6; more are answered 421. Loopback "
+	 "is not counted."},
+	{"smtp_errors_max", CONFIG_NUMBER, "20", 1, 100000, NULL, SECTION_SMTP,
+	 "Errors in one connection, since its last accepted message, before it is ended."},
+	{"smtp_core_wait", CONFIG_DURATION, "10s", 100, 10 * MINUTES, NULL, SECTION_SMTP,
+	 "How long a client waits for a store or directory that is away before it is told to come again "
+	 "later."},
 	{"smtp_processes", CONFIG_NUMBER, "1", 1, 64, NULL, SECTION_SMTP,
 	 "SMTP processes."},
 

@@ -1,0 +1,61 @@
+#ifndef POSTKASSE_SMTP_FRONT_H
+#define POSTKASSE_SMTP_FRONT_H
+
+/* What all connections of an SMTP process share. Inner header of src/smtp; loop thread only. */
+
+#include <sys/queue.h>
+
+#include "net/link.h"
+#include "net/listener.h"
+#include "net/role.h"
+#include "smtp/budget.h"
+#include "smtp/resolve.h"
+#include "smtp/retry.h"
+#include "smtp/transaction.h"
+
+struct smtp_session;
+struct smtp_delivery;
+
+enum {
+	SMTP_HOSTNAME_MAX = 255,
+	SMTP_IDLE_COMMANDS_MAX = 100,
+	SMTP_REJECTS_MAX = 100, /* refused recipients without an accepted message in between */
+	SMTP_SCRATCH_MAX = 16 * 1024,
+};
+
+/* Read from the configuration at the start and at every reload. */
+struct smtp_limits {
+	uint64_t message_size_max;
+	size_t recipients_max;
+	size_t received_max;
+	size_t errors_max;
+	int64_t timeout_ms;         /* for a command, or the next piece of a message */
+	int64_t message_timeout_ms; /* for a whole message */
+	int64_t core_wait_ms;       /* for a core that is away */
+};
+
+struct smtp_front {
+	struct role *role;
+	struct loop *loop;
+	struct log *log;
+	struct smtp_limits limits;
+	char hostname[SMTP_HOSTNAME_MAX + 1];
+	struct listener *listener; /* NULL once the service is stopping */
+	struct link *directory;
+	struct link *store;
+	struct smtp_resolver *resolver;
+	struct smtp_retry *retry;
+	struct smtp_budget budget;
+	struct buf scratch; /* for one reply */
+	TAILQ_HEAD(, smtp_session) sessions;
+	TAILQ_HEAD(, smtp_delivery) deliveries;
+	struct timer *stop_timer;
+	bool stopping;
+};
+
+/* A new id for a session or a message. */
+void smtp_id(char ret[SMTP_ID_SIZE]);
+/* A session or delivery is gone: when it was the last one of a stopping front, the loop ends. */
+void smtp_front_settle(struct smtp_front *front);
+
+#endif

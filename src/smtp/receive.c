@@ -1,0 +1,225 @@
+/* The bytes of a message: DATA and BDAT share it, from the trace headers to the store. */
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "smtp/deliver.h"
+#include "smtp/session.h"
+#include "smtp/trace.h"
+
+enum { FIRST_PIECE = 4096 }; /* of a message: most are not much larger */
+
+static void write_trace(struct smtp_session *session)
+{
+	struct smtp_transaction *transaction = session->transaction;
+	SSL *ssl = conn_ssl(session->conn);
+	struct smtp_trace trace = {
+		.reverse_path = str_from(transaction->reverse_path),
+		.helo = str_from(session->helo),
+		.remote = str_from(session->peer.address),
+		.hostname = str_from(session->front->hostname),
+		.id = str_from(transaction->id),
+		.esmtp = session->esmtp,
+		.utf8 = transaction->utf8,
+		.seconds = clock_realtime_us() / 1000000,
+	};
+
+	if (ssl != NULL) {
+		trace.tls_version = str_from(SSL_get_version(ssl));
+		trace.tls_cipher = str_from(SSL_get_cipher_name(ssl));
+	}
+	if (transaction->recipient_count == 1)
+		trace.recipient = str_from(transaction->recipient);
+	smtp_trace_write(&trace, &transaction->message);
+	transaction->trace_size = transaction->message.len;
+}
+
+static bool begun(const struct smtp_transaction *transaction)
+{
+	return transaction->trace_size > 0;
+}
+
+static void wait_for_memory(struct smtp_session *session)
+{
+	session->waiting = SMTP_WAITING_MEMORY;
+	session->waited_from_ms = clock_monotonic_ms();
+}
+
+static void start_clock(struct smtp_session *session)
+{
+	session->message_until_ms = clock_monotonic_ms() + session->front->limits.message_timeout_ms;
+}
+
+/* How a message that came in whole is answered at once; NONE: it goes to the store. */
+static enum smtp_reply_id refusal(const struct smtp_session *session)
+{
+	const struct smtp_transaction *transaction = session->transaction;
+
+	switch (transaction->data.fault) {
+	case SMTP_DATA_BARE:
+		return SMTP_REPLY_BARE;
+	case SMTP_DATA_TOO_LARGE:
+		return SMTP_REPLY_TOO_LARGE;
+	case SMTP_DATA_FINE:
+		break;
+	}
+	if (smtp_trace_count(smtp_transaction_content(transaction)) >
+	    session->front->limits.received_max)
+		return SMTP_REPLY_LOOP;
+	return SMTP_REPLY_NONE;
+}
+
+static void refuse(struct smtp_session *session, enum smtp_reply_id reply)
+{
+	log_info(session->front->log, "smtp.refused", F_TEXT("session", session->id),
+	         F_TEXT("id", session->transaction->id), F_INT("code", smtp_reply(reply)->code),
+	         F_TEXT("enhanced", smtp_reply(reply)->enhanced));
+	smtp_session_reset(session);
+	smtp_session_reply(session, reply);
+}
+
+static void message_end(struct smtp_session *session)
+{
+	enum smtp_reply_id reply = refusal(session);
+	struct smtp_transaction *transaction = session->transaction;
+
+	session->input = SMTP_INPUT_COMMAND;
+	if (reply != SMTP_REPLY_NONE) {
+		refuse(session, reply);
+		return;
+	}
+	session->transaction = NULL;
+	session->state = SMTP_STATE_READY;
+	session->waiting = SMTP_WAITING_STORE;
+	session->delivery = smtp_deliver(session->front, transaction, session);
+}
+
+static void chunk_end(struct smtp_session *session)
+{
+	char octets[32];
+	struct buf detail;
+
+	session->input = SMTP_INPUT_COMMAND;
+	if (session->chunk_refusal != SMTP_REPLY_NONE) {
+		smtp_session_reset(session);
+		smtp_session_reply(session, session->chunk_refusal);
+		return;
+	}
+	if (session->chunk_last)
+		smtp_data_end_chunks(&session->transaction->data);
+	if (session->chunk_last || session->transaction->data.fault != SMTP_DATA_FINE) {
+		message_end(session);
+		return;
+	}
+	session->state = SMTP_STATE_CHUNKS;
+	buf_init(&detail, sizeof(octets));
+	buf_add_u64(&detail, session->chunk_size);
+	smtp_session_reply_detail(session, SMTP_REPLY_CHUNK_OK, buf_str(&detail));
+	buf_done(&detail);
+}
+
+void smtp_receive_begin(struct smtp_session *session)
+{
+	struct smtp_transaction *transaction = session->transaction;
+
+	if (!begun(transaction)) {
+		buf_init(&transaction->message, SMTP_TRACE_MAX + session->front->limits.message_size_max);
+		if (!smtp_transaction_room(transaction, FIRST_PIECE)) {
+			wait_for_memory(session);
+			return;
+		}
+		(void)!buf_reserve(&transaction->message, FIRST_PIECE);
+		smtp_id(transaction->id);
+		write_trace(session);
+		start_clock(session);
+	}
+	if (session->input == SMTP_INPUT_DATA)
+		smtp_session_reply(session, SMTP_REPLY_SEND_DATA);
+	else if (session->chunk_left == 0)
+		chunk_end(session);
+}
+
+void smtp_receive_chunk_begin(struct smtp_session *session, uint64_t size, bool last,
+                              enum smtp_reply_id reply)
+{
+	session->input = SMTP_INPUT_CHUNK;
+	session->chunk_size = size;
+	session->chunk_left = size;
+	session->chunk_last = last;
+	session->chunk_refusal = reply;
+	if (reply == SMTP_REPLY_NONE) {
+		smtp_receive_begin(session);
+		return;
+	}
+	start_clock(session);
+	if (size == 0)
+		chunk_end(session);
+}
+
+void smtp_receive_granted(void *ctx)
+{
+	struct smtp_session *session = ctx;
+
+	session->message_until_ms += clock_monotonic_ms() - session->waited_from_ms;
+	session->waiting = SMTP_WAITING_NOTHING;
+	if (!begun(session->transaction))
+		smtp_receive_begin(session);
+	smtp_session_go_on(session);
+}
+
+/* Memory for input; a message with a fault needs none any more. */
+static bool room(struct smtp_session *session, size_t incoming)
+{
+	struct smtp_transaction *transaction = session->transaction;
+
+	if (transaction->data.fault != SMTP_DATA_FINE || smtp_transaction_room(transaction, incoming))
+		return true;
+	wait_for_memory(session);
+	return false;
+}
+
+/* The maximum of the buffer counts the trace headers at their longest; a message is measured by what
+ * came in. */
+static void check(struct smtp_session *session)
+{
+	struct smtp_transaction *transaction = session->transaction;
+
+	if (transaction->data.fault == SMTP_DATA_FINE &&
+	    smtp_transaction_content(transaction).len > session->front->limits.message_size_max)
+		transaction->data.fault = SMTP_DATA_TOO_LARGE;
+	if (transaction->data.fault != SMTP_DATA_FINE)
+		smtp_transaction_drop(transaction);
+}
+
+void smtp_receive_data(struct smtp_session *session, struct str input)
+{
+	struct smtp_transaction *transaction = session->transaction;
+	bool end;
+	size_t taken;
+
+	if (!room(session, input.len))
+		return;
+	taken = smtp_data_feed(&transaction->data, input, &transaction->message, &end);
+	conn_consume(session->conn, taken);
+	check(session);
+	if (end)
+		message_end(session);
+}
+
+void smtp_receive_chunk(struct smtp_session *session, struct str input)
+{
+	struct smtp_transaction *transaction = session->transaction;
+	size_t size = session->chunk_left < input.len ? (size_t)session->chunk_left : input.len;
+
+	if (session->chunk_refusal == SMTP_REPLY_NONE) {
+		if (!room(session, size))
+			return;
+		smtp_data_feed_chunk(&transaction->data, str_slice(input, 0, size), &transaction->message);
+		check(session);
+	}
+	conn_consume(session->conn, size);
+	session->chunk_left -= size;
+	if (session->chunk_left == 0)
+		chunk_end(session);
+}
