@@ -23,7 +23,7 @@ static const char SCHEMA_LINES[] =
 	"  WHERE l.schema='main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 	" UNION ALL"
 	" SELECT printf('index %s: %d column %d %s desc=%d collation=%s key=%d', i.name, x.seqno, "
-    "x.cid,"
+	"x.cid,"
 	"   ifnull(x.name, 'expression'), x.\"desc\", x.coll, x.\"key\")"
 	"  FROM pragma_table_list l JOIN pragma_index_list(l.name) i JOIN pragma_index_xinfo(i.name) x"
 	"  WHERE l.schema='main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
