@@ -130,7 +130,7 @@ static void every_drift_is_named(void **state)
 		{"CREATE INDEX x ON p(name COLLATE NOCASE)", "unexpected: index x"},
 		{"DROP TRIGGER c_added", "missing: trigger c_added"},
 		{"CREATE TRIGGER x AFTER DELETE ON p BEGIN SELECT 1; END", "unexpected: trigger x"},
-		{"DROP VIEW v; CREATE VIEW v AS SELECT id FROM p", "view v"},
+		{"DROP VIEW v; CREATE VIEW v AS SELECT id FROM p", "table v"},
 		{"DROP TABLE c; CREATE TABLE c(p INTEGER NOT NULL REFERENCES p(id) ON DELETE CASCADE,"
 	     " n INTEGER DEFAULT 6, PRIMARY KEY(p, n)) STRICT, WITHOUT ROWID",
 	     "c"},
