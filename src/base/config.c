@@ -364,6 +364,12 @@ static const struct config_value *value_get(const struct config *config, const c
 	return &config->values[index];
 }
 
+bool config_same(const struct config *a, const struct config *b, const char *name)
+{
+	enum config_type type;
+	return strcmp(value_get(a, name, &type)->text, value_get(b, name, &type)->text) == 0;
+}
+
 bool config_bool(const struct config *config, const char *name)
 {
 	enum config_type type;

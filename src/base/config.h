@@ -56,6 +56,9 @@ int config_parse_environment(struct config *config, char *const *environment,
  * is handed to another process. */
 void config_print(const struct config *config, struct buf *out);
 
+/* Whether an option has the same text in both. */
+bool config_same(const struct config *a, const struct config *b, const char *name);
+
 /* Asking for a name that is not in the table, or of another type, is our own bug. */
 bool config_bool(const struct config *config, const char *name);
 int64_t config_number(const struct config *config, const char *name);   /* NUMBER, SIZE, DURATION */

@@ -1,0 +1,29 @@
+#ifndef POSTKASSE_MAIN_FOLDERS_H
+#define POSTKASSE_MAIN_FOLDERS_H
+
+/*
+ * Folders of the service, made ready by the supervisor before any process starts:
+ *
+ *     <data_dir>/             anybody of ours may pass
+ *     <data_dir>/lock         one supervisor at a time
+ *     <data_dir>/directory/   of the directory
+ *     <data_dir>/mailboxes/   of the store
+ *     <data_dir>/temporary/   of the store
+ *     <run_dir>/              Unix sockets; anybody of ours may pass
+ *
+ * Started as root, each folder and all that lies in it belongs to the user of its process.
+ */
+
+#include <sys/types.h>
+
+#include "base/config.h"
+#include "base/error.h"
+
+/* Makes and hands over the folders of the roles that run here. separate: each role has its user. */
+int folders_prepare(const struct config *config, bool separate, struct errinfo *info) MUST_USE;
+/* Makes run_dir; group may pass it unless it is -1. */
+int folders_prepare_run(const struct config *config, gid_t group, struct errinfo *info) MUST_USE;
+/* Takes the lock of data_dir until the descriptor is closed; E_BUSY when somebody has it. */
+int folders_lock(const struct config *config, int *ret_fd, struct errinfo *info) MUST_USE;
+
+#endif

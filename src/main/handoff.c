@@ -1,0 +1,304 @@
+#include "main/handoff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+
+struct header {
+	uint32_t kind;
+	uint32_t len; /* of the body */
+};
+
+/* A field of the body: tag, length, bytes. Both ends are the same program: host byte order. */
+enum tag {
+	TAG_CONFIG = 1,
+	TAG_TLS_CERTIFICATE,
+	TAG_TLS_KEY,
+	TAG_LINK_CERTIFICATE,
+	TAG_LINK_KEY,
+	TAG_LINK_CA,
+	TAG_HOST_KEY,
+	TAG_IDS,
+	TAG_SOCKET, /* the name of the next descriptor */
+};
+
+struct ids {
+	uint32_t uid, gid, users[4];
+};
+
+void handoff_done(struct handoff *handoff)
+{
+	buf_done(&handoff->config);
+	buf_done(&handoff->tls_certificate);
+	buf_done_wiped(&handoff->tls_key);
+	buf_done(&handoff->link_certificate);
+	buf_done_wiped(&handoff->link_key);
+	buf_done(&handoff->link_ca);
+	secret_free(handoff->host_key);
+	for (size_t i = 0; i < handoff->socket_count; i++) {
+		if (handoff->sockets[i].fd >= 0)
+			close(handoff->sockets[i].fd);
+	}
+	*handoff = (struct handoff){0};
+}
+
+int handoff_pair(int *ret_ours, int *ret_theirs, struct errinfo *info)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+		return err_set(info, err_from_errno(errno), "socketpair: %s", strerror(errno));
+	*ret_ours = pair[0];
+	*ret_theirs = pair[1];
+	return 0;
+}
+
+/* Waits until fd is ready for events; false after the deadline (INT64_MAX: none). */
+static bool wait_for(int fd, short events, int64_t deadline_ms)
+{
+	for (;;) {
+		int64_t left = deadline_ms - clock_monotonic_ms();
+		int timeout_ms = left < 0 ? 0 : left > INT32_MAX ? -1 : (int)left;
+		struct pollfd poller = {.fd = fd, .events = events};
+		int ready = poll(&poller, 1, timeout_ms);
+		if (ready > 0)
+			return true;
+		if (ready == 0 || errno != EINTR)
+			return false;
+	}
+}
+
+/* Attaches the descriptors to the first byte that is sent. */
+static void attach(struct msghdr *message, char *control, const struct handoff *handoff)
+{
+	if (handoff == NULL || handoff->socket_count == 0)
+		return;
+	size_t size = handoff->socket_count * sizeof(int);
+	message->msg_control = control;
+	message->msg_controllen = CMSG_SPACE(size);
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(message);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(size);
+	for (size_t i = 0; i < handoff->socket_count; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &handoff->sockets[i].fd, sizeof(int));
+}
+
+static int send_all(int fd, struct str bytes, const struct handoff *handoff, struct errinfo *info)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(HANDOFF_SOCKETS_MAX * sizeof(int))] = {0};
+	int64_t deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+	for (bool first = true; bytes.len > 0;) {
+		struct iovec part = {(void *)(uintptr_t)bytes.ptr, bytes.len};
+		struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+		if (first)
+			attach(&message, control, handoff);
+		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+		if (sent >= 0) {
+			first = false;
+			bytes = str_from_byte(bytes, (size_t)sent);
+		} else if (errno == EAGAIN) {
+			if (!wait_for(fd, POLLOUT, deadline_ms))
+				return err_set(info, E_TIMEOUT, "the process does not read its settings");
+		} else if (errno != EINTR) {
+			return err_set(info, E_UNAVAILABLE, "the process is gone: %s", strerror(errno));
+		}
+	}
+	return 0;
+}
+
+static void add_field(struct buf *out, uint32_t tag, const void *ptr, size_t len)
+{
+	uint32_t size = (uint32_t)len;
+	buf_add(out, &tag, sizeof(tag));
+	buf_add(out, &size, sizeof(size));
+	buf_add(out, ptr, len);
+}
+
+static void add_buf(struct buf *out, uint32_t tag, const struct buf *field)
+{
+	if (field->len > 0)
+		add_field(out, tag, field->ptr, field->len);
+}
+
+int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo *info)
+{
+	struct ids ids = {handoff->uid, handoff->gid, {0}};
+	memcpy(ids.users, handoff->users, sizeof(ids.users));
+	struct buf body;
+	buf_init(&body, HANDOFF_BODY_MAX);
+	struct header header = {.kind = HANDOFF_SETTINGS};
+	buf_add(&body, &header, sizeof(header));
+	add_field(&body, TAG_IDS, &ids, sizeof(ids));
+	add_buf(&body, TAG_CONFIG, &handoff->config);
+	add_buf(&body, TAG_TLS_CERTIFICATE, &handoff->tls_certificate);
+	add_buf(&body, TAG_TLS_KEY, &handoff->tls_key);
+	add_buf(&body, TAG_LINK_CERTIFICATE, &handoff->link_certificate);
+	add_buf(&body, TAG_LINK_KEY, &handoff->link_key);
+	add_buf(&body, TAG_LINK_CA, &handoff->link_ca);
+	if (handoff->host_key != NULL) {
+		add_field(&body, TAG_HOST_KEY, secret_open(handoff->host_key),
+		          secret_len(handoff->host_key));
+		secret_close(handoff->host_key);
+	}
+	for (size_t i = 0; i < handoff->socket_count; i++)
+		add_field(&body, TAG_SOCKET, handoff->sockets[i].name, strlen(handoff->sockets[i].name));
+	int error;
+	if (body.failed) {
+		error = err_set(info, E_TOO_LARGE, "the settings are longer than %d bytes",
+		                HANDOFF_BODY_MAX);
+	} else {
+		header.len = (uint32_t)(body.len - sizeof(header));
+		memcpy(body.ptr, &header, sizeof(header));
+		error = send_all(fd, buf_str(&body), handoff, info);
+	}
+	buf_done_wiped(&body);
+	return error;
+}
+
+int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info)
+{
+	struct header header = {.kind = kind};
+	return send_all(fd, STR_OF(&header, sizeof(header)), NULL, info);
+}
+
+/* Takes the descriptors that came with a piece; without a name they wait at the end of the list. */
+static void take_descriptors(struct msghdr *message, struct handoff *ret)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(message);
+	for (; cmsg != NULL; cmsg = CMSG_NXTHDR(message, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
+			if (ret != NULL && ret->socket_count < HANDOFF_SOCKETS_MAX)
+				ret->sockets[ret->socket_count++].fd = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+/* Fills the buffer. first_ms: how long to wait for the first byte, -1 for ever; 0 gives E_AGAIN when
+ * nothing is there. The rest has HANDOFF_TIMEOUT_MS. */
+static int receive_all(int fd, int64_t first_ms, void *to, size_t len, struct handoff *ret)
+{
+	int64_t deadline_ms = first_ms < 0 ? INT64_MAX : clock_monotonic_ms() + first_ms;
+	for (size_t have = 0; have < len;) {
+		_Alignas(struct cmsghdr) char control[CMSG_SPACE(HANDOFF_SOCKETS_MAX * sizeof(int))];
+		struct iovec part = {(char *)to + have, len - have};
+		struct msghdr message = {.msg_iov = &part,
+		                         .msg_iovlen = 1,
+		                         .msg_control = control,
+		                         .msg_controllen = sizeof(control)};
+		ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+		if (got > 0) {
+			if (have == 0)
+				deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+			take_descriptors(&message, ret);
+			have += (size_t)got;
+		} else if (got < 0 && errno == EAGAIN) {
+			if (!wait_for(fd, POLLIN, deadline_ms))
+				return have == 0 && first_ms == 0 ? E_AGAIN : E_TIMEOUT;
+		} else if (got == 0 || errno != EINTR) {
+			return E_UNAVAILABLE;
+		}
+	}
+	return 0;
+}
+
+static void copy_field(struct buf *ret, struct str value)
+{
+	buf_done(ret);
+	buf_init(ret, HANDOFF_BODY_MAX);
+	buf_add_str(ret, value);
+}
+
+static bool take_field(struct handoff *ret, uint32_t tag, struct str value, size_t *named)
+{
+	struct buf *const buffers[] = {
+		[TAG_CONFIG] = &ret->config,     [TAG_TLS_CERTIFICATE] = &ret->tls_certificate,
+		[TAG_TLS_KEY] = &ret->tls_key,   [TAG_LINK_CERTIFICATE] = &ret->link_certificate,
+		[TAG_LINK_KEY] = &ret->link_key, [TAG_LINK_CA] = &ret->link_ca,
+	};
+	struct ids ids;
+	switch (tag) {
+	case TAG_IDS:
+		if (value.len != sizeof(ids))
+			return false;
+		memcpy(&ids, value.ptr, sizeof(ids));
+		ret->uid = ids.uid;
+		ret->gid = ids.gid;
+		memcpy(ret->users, ids.users, sizeof(ret->users));
+		return true;
+	case TAG_HOST_KEY:
+		if (value.len != HOST_KEY_SIZE || ret->host_key != NULL)
+			return false;
+		ret->host_key = secret_new(value.ptr, value.len);
+		return ret->host_key != NULL;
+	case TAG_SOCKET:
+		if (*named >= ret->socket_count || value.len >= sizeof(ret->sockets[0].name))
+			return false;
+		memcpy(ret->sockets[*named].name, value.ptr, value.len);
+		(*named)++;
+		return true;
+	default:
+		if (tag >= ARRAY_LEN(buffers) || buffers[tag] == NULL)
+			return false;
+		copy_field(buffers[tag], value);
+		return true;
+	}
+}
+
+/* body = *(tag length bytes); every descriptor must have got its name. */
+static bool take_body(struct handoff *ret, struct str body)
+{
+	struct cursor c = cursor_of(body);
+	size_t named = 0;
+	while (!cursor_at_end(&c)) {
+		struct str head, value;
+		uint32_t tag, len;
+		if (!cursor_take(&c, sizeof(tag) + sizeof(len), &head))
+			return false;
+		memcpy(&tag, head.ptr, sizeof(tag));
+		memcpy(&len, head.ptr + sizeof(tag), sizeof(len));
+		if (!cursor_take(&c, len, &value) || !take_field(ret, tag, value, &named))
+			return false;
+	}
+	return named == ret->socket_count;
+}
+
+int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct handoff *ret,
+                    struct errinfo *info)
+{
+	struct header header;
+	*ret = (struct handoff){0};
+	int error = receive_all(fd, wait ? -1 : 0, &header, sizeof(header), ret);
+	if (error == 0 && header.len > HANDOFF_BODY_MAX)
+		error = E_INVALID;
+	if (error == 0 && header.len > 0) {
+		struct buf body;
+		buf_init(&body, HANDOFF_BODY_MAX);
+		char *to = buf_reserve(&body, header.len);
+		must(to != NULL);
+		error = receive_all(fd, HANDOFF_TIMEOUT_MS, to, header.len, ret);
+		body.len = error == 0 ? header.len : 0;
+		if (error == 0 && !take_body(ret, buf_str(&body)))
+			error = E_INVALID;
+		buf_done_wiped(&body);
+	}
+	if (error != 0) {
+		handoff_done(ret);
+		return err_set(info, error, "control socket: %s", err_name(error));
+	}
+	*ret_kind = (enum handoff_kind)header.kind;
+	return 0;
+}

@@ -1,0 +1,355 @@
+#include "main/role_start.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/handoff.h"
+#include "main/kinds.h"
+#include "main/listen.h"
+#include "main/sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZERS true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZERS true
+#endif
+#endif
+#ifndef SANITIZERS
+#define SANITIZERS false
+#endif
+
+/* A process of ours, around the struct role that its run function sees. */
+struct started {
+	struct role role;
+	struct log log;
+	struct event *control; /* the supervisor speaks */
+	bool ended;            /* the run function is back */
+	struct role_socket sockets[HANDOFF_SOCKETS_MAX];
+	char socket_names[HANDOFF_SOCKETS_MAX][sizeof(((struct handoff_socket *)NULL)->name)];
+	struct link_allowed allowed[8];
+};
+
+static void set_log_level(struct started *started)
+{
+	/* Checked when the configuration was parsed. */
+	bool known = log_level_parse(str_from(config_text(started->role.config, "log_level")),
+	                             &started->log.level);
+	(void)known;
+}
+
+/* New contexts from the PEM text of a handoff; NULL where there is none. */
+static int make_tls(const struct started *started, const struct handoff *handoff,
+                    struct tls_context **ret_tls, struct tls_context **ret_link_tls,
+                    struct errinfo *info)
+{
+	const struct kind *kind = kind_find(str_from(started->role.name));
+	int error = 0;
+	*ret_tls = NULL;
+	*ret_link_tls = NULL;
+	if (handoff->tls_certificate.len > 0)
+		error = tls_server_new(ret_tls, buf_str(&handoff->tls_certificate),
+		                       buf_str(&handoff->tls_key), info);
+	if (error == 0 && handoff->link_certificate.len > 0)
+		error = tls_mutual_new(ret_link_tls, !kind->front, buf_str(&handoff->link_certificate),
+		                       buf_str(&handoff->link_key), buf_str(&handoff->link_ca), info);
+	if (error != 0) {
+		tls_context_free(*ret_tls);
+		*ret_tls = NULL;
+	}
+	return error;
+}
+
+static int make_config(const struct handoff *handoff, struct config **ret, struct errinfo *info)
+{
+	struct config *config = config_new();
+	int error = config_parse(config, "settings", buf_str(&handoff->config), info);
+	if (error == 0)
+		*ret = config;
+	else
+		config_free(config);
+	return error;
+}
+
+/* The supervisor has checked these settings, so failing here is rare (memory for keys is not). */
+static void reload(struct started *started, const struct handoff *handoff)
+{
+	struct role *role = &started->role;
+	struct config *config = NULL;
+	struct tls_context *tls, *link_tls;
+	struct errinfo info;
+	int error = make_tls(started, handoff, &tls, &link_tls, &info);
+	if (error == 0 && (error = make_config(handoff, &config, &info)) != 0) {
+		tls_context_free(tls);
+		tls_context_free(link_tls);
+	}
+	if (error != 0) {
+		log_error(role->log, "role.reload_failed", F_ERR(error), F_TEXT("text", info.text));
+		return;
+	}
+	struct config *old_config = role->config;
+	struct tls_context *old_tls = role->tls, *old_link_tls = role->link_tls;
+	role->config = config;
+	role->tls = tls;
+	role->link_tls = link_tls;
+	set_log_level(started);
+	if (role->on_reload != NULL)
+		role->on_reload(role->ctx);
+	config_free(old_config);
+	tls_context_free(old_tls);
+	tls_context_free(old_link_tls);
+	log_info(role->log, "role.reloaded", F_INT("pid", getpid()));
+}
+
+static void stop(struct started *started)
+{
+	event_del(started->control);
+	if (started->role.on_stop != NULL)
+		started->role.on_stop(started->role.ctx);
+	else
+		loop_stop(started->role.loop);
+}
+
+static void on_control(evutil_socket_t fd, short what, void *ctx)
+{
+	struct started *started = ctx;
+	struct handoff handoff;
+	struct errinfo info;
+	enum handoff_kind kind;
+	(void)what;
+	int error = handoff_receive(fd, false, &kind, &handoff, &info);
+	if (error == E_AGAIN)
+		return;
+	if (error != 0) {
+		/* Without a supervisor nobody would restart us, nor read a certificate again. */
+		log_error(started->role.log, "role.supervisor_lost", F_ERR(error));
+		stop(started);
+		return;
+	}
+	if (kind == HANDOFF_STOP)
+		stop(started);
+	else if (kind == HANDOFF_SETTINGS)
+		reload(started, &handoff);
+	handoff_done(&handoff);
+}
+
+/* Runs in the first round of the loop: the role has set itself up and serves. */
+static void on_serving(void *ctx)
+{
+	struct started *started = ctx;
+	struct errinfo info;
+	if (started->ended)
+		return;
+	int error = handoff_send_order(HANDOFF_FD, HANDOFF_READY, &info);
+	if (error != 0)
+		log_error(started->role.log, "role.supervisor_lost", F_ERR(error));
+}
+
+static void add_allowed(struct started *started, const char *role, uint32_t uid)
+{
+	size_t at = started->role.allowed_count++;
+	started->allowed[at] = (struct link_allowed){role, uid};
+	started->role.allowed = started->allowed;
+}
+
+/* Whoever may speak to a core: the fronts, each as its own user, and the command line as root or, in
+ * a service that does not run as root, as the user that it runs as. */
+static void set_allowed(struct started *started, const struct handoff *handoff)
+{
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		if (kind[i].front)
+			add_allowed(started, kind[i].name,
+			            handoff->uid == 0 ? geteuid() : handoff->users[kind[i].user]);
+	}
+	add_allowed(started, "cli", handoff->uid == 0 ? geteuid() : 0);
+}
+
+static void take_sockets(struct started *started, struct handoff *handoff)
+{
+	struct role *role = &started->role;
+	role->sockets = started->sockets;
+	for (; role->socket_count < handoff->socket_count; role->socket_count++) {
+		size_t i = role->socket_count;
+		memcpy(started->socket_names[i], handoff->sockets[i].name,
+		       sizeof(started->socket_names[i]));
+		started->sockets[i] = (struct role_socket){started->socket_names[i],
+		                                           handoff->sockets[i].fd};
+	}
+	handoff->socket_count = 0;
+}
+
+static uint16_t port_of(const struct config *config, const char *option)
+{
+	struct listen_address address;
+	const char *text = config_text(config, option);
+	if (*text == '\0' || listen_address_parse(&address, str_from(text), NULL) != 0)
+		return 0;
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
+enum { FOLDERS_MAX = 4 };
+
+static int enter_sandbox(const struct started *started, const struct kind *kind,
+                         struct errinfo *info)
+{
+	const struct config *config = started->role.config;
+	struct sandbox sandbox = {.sanitizers = SANITIZERS};
+	char *folders[FOLDERS_MAX + 1] = {NULL};
+	uint16_t ports[2];
+	for (size_t i = 0; kind->folders != NULL && kind->folders[i] != NULL && i < FOLDERS_MAX; i++) {
+		struct buf path;
+		buf_init(&path, 2 * SETTINGS_FILE_MAX);
+		buf_addf(&path, "%s/%s", config_text(config, "data_dir"), kind->folders[i]);
+		buf_add_byte(&path, '\0');
+		folders[i] = path.ptr;
+		sandbox.folders = (const char *const *)folders;
+	}
+	if (kind->front) {
+		static const char *const options[] = {"store_address", "directory_address"};
+		for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+			uint16_t port = port_of(config, options[i]);
+			if (port != 0)
+				ports[sandbox.connect_port_count++] = port;
+		}
+		sandbox.connect_ports = ports;
+		sandbox.connect_unix = true;
+	}
+	int error = sandbox_enter(&sandbox, started->role.log, info);
+	for (size_t i = 0; i < FOLDERS_MAX; i++)
+		free(folders[i]);
+	return error;
+}
+
+/* Only in a sanitizers' build does a forbidden system call come here instead of ending us at once:
+ * the number helps whoever adds one. */
+static void on_forbidden_call(int number, siginfo_t *siginfo, void *context)
+{
+	char line[] = "sandbox: forbidden system call 0000\n";
+	unsigned call = (unsigned)siginfo->si_syscall;
+	(void)number;
+	(void)context;
+	for (size_t i = sizeof(line) - 3; call > 0 && line[i] >= '0' && line[i] <= '9'; i--) {
+		line[i] = (char)('0' + call % 10);
+		call /= 10;
+	}
+	ssize_t ignored = write(STDERR_FILENO, line, sizeof(line) - 1);
+	(void)ignored;
+	abort();
+}
+
+static void set_signals(void)
+{
+	/* The supervisor gets the signals of a terminal and of service managers, and gives the orders. */
+	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2};
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	if (SANITIZERS) {
+		struct sigaction action = {.sa_sigaction = on_forbidden_call, .sa_flags = SA_SIGINFO};
+		sigaction(SIGSYS, &action, NULL);
+	}
+}
+
+/* Gives up everything; after this only the role's own work is possible. */
+static int confine(struct started *started, const struct kind *kind, const struct handoff *handoff,
+                   struct errinfo *info)
+{
+	int error = sandbox_set_limits(info);
+	if (error == 0 && !sandbox_lock_memory())
+		log_debug(started->role.log, "sandbox.memory_not_locked", F_INT("pid", getpid()));
+	if (error == 0)
+		error = sandbox_drop_user(handoff->uid, handoff->gid, info);
+	/* A change of user forgets both of these. */
+	if (error == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0))
+		error = err_set(info, err_from_errno(errno), "prctl: %s", strerror(errno));
+	return error == 0 ? enter_sandbox(started, kind, info) : error;
+}
+
+static int set_up(struct started *started, const struct kind *kind, struct errinfo *info)
+{
+	struct role *role = &started->role;
+	struct handoff handoff;
+	enum handoff_kind message;
+	int error = handoff_receive(HANDOFF_FD, true, &message, &handoff, info);
+	if (error != 0)
+		return error;
+	if (message != HANDOFF_SETTINGS)
+		error = err_set(info, E_INVALID, "the first message holds no settings");
+	if (error == 0)
+		error = make_config(&handoff, &role->config, info);
+	if (error == 0) {
+		set_log_level(started);
+		error = make_tls(started, &handoff, &role->tls, &role->link_tls, info);
+	}
+	if (error == 0) {
+		role->host_key = handoff.host_key;
+		handoff.host_key = NULL;
+		take_sockets(started, &handoff);
+		role->loop = loop_new();
+		error = confine(started, kind, &handoff, info);
+	}
+	if (error == 0 && !kind->front)
+		set_allowed(started, &handoff);
+	handoff_done(&handoff);
+	return error;
+}
+
+static void tear_down(struct started *started)
+{
+	struct role *role = &started->role;
+	if (started->control != NULL)
+		event_free(started->control);
+	loop_free(role->loop);
+	tls_context_free(role->tls);
+	tls_context_free(role->link_tls);
+	secret_free(role->host_key);
+	config_free(role->config);
+	free(started);
+}
+
+int role_start(const char *name)
+{
+	const struct kind *kind = kind_find(str_from(name));
+	struct errinfo info;
+	if (kind == NULL || fcntl(HANDOFF_FD, F_GETFD) < 0) {
+		fprintf(stderr, "postkasse: --role is for the supervisor only\n");
+		return EXIT_FAILURE;
+	}
+	char title[16];
+	snprintf(title, sizeof(title), "pk-%s", kind->name);
+	prctl(PR_SET_NAME, title);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	set_signals();
+
+	struct started *started = mem_new(sizeof(*started));
+	started->log = (struct log){.role = kind->name, .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+	started->role.name = kind->name;
+	started->role.log = &started->log;
+	int error = crypto_init(&info);
+	if (error == 0)
+		error = set_up(started, kind, &info);
+	if (error != 0) {
+		log_error(&started->log, "role.start_failed", F_ERR(error), F_TEXT("text", info.text));
+		tear_down(started);
+		return EXIT_FAILURE;
+	}
+	started->control = event_new(loop_base(started->role.loop), HANDOFF_FD, EV_READ | EV_PERSIST,
+	                             on_control, started);
+	if (started->control == NULL || event_add(started->control, NULL) != 0)
+		abort();
+	loop_post(started->role.loop, on_serving, started);
+	int status = kind->run(&started->role);
+	started->ended = true;
+	log_info(&started->log, "role.ended", F_INT("status", status));
+	tear_down(started);
+	return status;
+}

@@ -1,0 +1,46 @@
+#ifndef POSTKASSE_MAIN_SANDBOX_H
+#define POSTKASSE_MAIN_SANDBOX_H
+
+/*
+ * What a process of ours gives up before it meets its first byte: its rights, its files, most system
+ * calls, and every way to leave a trace of its memory on a disk. Called with one thread; threads
+ * that start later inherit all of it. There is no way back.
+ */
+
+#include "base/error.h"
+#include "base/log.h"
+
+struct sandbox {
+	/* Folders whose files may be read, written, made and removed; NULL-terminated. NULL: no file
+	 * system at all, as befits a front. */
+	const char *const *folders;
+	/* Ports that may be connected to over TCP; none: no TCP connection and no such socket. */
+	const uint16_t *connect_ports;
+	size_t connect_port_count;
+	bool connect_unix; /* Unix sockets may be connected to */
+	/* A build with sanitizers: lets their leak check and their reports work, at the price of some
+	 * read access and of ptrace between our own threads. */
+	bool sanitizers;
+};
+
+/* Leaves root: no supplementary group, gid, uid, no capability. Both 0: only drops capabilities.
+ * Fails unless it is certain that there is no way back. */
+int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info) MUST_USE;
+
+/* No core dump, not dumpable, no new rights; as many descriptors and as much locked memory as are
+ * allowed. For the supervisor too. Before sandbox_drop_user, which makes some of it final. */
+int sandbox_set_limits(struct errinfo *info) MUST_USE;
+
+/* Keeps all memory out of swap where the limit on locked memory allows that; false: it does not. */
+bool sandbox_lock_memory(void);
+
+/* The kernel's Landlock version, 0 when it has none. */
+int sandbox_landlock_version(void);
+
+/* The file system, TCP and signals (Landlock), then system calls (seccomp). A kernel without
+ * Landlock, or with less of it, is logged as a warning and gets what it has; without seccomp this
+ * fails. A system call outside the list ends the process (SIGSYS). */
+int sandbox_enter(const struct sandbox *sandbox, const struct log *log,
+                  struct errinfo *info) MUST_USE;
+
+#endif

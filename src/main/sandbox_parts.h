@@ -1,0 +1,12 @@
+#ifndef POSTKASSE_MAIN_SANDBOX_PARTS_H
+#define POSTKASSE_MAIN_SANDBOX_PARTS_H
+
+/* The two halves of sandbox_enter, each in a file of its own. */
+
+#include "main/sandbox.h"
+
+int sandbox_landlock(const struct sandbox *sandbox, const struct log *log,
+                     struct errinfo *info) MUST_USE;
+int sandbox_seccomp(const struct sandbox *sandbox, struct errinfo *info) MUST_USE;
+
+#endif

@@ -1,0 +1,281 @@
+#include "main/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/kinds.h"
+#include "main/listen.h"
+#include "net/tls.h"
+
+bool settings_has_role(const struct config *config, const char *role)
+{
+	size_t position = 0;
+	struct str word;
+	while (config_list_next(config, "roles", &position, &word)) {
+		if (str_eq(word, str_from(role)))
+			return true;
+	}
+	return false;
+}
+
+/* Reads to the end of the file; more than SETTINGS_FILE_MAX is E_TOO_LARGE. */
+static int read_all(int fd, struct buf *ret)
+{
+	buf_init(ret, SETTINGS_FILE_MAX);
+	for (;;) {
+		char piece[4096] = {0};
+		ssize_t len = read(fd, piece, sizeof(piece));
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len > 0)
+			buf_add(ret, piece, (size_t)len);
+		wipe(piece, sizeof(piece));
+		if (len < 0)
+			return err_from_errno(errno);
+		if (ret->failed)
+			return E_TOO_LARGE;
+		if (len == 0)
+			return 0;
+	}
+}
+
+int settings_read_file(struct buf *ret, const char *path, const char *what, unsigned forbidden,
+                       struct errinfo *info)
+{
+	struct stat status;
+	buf_init(ret, SETTINGS_FILE_MAX);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s: %s", what, path, strerror(errno));
+	int error = fstat(fd, &status) != 0 ? err_from_errno(errno) : 0;
+	if (error == 0 && !S_ISREG(status.st_mode))
+		error = err_set(info, E_INVALID, "%s: %s: is no regular file", what, path);
+	else if (error == 0 && (status.st_mode & forbidden) != 0)
+		error = err_set(info, E_DENIED, "%s: %s: has mode %04o; others may read or write it", what,
+		                path, (unsigned)status.st_mode & 07777);
+	else if (error == 0 && (error = read_all(fd, ret)) != 0)
+		err_set(info, error, "%s: %s: cannot be read, or longer than %d bytes", what, path,
+		        SETTINGS_FILE_MAX);
+	close(fd);
+	if (error != 0)
+		buf_done_wiped(ret);
+	return error;
+}
+
+int settings_read_host_key(struct secret **ret, const char *path, struct errinfo *info)
+{
+	struct buf text;
+	*ret = NULL;
+	int error = settings_read_file(&text, path, "host_key_file", 077, info);
+	if (error == 0 && text.len != HOST_KEY_SIZE)
+		error = err_set(info, E_INVALID, "host_key_file: %s: has %zu bytes instead of %d", path,
+		                text.len, HOST_KEY_SIZE);
+	if (error == 0) {
+		*ret = secret_new(text.ptr, text.len);
+		if (*ret == NULL)
+			error = err_set(info, E_LIMIT, "host_key_file: no locked memory is left for the key");
+	}
+	buf_done_wiped(&text);
+	return error;
+}
+
+int settings_load_config(struct config **ret, const char *file, char *const *environment,
+                         struct errinfo *info)
+{
+	struct buf text BUF_AUTO;
+	*ret = NULL;
+	int error = settings_read_file(&text, file == NULL ? SETTINGS_FILE : file, "configuration",
+	                               S_IWOTH, info);
+	if (error != 0)
+		return error;
+	struct config *config = config_new();
+	error = config_parse(config, file == NULL ? SETTINGS_FILE : file, buf_str(&text), info);
+	if (error == 0)
+		error = config_parse_environment(config, environment, info);
+	if (error == 0)
+		*ret = config;
+	else
+		config_free(config);
+	return error;
+}
+
+static int check_roles(const struct config *config, struct errinfo *info)
+{
+	size_t position = 0, count = 0;
+	struct str word;
+	for (; config_list_next(config, "roles", &position, &word); count++) {
+		if (kind_find(word) == NULL)
+			return err_set(info, E_INVALID, "roles: there is no role \"%.*s\"",
+			               STR_ARG(str_slice(word, 0, 60)));
+	}
+	if (count == 0)
+		return err_set(info, E_INVALID, "roles: names no role");
+	bool front = settings_has_role(config, "imap") || settings_has_role(config, "smtp");
+	static const char *const cores[][2] = {{"store", "store_address"},
+	                                       {"directory", "directory_address"}};
+	for (size_t i = 0; front && i < ARRAY_LEN(cores); i++) {
+		if (!settings_has_role(config, cores[i][0]) && config_text(config, cores[i][1])[0] == '\0')
+			return err_set(info, E_INVALID, "%s: must be set, since this host has fronts and no %s",
+			               cores[i][1], cores[i][0]);
+	}
+	return 0;
+}
+
+/* Every address of every role, whether that role runs here or not. */
+static int check_addresses(const struct config *config, struct errinfo *info)
+{
+	struct listen_address address;
+	struct errinfo cause;
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		const struct kind_listen *listen = kind[i].listen;
+		for (; listen->option != NULL; listen++) {
+			size_t position = 0;
+			struct str word;
+			while (config_list_next(config, listen->option, &position, &word)) {
+				int error = listen_address_parse(&address, word, &cause);
+				if (error != 0)
+					return err_set(info, error, "%s: %s", listen->option, cause.text);
+			}
+		}
+	}
+	static const char *const single[] = {"store_address", "directory_address"};
+	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
+		const char *text = config_text(config, single[i]);
+		int error = *text == '\0' ? 0 : listen_address_parse(&address, str_from(text), &cause);
+		if (error != 0)
+			return err_set(info, error, "%s: %s", single[i], cause.text);
+	}
+	return 0;
+}
+
+static bool is_set(const struct config *config, const char *option)
+{
+	return config_text(config, option)[0] != '\0';
+}
+
+static bool list_is_set(const struct config *config, const char *option)
+{
+	size_t position = 0;
+	struct str word;
+	return config_list_next(config, option, &position, &word);
+}
+
+/* Whether a process of this host is one end of a link over TLS. */
+static bool links_over_tls(const struct config *config)
+{
+	return is_set(config, "store_address") || is_set(config, "directory_address") ||
+	       list_is_set(config, "store_listen") || list_is_set(config, "directory_listen");
+}
+
+static int load_pem(const struct config *config, const char *option, bool is_key, struct buf *ret,
+                    struct errinfo *info)
+{
+	if (!is_set(config, option))
+		return err_set(info, E_INVALID, "%s: must be set", option);
+	return settings_read_file(ret, config_text(config, option), option, is_key ? 007 : 0, info);
+}
+
+static int load_client_tls(struct settings *settings, struct errinfo *info)
+{
+	const struct config *config = settings->config;
+	bool front = settings_has_role(config, "imap") || settings_has_role(config, "smtp");
+	if (!front || !is_set(config, "tls_certificate_file"))
+		return 0;
+	int error = load_pem(config, "tls_certificate_file", false, &settings->tls_certificate, info);
+	if (error == 0)
+		error = load_pem(config, "tls_key_file", true, &settings->tls_key, info);
+	if (error != 0)
+		return error;
+	struct tls_context *context = NULL;
+	struct errinfo cause;
+	error = tls_server_new(&context, buf_str(&settings->tls_certificate),
+	                       buf_str(&settings->tls_key), &cause);
+	tls_context_free(context);
+	return error == 0 ? 0 : err_set(info, error, "tls_certificate_file: %s", cause.text);
+}
+
+static int load_link_tls(struct settings *settings, struct errinfo *info)
+{
+	const struct config *config = settings->config;
+	if (!links_over_tls(config))
+		return 0;
+	int error = load_pem(config, "link_tls_certificate_file", false, &settings->link_certificate,
+	                     info);
+	if (error == 0)
+		error = load_pem(config, "link_tls_key_file", true, &settings->link_key, info);
+	if (error == 0)
+		error = load_pem(config, "link_tls_ca_file", false, &settings->link_ca, info);
+	if (error != 0)
+		return error;
+	struct tls_context *context = NULL;
+	struct errinfo cause;
+	error = tls_mutual_new(&context, true, buf_str(&settings->link_certificate),
+	                       buf_str(&settings->link_key), buf_str(&settings->link_ca), &cause);
+	tls_context_free(context);
+	return error == 0 ? 0 : err_set(info, error, "link_tls_certificate_file: %s", cause.text);
+}
+
+/* Writes down what depends on this machine, so that processes in a sandbox need not find it out. */
+static int fill_in(struct config *config, struct errinfo *info)
+{
+	struct buf text BUF_AUTO;
+	buf_init(&text, 1024);
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	processors = processors < 1 ? 1 : processors > 64 ? 64 : processors;
+	if (config_number(config, "imap_processes") == 0)
+		buf_addf(&text, "imap_processes = %ld\n", processors);
+	if (config_number(config, "store_workers") == 0)
+		buf_addf(&text, "store_workers = %ld\n", processors < 2 ? 4 : 2 * processors);
+	char name[256] = "";
+	if (!is_set(config, "hostname")) {
+		if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
+			return err_set(info, E_INVALID, "hostname: must be set; the machine has no name");
+		buf_addf(&text, "hostname = %s\n", name);
+	}
+	return config_parse(config, "machine", buf_str(&text), info);
+}
+
+int settings_load(struct settings *ret, const char *file, char *const *environment,
+                  struct errinfo *info)
+{
+	*ret = (struct settings){0};
+	int error = settings_load_config(&ret->config, file, environment, info);
+	if (error == 0)
+		error = check_roles(ret->config, info);
+	if (error == 0)
+		error = check_addresses(ret->config, info);
+	if (error == 0)
+		error = fill_in(ret->config, info);
+	if (error == 0)
+		error = load_client_tls(ret, info);
+	if (error == 0)
+		error = load_link_tls(ret, info);
+	bool core = error == 0 && (settings_has_role(ret->config, "store") ||
+	                           settings_has_role(ret->config, "directory"));
+	if (core)
+		error = settings_read_host_key(&ret->host_key, config_text(ret->config, "host_key_file"),
+		                               info);
+	if (error != 0)
+		settings_done(ret);
+	return error;
+}
+
+void settings_done(struct settings *settings)
+{
+	config_free(settings->config);
+	buf_done(&settings->tls_certificate);
+	buf_done_wiped(&settings->tls_key);
+	buf_done(&settings->link_certificate);
+	buf_done_wiped(&settings->link_key);
+	buf_done(&settings->link_ca);
+	secret_free(settings->host_key);
+	*settings = (struct settings){0};
+}

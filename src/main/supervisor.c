@@ -1,0 +1,336 @@
+#include "main/supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "main/sandbox.h"
+#include "main/supervisor_internal.h"
+
+/* ---------------------------------------------------------------- coming up */
+
+static int open_signals(struct supervisor *supervisor, struct errinfo *info)
+{
+	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(handled); i++)
+		sigaddset(&set, handled[i]);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return err_set(info, err_from_errno(errno), "sigprocmask: %s", strerror(errno));
+	supervisor->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (supervisor->signal_fd < 0)
+		return err_set(info, err_from_errno(errno), "signalfd: %s", strerror(errno));
+	return 0;
+}
+
+static void make_children(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->settings.config;
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		if (!settings_has_role(config, kind[i].name))
+			continue;
+		unsigned processes = supervisor_processes(config, &kind[i]);
+		for (unsigned k = 0; k < processes && supervisor->child_count < CHILDREN_MAX; k++)
+			supervisor->children[supervisor->child_count++] = (struct child){
+				.kind = &kind[i], .index = k, .control_fd = -1};
+	}
+}
+
+static bool has_core(const struct config *config)
+{
+	return settings_has_role(config, "store") || settings_has_role(config, "directory");
+}
+
+static int come_up(struct supervisor *supervisor, struct errinfo *info)
+{
+	const struct supervisor_options *options = supervisor->options;
+	int error = settings_load(&supervisor->settings, options->config_file, options->environment,
+	                          info);
+	if (error != 0)
+		return error;
+	const struct config *config = supervisor->settings.config;
+	/* Checked when the configuration was parsed. */
+	bool known = log_level_parse(str_from(config_text(config, "log_level")),
+	                             &supervisor->log.level);
+	(void)known;
+	error = sandbox_set_limits(info);
+	if (error == 0 && has_core(config))
+		error = folders_lock(config, &supervisor->lock_fd, info);
+	if (error == 0 && has_core(config))
+		error = folders_prepare(config, supervisor->separate, info);
+	if (error == 0)
+		error = open_signals(supervisor, info);
+	if (error == 0)
+		error = supervisor_bind(supervisor, info);
+	if (error == 0)
+		make_children(supervisor);
+	return error;
+}
+
+static void go_down(struct supervisor *supervisor)
+{
+	supervisor_unbind(supervisor);
+	if (supervisor->signal_fd >= 0)
+		close(supervisor->signal_fd);
+	if (supervisor->ready_fd >= 0)
+		close(supervisor->ready_fd);
+	if (supervisor->lock_fd >= 0)
+		close(supervisor->lock_fd);
+	settings_done(&supervisor->settings);
+	free(supervisor);
+}
+
+/* Tells whoever waits, once, that everything serves. */
+static void announce(struct supervisor *supervisor)
+{
+	if (supervisor->announced || supervisor->phase != PHASE_SERVING)
+		return;
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		if (!supervisor->children[i].ready)
+			return;
+	}
+	supervisor->announced = true;
+	log_info(&supervisor->log, "supervisor.ready", F_INT("processes", supervisor->child_count));
+	notify_service_manager(supervisor->options->environment, "READY=1\n");
+	if (supervisor->ready_fd >= 0) {
+		ssize_t written = write(supervisor->ready_fd, "ready\n", 6);
+		(void)written;
+		close(supervisor->ready_fd);
+		supervisor->ready_fd = -1;
+	}
+}
+
+/* ---------------------------------------------------------------- reloading */
+
+/* Options that processes and sockets are made from: a new value waits for the next start. */
+static void warn_of_fixed(struct supervisor *supervisor, const struct config *now)
+{
+	static const char *const fixed[] = {
+		"data_dir",       "run_dir",          "roles",
+		"smtp_listen",    "imap_listen",      "imaps_listen",
+		"store_listen",   "directory_listen", "uid_base",
+		"imap_processes", "smtp_processes",   "store_workers",
+		"host_key_file",  "store_address",    "directory_address",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		if (!config_same(supervisor->settings.config, now, fixed[i]))
+			log_warn(&supervisor->log, "supervisor.reload_needs_restart",
+			         F_TEXT("option", fixed[i]));
+	}
+}
+
+static void reload(struct supervisor *supervisor)
+{
+	const struct supervisor_options *options = supervisor->options;
+	struct settings settings;
+	struct errinfo info;
+	notify_service_manager(options->environment, "RELOADING=1\n");
+	int error = settings_load(&settings, options->config_file, options->environment, &info);
+	if (error != 0) {
+		log_error(&supervisor->log, "supervisor.reload_failed", F_ERR(error),
+		          F_TEXT("text", info.text));
+		notify_service_manager(options->environment, "READY=1\n");
+		return;
+	}
+	warn_of_fixed(supervisor, settings.config);
+	settings_done(&supervisor->settings);
+	supervisor->settings = settings;
+	bool known = log_level_parse(str_from(config_text(settings.config, "log_level")),
+	                             &supervisor->log.level);
+	(void)known;
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		struct child *child = &supervisor->children[i];
+		if (child->pid == 0 || child->control_fd < 0)
+			continue;
+		if (child_send_settings(supervisor, child, false, &info) != 0) {
+			log_error(&supervisor->log, "supervisor.handoff_failed",
+			          F_TEXT("process", child->kind->name), F_ERR(info.error));
+			child_kill(child);
+		}
+	}
+	log_info(&supervisor->log, "supervisor.reloaded", F_INT("pid", supervisor->pid));
+	notify_service_manager(options->environment, "READY=1\n");
+}
+
+/* ---------------------------------------------------------------- stopping */
+
+static void enter_phase(struct supervisor *supervisor, enum phase phase)
+{
+	bool fronts = phase == PHASE_STOPPING_FRONTS;
+	supervisor->phase = phase;
+	supervisor->deadline_ms = clock_monotonic_ms() +
+	                          config_number(supervisor->settings.config, "stop_grace");
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		if (supervisor->children[i].kind->front == fronts)
+			child_stop(supervisor, &supervisor->children[i]);
+	}
+}
+
+static void stop(struct supervisor *supervisor, int number)
+{
+	if (supervisor->phase != PHASE_SERVING) {
+		supervisor->hurried = true;
+		return;
+	}
+	log_info(&supervisor->log, "supervisor.stopping", F_INT("signal", number));
+	notify_service_manager(supervisor->options->environment, "STOPPING=1\n");
+	/* New connections are refused by the system from here on. */
+	supervisor_unbind(supervisor);
+	enter_phase(supervisor, PHASE_STOPPING_FRONTS);
+}
+
+static size_t running(const struct supervisor *supervisor, bool fronts)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		const struct child *child = &supervisor->children[i];
+		count += child->pid != 0 && child->kind->front == fronts;
+	}
+	return count;
+}
+
+/* Goes on with the stop when that part is done, or is taking too long. Returns false at its end. */
+static bool stop_further(struct supervisor *supervisor)
+{
+	bool fronts = supervisor->phase == PHASE_STOPPING_FRONTS;
+	if (running(supervisor, fronts) == 0) {
+		if (fronts)
+			enter_phase(supervisor, PHASE_STOPPING_CORES);
+		return fronts || running(supervisor, false) > 0;
+	}
+	if (supervisor->hurried || clock_monotonic_ms() >= supervisor->deadline_ms) {
+		for (size_t i = 0; i < supervisor->child_count; i++) {
+			struct child *child = &supervisor->children[i];
+			if (child->pid == 0 || child->kind->front != fronts)
+				continue;
+			log_warn(&supervisor->log, "supervisor.killed", F_TEXT("process", child->kind->name),
+			         F_INT("pid", child->pid));
+			child_kill(child);
+		}
+		supervisor->deadline_ms = INT64_MAX;
+		supervisor->hurried = false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+static void reap(struct supervisor *supervisor)
+{
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+		for (size_t i = 0; i < supervisor->child_count; i++) {
+			if (supervisor->children[i].pid == pid)
+				child_ended(supervisor, &supervisor->children[i], status);
+		}
+	}
+}
+
+static void read_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo signal;
+	while (read(supervisor->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
+		if (signal.ssi_signo == SIGCHLD)
+			reap(supervisor);
+		else if (signal.ssi_signo == SIGHUP && supervisor->phase == PHASE_SERVING)
+			reload(supervisor);
+		else if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT)
+			stop(supervisor, (int)signal.ssi_signo);
+	}
+}
+
+static void start_due(struct supervisor *supervisor)
+{
+	for (size_t i = 0; supervisor->phase == PHASE_SERVING && i < supervisor->child_count; i++) {
+		struct child *child = &supervisor->children[i];
+		if (child->pid == 0 && child->start_ms <= clock_monotonic_ms())
+			child_start(supervisor, child);
+	}
+}
+
+/* Milliseconds until something is due, -1 for never. */
+static int time_left(const struct supervisor *supervisor)
+{
+	int64_t due_ms = supervisor->phase == PHASE_SERVING ? INT64_MAX : supervisor->deadline_ms;
+	for (size_t i = 0; supervisor->phase == PHASE_SERVING && i < supervisor->child_count; i++) {
+		const struct child *child = &supervisor->children[i];
+		if (child->pid == 0 && child->start_ms < due_ms)
+			due_ms = child->start_ms;
+	}
+	if (due_ms == INT64_MAX)
+		return -1;
+	int64_t left = due_ms - clock_monotonic_ms();
+	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+static void wait_and_read(struct supervisor *supervisor)
+{
+	struct pollfd polled[1 + CHILDREN_MAX];
+	polled[0] = (struct pollfd){.fd = supervisor->signal_fd, .events = POLLIN};
+	/* poll passes over negative descriptors. */
+	for (size_t i = 0; i < supervisor->child_count; i++)
+		polled[1 + i] = (struct pollfd){.fd = supervisor->children[i].control_fd, .events = POLLIN};
+	if (poll(polled, 1 + supervisor->child_count, time_left(supervisor)) <= 0)
+		return;
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		if (polled[1 + i].revents != 0 && supervisor->children[i].control_fd >= 0)
+			child_read(supervisor, &supervisor->children[i]);
+	}
+	if (polled[0].revents != 0)
+		read_signals(supervisor);
+}
+
+static void serve(struct supervisor *supervisor)
+{
+	for (;;) {
+		start_due(supervisor);
+		announce(supervisor);
+		wait_and_read(supervisor);
+		if (supervisor->phase != PHASE_SERVING && !stop_further(supervisor))
+			return;
+	}
+}
+
+static int exit_code(int error)
+{
+	return error == E_INVALID || error == E_NOT_FOUND || error == E_DENIED ? EX_CONFIG
+	                                                                       : EXIT_FAILURE;
+}
+
+int supervisor_run(const struct supervisor_options *options)
+{
+	struct supervisor *supervisor = mem_new(sizeof(*supervisor));
+	struct errinfo info;
+	supervisor->options = options;
+	supervisor->log = (struct log){"supervisor", STDERR_FILENO, LOG_LEVEL_INFO};
+	supervisor->separate = geteuid() == 0;
+	supervisor->lock_fd = supervisor->signal_fd = -1;
+	supervisor->ready_fd = options->ready_fd;
+	supervisor->pid = getpid();
+	int error = come_up(supervisor, &info);
+	if (error != 0) {
+		log_error(&supervisor->log, "supervisor.start_failed", F_ERR(error),
+		          F_TEXT("text", info.text));
+		fprintf(stderr, "postkasse: %s\n", info.text);
+		go_down(supervisor);
+		return exit_code(error);
+	}
+	serve(supervisor);
+	int code = supervisor->ended_badly ? EXIT_FAILURE : EXIT_SUCCESS;
+	log_info(&supervisor->log, "supervisor.stopped", F_INT("status", code));
+	go_down(supervisor);
+	return code;
+}

@@ -1,0 +1,223 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "main/supervisor_internal.h"
+
+/* What a process inherits of the environment: how a sanitizers' build reports, nothing else. */
+static void small_environment(char *const *environment, char **ret, size_t max)
+{
+	static const char *const kept[] = {"ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS="};
+	size_t count = 0;
+	for (; *environment != NULL; environment++) {
+		for (size_t i = 0; i < ARRAY_LEN(kept) && count < max; i++) {
+			if (str_starts(str_from(*environment), str_from(kept[i])))
+				ret[count++] = *environment;
+		}
+	}
+	ret[count] = NULL;
+}
+
+/* Between fork and exec: only what is safe there. Never returns. */
+static void become(const struct supervisor *supervisor, const struct child *child, int control)
+{
+	char *environment[8];
+	char program[] = "postkasse", option[] = "--role", name[16];
+	snprintf(name, sizeof(name), "%s", child->kind->name);
+	char *arguments[] = {program, option, name, NULL};
+	small_environment(supervisor->options->environment, environment, ARRAY_LEN(environment) - 1);
+	sigset_t none;
+	sigemptyset(&none);
+	int null = open("/dev/null", O_RDWR);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		_exit(EXIT_FAILURE);
+	/* dup2 onto itself would leave it close-on-exec. */
+	if (control == HANDOFF_FD ? fcntl(control, F_SETFD, 0) < 0 : dup2(control, HANDOFF_FD) < 0)
+		_exit(EXIT_FAILURE);
+	/* Nothing else that somebody left open in us gets any further. */
+	syscall(SYS_close_range, HANDOFF_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != supervisor->pid)
+		_exit(EXIT_FAILURE);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve("/proc/self/exe", arguments, environment);
+	_exit(EXIT_FAILURE);
+}
+
+static int64_t restart_delay(unsigned failures)
+{
+	int64_t delay = failures <= 1 ? 0 : RESTART_FIRST_MS;
+	for (unsigned i = 2; i < failures && delay < RESTART_MAX_MS; i++)
+		delay *= 2;
+	return delay < RESTART_MAX_MS ? delay : RESTART_MAX_MS;
+}
+
+static void start_failed(struct supervisor *supervisor, struct child *child,
+                         const struct errinfo *info)
+{
+	child->failures++;
+	child->start_ms = clock_monotonic_ms() + restart_delay(child->failures + 1);
+	log_error(&supervisor->log, "supervisor.start_failed", F_TEXT("process", child->kind->name),
+	          F_ERR(info->error), F_TEXT("text", info->text));
+}
+
+void child_start(struct supervisor *supervisor, struct child *child)
+{
+	struct errinfo info;
+	int ours, theirs;
+	if (handoff_pair(&ours, &theirs, &info) != 0) {
+		start_failed(supervisor, child, &info);
+		return;
+	}
+	pid_t pid = fork();
+	if (pid == 0)
+		become(supervisor, child, theirs);
+	close(theirs);
+	if (pid < 0) {
+		close(ours);
+		err_set(&info, err_from_errno(errno), "fork: %s", strerror(errno));
+		start_failed(supervisor, child, &info);
+		return;
+	}
+	child->pid = pid;
+	child->control_fd = ours;
+	child->ready = false;
+	child->told_to_stop = false;
+	log_info(&supervisor->log, "supervisor.started", F_TEXT("process", child->kind->name),
+	         F_INT("index", child->index), F_INT("pid", pid));
+	if (child_send_settings(supervisor, child, true, &info) != 0) {
+		log_error(&supervisor->log, "supervisor.handoff_failed",
+		          F_TEXT("process", child->kind->name), F_ERR(info.error),
+		          F_TEXT("text", info.text));
+		child_kill(child);
+	}
+}
+
+static void copy(struct buf *to, const struct buf *from)
+{
+	buf_init(to, HANDOFF_BODY_MAX);
+	buf_add_str(to, buf_str(from));
+}
+
+/* Exactly what this kind of process has a use for: fronts the certificate of clients, cores the host
+ * key, and nobody what it has no use for. */
+static void fill(const struct supervisor *supervisor, const struct child *child, bool sockets,
+                 struct handoff *handoff)
+{
+	const struct settings *settings = &supervisor->settings;
+	const struct kind *kind = child->kind;
+	*handoff = (struct handoff){0};
+	buf_init(&handoff->config, HANDOFF_BODY_MAX);
+	config_print(settings->config, &handoff->config);
+	copy(&handoff->link_certificate, &settings->link_certificate);
+	copy(&handoff->link_key, &settings->link_key);
+	copy(&handoff->link_ca, &settings->link_ca);
+	if (kind->front) {
+		copy(&handoff->tls_certificate, &settings->tls_certificate);
+		copy(&handoff->tls_key, &settings->tls_key);
+	}
+	uint32_t base = (uint32_t)config_number(settings->config, "uid_base");
+	handoff->uid = supervisor->separate ? base + kind->user : 0;
+	handoff->gid = supervisor->separate ? base : 0;
+	for (uint32_t i = 0; i < ARRAY_LEN(handoff->users); i++)
+		handoff->users[i] = base + i;
+	for (size_t i = 0; sockets && i < supervisor->socket_count; i++) {
+		const struct listening *listening = &supervisor->sockets[i];
+		if (listening->kind != kind || (listening->own && listening->index != child->index) ||
+		    handoff->socket_count == HANDOFF_SOCKETS_MAX)
+			continue;
+		struct handoff_socket *socket = &handoff->sockets[handoff->socket_count++];
+		snprintf(socket->name, sizeof(socket->name), "%s", listening->name);
+		socket->fd = listening->fd;
+	}
+}
+
+int child_send_settings(struct supervisor *supervisor, struct child *child, bool sockets,
+                        struct errinfo *info)
+{
+	struct handoff handoff;
+	fill(supervisor, child, sockets, &handoff);
+	/* Borrowed: the key and the sockets stay ours. */
+	handoff.host_key = child->kind->front ? NULL : supervisor->settings.host_key;
+	int error = handoff_send_settings(child->control_fd, &handoff, info);
+	handoff.host_key = NULL;
+	handoff.socket_count = 0;
+	handoff_done(&handoff);
+	return error;
+}
+
+void child_read(struct supervisor *supervisor, struct child *child)
+{
+	struct handoff handoff;
+	struct errinfo info;
+	enum handoff_kind kind;
+	int error = handoff_receive(child->control_fd, false, &kind, &handoff, &info);
+	if (error == E_AGAIN)
+		return;
+	if (error == 0)
+		handoff_done(&handoff);
+	if (error == 0 && kind == HANDOFF_READY && !child->ready) {
+		child->ready = true;
+		child->ready_ms = clock_monotonic_ms();
+		log_info(&supervisor->log, "supervisor.serving", F_TEXT("process", child->kind->name),
+		         F_INT("index", child->index), F_INT("pid", child->pid));
+		return;
+	}
+	/* Closed: it ends or has ended, and SIGCHLD will tell how. Anything else: it has gone mad. */
+	close(child->control_fd);
+	child->control_fd = -1;
+	if (error != E_UNAVAILABLE)
+		child_kill(child);
+}
+
+void child_stop(struct supervisor *supervisor, struct child *child)
+{
+	struct errinfo info;
+	child->told_to_stop = true;
+	if (child->pid == 0 || child->control_fd < 0)
+		return;
+	if (handoff_send_order(child->control_fd, HANDOFF_STOP, &info) != 0) {
+		log_warn(&supervisor->log, "supervisor.stop_failed", F_TEXT("process", child->kind->name),
+		         F_ERR(info.error));
+		child_kill(child);
+	}
+}
+
+void child_kill(struct child *child)
+{
+	if (child->pid > 0)
+		kill(child->pid, SIGKILL);
+}
+
+void child_ended(struct supervisor *supervisor, struct child *child, int status)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool stopping = supervisor->phase != PHASE_SERVING;
+	bool sound = child->ready && now_ms - child->ready_ms >= RESTART_SOUND_MS;
+	child->failures = sound ? 1 : child->failures + 1;
+	log_write_fields(&supervisor->log, stopping && well ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+	                 "supervisor.ended", F_TEXT("process", child->kind->name),
+	                 F_INT("index", child->index), F_INT("pid", child->pid),
+	                 F_INT("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	                 F_INT("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+	                 F_INT("failures", stopping ? 0 : child->failures));
+	if (stopping && !well)
+		supervisor->ended_badly = true;
+	if (child->control_fd >= 0)
+		close(child->control_fd);
+	child->pid = 0;
+	child->control_fd = -1;
+	child->ready = false;
+	child->start_ms = now_ms + restart_delay(child->failures);
+}

@@ -1,0 +1,82 @@
+#ifndef POSTKASSE_MAIN_SUPERVISOR_INTERNAL_H
+#define POSTKASSE_MAIN_SUPERVISOR_INTERNAL_H
+
+/* What the files of the supervisor share. One thread, one poll loop. */
+
+#include <sys/types.h>
+
+#include "main/folders.h"
+#include "main/handoff.h"
+#include "main/kinds.h"
+#include "main/settings.h"
+#include "main/supervisor.h"
+
+enum {
+	CHILDREN_MAX = 4 * 64,
+	RESTART_FIRST_MS = 50,   /* the second restart in a row; then twice as long each time */
+	RESTART_MAX_MS = 5000,   /* ... up to this */
+	RESTART_SOUND_MS = 1000, /* having served so long makes the next death the first again */
+	SOCKETS_MAX = 256,
+};
+
+struct listening {
+	const struct kind *kind;
+	const char *name; /* of struct role_socket */
+	unsigned index;   /* of the child that gets it, when each has one of its own */
+	bool own;
+	int fd;
+};
+
+struct child {
+	const struct kind *kind;
+	unsigned index; /* among those of its kind */
+	pid_t pid;      /* 0: is not running */
+	int control_fd; /* -1: is not running */
+	bool ready;     /* it said that it serves */
+	bool told_to_stop;
+	int64_t ready_ms;
+	int64_t start_ms;  /* when to start it, while it is not running */
+	unsigned failures; /* deaths in a row without having served for RESTART_SOUND_MS */
+};
+
+enum phase { PHASE_SERVING, PHASE_STOPPING_FRONTS, PHASE_STOPPING_CORES };
+
+struct supervisor {
+	const struct supervisor_options *options;
+	struct settings settings;
+	struct log log;
+	bool separate; /* started as root: each role has its own user */
+	int lock_fd, signal_fd, ready_fd;
+	struct listening sockets[SOCKETS_MAX];
+	size_t socket_count;
+	struct child children[CHILDREN_MAX];
+	size_t child_count;
+	enum phase phase;
+	int64_t deadline_ms; /* of the phase, when stopping */
+	bool hurried;        /* a second signal to stop: no grace */
+	bool ended_badly;    /* a process failed, or was killed, while stopping */
+	bool announced;      /* everything serves, and whoever waits was told */
+	pid_t pid;
+};
+
+/* supervisor_sockets.c: binds everything that the roles of this host listen on. */
+int supervisor_bind(struct supervisor *supervisor, struct errinfo *info) MUST_USE;
+void supervisor_unbind(struct supervisor *supervisor);
+unsigned supervisor_processes(const struct config *config, const struct kind *kind);
+
+/* supervisor_child.c: one process. */
+void child_start(struct supervisor *supervisor, struct child *child);
+/* Sends what the process needs of the settings; sockets: the first time. */
+int child_send_settings(struct supervisor *supervisor, struct child *child, bool sockets,
+                        struct errinfo *info) MUST_USE;
+/* Its control socket is readable. */
+void child_read(struct supervisor *supervisor, struct child *child);
+void child_stop(struct supervisor *supervisor, struct child *child);
+void child_kill(struct child *child);
+/* It has ended with this wait status. */
+void child_ended(struct supervisor *supervisor, struct child *child, int status);
+
+/* notify.c: the sd_notify protocol; nothing without NOTIFY_SOCKET in the environment. */
+void notify_service_manager(char *const *environment, const char *state);
+
+#endif
