@@ -163,17 +163,23 @@ static int add_list(scmp_filter_ctx filter, uint32_t action, const int *list, si
 	return 0;
 }
 
+/* A rule for calls whose argument number arg, under mask, is value. */
+static int add_if(scmp_filter_ctx filter, uint32_t action, int call, unsigned arg, uint64_t mask,
+                  uint64_t value)
+{
+	struct scmp_arg_cmp compare = {arg, SCMP_CMP_MASKED_EQ, mask, value};
+	return call < 0 ? 0 : seccomp_rule_add_array(filter, action, call, 1, &compare);
+}
+
 /* Memory is never executable once we are in here. */
 static int add_memory(scmp_filter_ctx filter)
 {
 	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_LEN(calls) && error == 0; i++) {
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		error = add_if(filter, SCMP_ACT_ALLOW, calls[i], 2, PROT_EXEC, 0);
 		if (error == 0)
-			error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), calls[i], 1,
-			                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+			error = add_if(filter, SCMP_ACT_ERRNO(EACCES), calls[i], 2, PROT_EXEC, PROT_EXEC);
 	}
 	return error;
 }
@@ -185,17 +191,13 @@ static int add_threads(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (error != 0 || sandbox->sanitizers)
 		return error;
-	error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-	                         SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
 	if (error == 0) /* abort() and raise() */
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-		                         SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 0, UINT64_MAX, (uint64_t)getpid());
 	if (error == 0) /* asking for a limit, not setting one */
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-		                         SCMP_A2(SCMP_CMP_EQ, 0));
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, UINT64_MAX, 0);
 	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-		                         SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 0, UINT64_MAX, PR_SET_NAME);
 	return error;
 }
 
@@ -205,25 +207,20 @@ static int add_status(scmp_filter_ctx filter, const struct sandbox *sandbox)
 {
 	if (sandbox->folders != NULL)
 		return 0;
-	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(statx), 1,
-	                             SCMP_A2(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	int error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(statx), 2, AT_EMPTY_PATH, AT_EMPTY_PATH);
 	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(statx), 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+		error = add_if(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(statx), 2, AT_EMPTY_PATH, 0);
 	if (error != 0 || sandbox->sanitizers)
 		return error;
-	error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-	                         SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH);
 	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
-		                         SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+		error = add_if(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, 0);
 	return error;
 }
 
 static int add_family(scmp_filter_ctx filter, int call, int family)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
-	                        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	return add_if(filter, SCMP_ACT_ALLOW, call, 0, UINT64_MAX, (uint64_t)family);
 }
 
 /* New sockets only of the families that are connected with; a pair is private to us. */
@@ -246,12 +243,10 @@ static int add_ioctl(scmp_filter_ctx filter)
 	static const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX};
 	int error = 0;
 	for (size_t i = 0; i < ARRAY_LEN(requests) && error == 0; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		                         SCMP_A1(SCMP_CMP_EQ, requests[i]));
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, UINT64_MAX, requests[i]);
 	/* isatty() */
 	if (error == 0)
-		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1,
-		                         SCMP_A1(SCMP_CMP_EQ, TCGETS));
+		error = add_if(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, UINT64_MAX, TCGETS);
 	return error;
 }
 
