@@ -1,0 +1,255 @@
+#include "mail/charset.h"
+
+#include <string.h>
+#include <unicode/ucnv.h>
+
+enum {
+	CHARSET_NAME_MAX = 60,
+	CHUNK = 4096,
+	PIVOT = 1024, /* UTF-16 units between the two converters */
+};
+
+static const struct str replacement = {"\xef\xbf\xbd", 3};
+
+size_t mail_ascii_length(struct str s)
+{
+	size_t i = 0;
+	uint64_t word;
+	while (s.len - i >= sizeof(word)) {
+		memcpy(&word, s.ptr + i, sizeof(word));
+		if ((word & UINT64_C(0x8080808080808080)) != 0)
+			break;
+		i += sizeof(word);
+	}
+	while (i < s.len && (unsigned char)s.ptr[i] < 0x80)
+		i++;
+	return i;
+}
+
+/* UTF8-char of RFC 3629 section 4: no surrogates, no overlong forms, nothing past U+10FFFF */
+size_t mail_utf8_length(struct str s)
+{
+	if (s.len == 0)
+		return 0;
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	unsigned char lead = p[0];
+	if (lead < 0x80)
+		return 1;
+	size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	if (lead < 0xc2 || lead > 0xf4 || s.len < len)
+		return 0;
+	unsigned char low = 0x80, high = 0xbf;
+	if (lead == 0xe0)
+		low = 0xa0;
+	else if (lead == 0xed)
+		high = 0x9f;
+	else if (lead == 0xf0)
+		low = 0x90;
+	else if (lead == 0xf4)
+		high = 0x8f;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+/* The length of the longest valid front of s, NUL not counting as valid. */
+static size_t valid_length(struct str s)
+{
+	const char *nul = s.len == 0 ? NULL : memchr(s.ptr, '\0', s.len);
+	size_t i = 0;
+	if (nul != NULL)
+		s.len = (size_t)(nul - s.ptr);
+	while (i < s.len) {
+		i += mail_ascii_length(STR_OF(s.ptr + i, s.len - i));
+		size_t len = mail_utf8_length(str_from_byte(s, i));
+		if (len == 0)
+			break;
+		i += len;
+	}
+	return i;
+}
+
+bool mail_utf8_valid(struct str bytes)
+{
+	return valid_length(bytes) == bytes.len;
+}
+
+struct str mail_utf8_cut(struct str s, size_t max)
+{
+	if (s.len <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.ptr[max] & 0xc0) == 0x80)
+		max--;
+	return str_slice(s, 0, max);
+}
+
+/* Appends what fits, whole characters of it. */
+static void add_cut(struct buf *out, struct str valid)
+{
+	if (out->failed)
+		return;
+	struct str fits = mail_utf8_cut(valid, out->max - out->len);
+	buf_add_str(out, fits);
+	if (fits.len < valid.len)
+		out->failed = true;
+}
+
+static void add_utf8(struct buf *out, struct str s)
+{
+	while (s.len > 0 && !out->failed) {
+		size_t len = valid_length(s);
+		add_cut(out, STR_OF(s.ptr, len));
+		s = str_from_byte(s, len);
+		if (s.len == 0)
+			break;
+		if (s.ptr[0] != '\0')
+			add_cut(out, replacement);
+		s = str_from_byte(s, 1);
+	}
+}
+
+/* Leaves out NUL, which any character set can give; what is bad is U+FFFD by ICU's standard rule. */
+static void add_converted(struct buf *out, char *bytes, size_t len)
+{
+	const char *nul;
+	while (len > 0 && (nul = memchr(bytes, '\0', len)) != NULL) {
+		size_t before = (size_t)(nul - bytes);
+		add_cut(out, STR_OF(bytes, before));
+		bytes += before + 1;
+		len -= before + 1;
+	}
+	add_cut(out, STR_OF(bytes, len));
+}
+
+static void convert(struct buf *out, struct str bytes, UConverter *from, UConverter *to)
+{
+	UChar pivot[PIVOT];
+	UChar *pivot_source = pivot, *pivot_target = pivot;
+	const char *source = bytes.ptr, *end = bytes.ptr + bytes.len;
+	bool reset = true;
+	while (!out->failed) {
+		char chunk[CHUNK];
+		char *target = chunk;
+		UErrorCode error = U_ZERO_ERROR;
+		ucnv_convertEx(to, from, &target, chunk + sizeof(chunk), &source, end, pivot, &pivot_source,
+		               &pivot_target, pivot + PIVOT, reset, true, &error);
+		reset = false;
+		add_converted(out, chunk, (size_t)(target - chunk));
+		if (error != U_BUFFER_OVERFLOW_ERROR)
+			break;
+	}
+}
+
+static bool is_utf8_name(struct str name)
+{
+	return str_eq_nocase(name, STR("utf-8")) || str_eq_nocase(name, STR("utf8"));
+}
+
+static bool is_ascii_name(struct str name)
+{
+	return name.len == 0 || str_eq_nocase(name, STR("us-ascii")) ||
+	       str_eq_nocase(name, STR("ascii"));
+}
+
+/* Only names out of ICU's table of aliases: for others ucnv_open() would look for a file. */
+static UConverter *open_converter(struct str name)
+{
+	char text[CHARSET_NAME_MAX + 1];
+	if (name.len == 0 || name.len > CHARSET_NAME_MAX)
+		return NULL;
+	for (size_t i = 0; i < name.len; i++) {
+		if (!ascii_is_alnum(name.ptr[i]) && strchr("-_.:+()", name.ptr[i]) == NULL)
+			return NULL;
+		text[i] = name.ptr[i];
+	}
+	text[name.len] = '\0';
+	if (memchr(name.ptr, '\0', name.len) != NULL)
+		return NULL;
+	/* Mail says iso-8859-1 and means Windows-1252, which is a superset but for control characters;
+	 * likewise gb2312 and gb18030 (WHATWG Encoding section 4.2). */
+	const char *better = text;
+	if (str_eq_nocase(name, STR("iso-8859-1")) || str_eq_nocase(name, STR("latin1")))
+		better = "windows-1252";
+	else if (str_eq_nocase(name, STR("gb2312")) || str_eq_nocase(name, STR("gbk")))
+		better = "gb18030";
+	UErrorCode error = U_ZERO_ERROR;
+	if (ucnv_countAliases(better, &error) == 0 || U_FAILURE(error))
+		return NULL;
+	error = U_ZERO_ERROR;
+	UConverter *converter = ucnv_open(better, &error);
+	return U_FAILURE(error) ? NULL : converter;
+}
+
+static int convert_with(struct buf *out, struct str bytes, struct str charset)
+{
+	UConverter *from = open_converter(charset);
+	UErrorCode error = U_ZERO_ERROR;
+	UConverter *to = from == NULL ? NULL : ucnv_open("UTF-8", &error);
+	if (to != NULL && U_SUCCESS(error))
+		convert(out, bytes, from, to);
+	int result = to == NULL || U_FAILURE(error) ? E_UNSUPPORTED : out->failed ? E_TOO_LARGE : 0;
+	ucnv_close(from);
+	ucnv_close(to);
+	return result;
+}
+
+static void add_ascii(struct buf *out, struct str bytes)
+{
+	while (bytes.len > 0 && !out->failed) {
+		size_t len = mail_ascii_length(bytes);
+		add_utf8(out, STR_OF(bytes.ptr, len));
+		bytes = str_from_byte(bytes, len);
+		if (bytes.len > 0)
+			add_cut(out, replacement);
+		bytes = str_from_byte(bytes, 1);
+	}
+}
+
+int mail_to_utf8(struct buf *out, struct str bytes, struct str charset)
+{
+	if (is_utf8_name(charset))
+		add_utf8(out, bytes);
+	else if (is_ascii_name(charset))
+		add_ascii(out, bytes);
+	else
+		return convert_with(out, bytes, charset);
+	return out->failed ? E_TOO_LARGE : 0;
+}
+
+/* Character sets in which a text of ASCII bytes is just that: no shifting, no wide units. */
+static bool extends_ascii(struct str charset)
+{
+	static const struct str prefixes[] = {
+		{"utf-8", 5}, {"iso-8859-", 9}, {"windows-125", 11}, {"koi8-", 5}, {"gb", 2},
+		{"big5", 4},  {"euc-", 4},      {"utf8", 4},         {"latin", 5},
+	};
+	if (is_ascii_name(charset))
+		return true;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (str_starts_nocase(charset, prefixes[i]))
+			return true;
+	}
+	return false;
+}
+
+void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset)
+{
+	if (is_utf8_name(charset) && mail_utf8_valid(bytes)) {
+		add_cut(out, bytes);
+		return;
+	}
+	if (extends_ascii(charset) && mail_ascii_length(bytes) == bytes.len) {
+		add_utf8(out, bytes);
+		return;
+	}
+	if (!is_ascii_name(charset) && !is_utf8_name(charset) &&
+	    convert_with(out, bytes, charset) != E_UNSUPPORTED)
+		return;
+	if (is_utf8_name(charset) || mail_utf8_valid(bytes) ||
+	    convert_with(out, bytes, STR("windows-1252")) == E_UNSUPPORTED)
+		add_utf8(out, bytes);
+}
