@@ -36,8 +36,23 @@ enum {
 	LINK_MESSAGE_MAX = 16 * 1024 * 1024, /* one frame; more closes the connection */
 	LINK_CREDIT = 1024 * 1024,           /* a stream's first credit unless the caller says else */
 	LINK_REPEAT_MEMORY_MS = 10 * 60 * 1000,
+	LINK_REPEAT_MEMORY_MAX = 32 * 1024 *
+	                         1024, /* bytes of remembered replies; the oldest go first */
 	LINK_DEADLINE_MS = 60 * 1000,
+	LINK_UPLOAD_FIRST = 64 * 1024, /* bytes of an upload that need no grant: most are whole then */
+	LINK_UPLOAD_MAX = 64 * 1024 * 1024,        /* standard upload_max */
+	LINK_UPLOAD_TOTAL_MAX = 512 * 1024 * 1024, /* standard upload_total_max */
+	LINK_UPLOAD_SLACK = 64 * 1024 *
+	                    1024,  /* held past upload_total_max for what needs no grant; then
+	                                         requests end with E_LIMIT */
+	LINK_REQUESTS_MAX = 16384, /* of one front at once; more end with E_LIMIT */
+	LINK_PEERS_MAX = 1024,     /* of one core */
+	LINK_HELLO_MS = 10 * 1000,
+	LINK_DEAD_MS = 20 * 1000, /* standard dead_ms over TLS */
+	LINK_RETRY_MIN_MS = 20,   /* reconnection: first, and at most */
+	LINK_RETRY_MAX_MS = 2000,
 };
+#define LINK_ANY_UID ((uint32_t)-1)
 
 /* Copies a message to wire form. Never fails but for memory. */
 void link_pack(struct buf *out, const ProtobufCMessage *message);
@@ -56,7 +71,9 @@ struct link_target {
 	uint16_t port;
 	struct tls_context *tls;   /* with host; borrowed */
 	const char *role;          /* our own role, told in Hello */
-	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; (uint32_t)-1 for any */
+	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; LINK_ANY_UID for any */
+	int64_t dead_ms;           /* silence after which the core counts as dead; it is pinged before.
+	                              0: LINK_DEAD_MS over TLS, no pings over Unix */
 };
 
 struct link_handlers {
@@ -77,6 +94,8 @@ struct link *link_new_fd(struct loop *loop, const struct log *log, int fd, const
 /* All calls under way end with E_CANCELLED first. */
 void link_free(struct link *link);
 bool link_connected(const struct link *link);
+/* Another context for the connections to come; borrowed. */
+void link_set_tls(struct link *link, struct tls_context *tls);
 
 enum link_kind { LINK_ONCE, LINK_REPEAT, LINK_IDEMPOTENT };
 
@@ -119,7 +138,7 @@ struct link_inbound; /* one request of it */
  * all our processes share one user every listed role is believed. */
 struct link_allowed {
 	const char *role;
-	uint32_t uid;
+	uint32_t uid; /* LINK_ANY_UID: any; not looked at for TLS */
 };
 
 struct link_server_options {
@@ -127,10 +146,13 @@ struct link_server_options {
 	const struct link_allowed *allowed; /* borrowed for the server's life */
 	size_t allowed_count;
 	struct tls_context *tls;              /* for TLS listeners; borrowed */
-	const char *const *allowed_addresses; /* numeric; NULL-terminated; for TLS listeners */
+	const char *const *allowed_addresses; /* numeric, or numeric/prefix length; NULL-terminated; for
+	                                         TLS listeners; borrowed; NULL: none */
 	uint64_t upload_total_max;            /* bytes of uploads held at once, over all peers; past it
-	                                        no more upload is granted until some are done */
-	uint64_t upload_max;                  /* of one request: more is E_TOO_LARGE */
+	                                        no more upload is granted until some are done; 0:
+	                                        LINK_UPLOAD_TOTAL_MAX */
+	uint64_t upload_max; /* of one request: more is E_TOO_LARGE; 0: LINK_UPLOAD_MAX */
+	int64_t dead_ms;     /* as in struct link_target */
 };
 
 struct link_server_handlers {
@@ -140,7 +162,8 @@ struct link_server_handlers {
 	void (*request)(void *ctx, struct link_inbound *request);
 	/* The front gave more credit for a stream that was out of it. May be NULL. */
 	void (*credit)(void *ctx, struct link_inbound *request);
-	/* The front is not interested any more or gone; a reply is still due and goes nowhere. */
+	/* The front is not interested any more or gone; a reply is still due and goes nowhere. Not called
+	 * when the connection of a LINK_REPEAT request broke: that one goes on, for its repeat. */
 	void (*cancelled)(void *ctx, struct link_inbound *request);
 	void (*peer_up)(void *ctx, struct link_peer *peer);
 	/* The last word about this peer; its requests have been reported cancelled. */
@@ -151,7 +174,9 @@ struct link_server *link_server_new(struct loop *loop, const struct log *log,
                                     const struct link_server_options *options,
                                     const struct link_server_handlers *handlers);
 void link_server_free(struct link_server *server);
-/* Listens on fd too (a Unix socket, or TCP for TLS). */
+/* Another context for the connections to come; borrowed. */
+void link_server_set_tls(struct link_server *server, struct tls_context *tls);
+/* Listens on fd too, which it takes (a Unix socket, or TCP for TLS). */
 void link_server_listen(struct link_server *server, int fd, bool tls);
 /* Serves one already connected descriptor: socketpairs of the command line and tests. */
 void link_server_add_fd(struct link_server *server, int fd);
@@ -170,7 +195,8 @@ void link_inbound_set_data(struct link_inbound *request, void *data);
 void *link_inbound_data(const struct link_inbound *request);
 
 /* Sends one piece (packed form, at most LINK_PIECE_MAX and a little). Takes the memory of body over.
- * Returns true while credit is left; after false wait for the credit handler. */
+ * Returns true while credit is left; after false wait for the credit handler (what is sent in spite of
+ * that is kept until then). True when the front is gone: nobody waits. */
 bool link_chunk(struct link_inbound *request, struct buf *body);
 void link_reply(struct link_inbound *request, const ProtobufCMessage *body);
 /* As link_reply with an already packed body, whose memory it takes. */

@@ -30,7 +30,31 @@ void timer_start(struct timer *timer, int64_t delay_ms);
 void timer_stop(struct timer *timer);
 void timer_free(struct timer *timer);
 
-/* Calls callback(ctx) in the loop's thread, soon, in the order of posting. From any thread. */
+/* Calls callback(ctx) in the loop's thread, soon, in the order of posting. From any thread. What was
+ * posted and did not run by loop_free runs inside it. */
 void loop_post(struct loop *loop, void (*callback)(void *ctx), void *ctx);
+
+/* Work for the end of the present round: after the events that are being handled, before the loop
+ * waits again, without a system call. The task lies inside its owner's struct, zeroed at first; it
+ * runs once for each time it was put off, and is out of the loop's hands while it runs. */
+struct loop_task {
+	void (*run)(void *ctx);
+	void *ctx;
+	struct loop_task *next, *previous; /* NULL while not waiting */
+};
+/* Nothing when it waits already. */
+void loop_later(struct loop *loop, struct loop_task *task);
+void loop_later_cancel(struct loop_task *task);
+
+/* Things that go on for a bounded time after their owner let go of them (connections sending their
+ * last bytes): loop_free drops those that are left. */
+struct loop_held {
+	void (*drop)(struct loop_held *held); /* calls loop_release */
+	struct loop *loop;
+	struct loop_held *next, *previous;
+};
+void loop_hold(struct loop *loop, struct loop_held *held);
+void loop_release(struct loop_held *held);
+size_t loop_held_count(const struct loop *loop);
 
 #endif

@@ -1,0 +1,39 @@
+#ifndef POSTKASSE_NET_FRAME_H
+#define POSTKASSE_NET_FRAME_H
+
+/*
+ * pk.Frame of proto/link.proto by hand: body is borrowed from the message that is read, and goes out
+ * from where it lies, so that a piece of a mail is not copied for its envelope. The bytes are those of
+ * protobuf; a test compares with protobuf-c in both directions. Pure functions.
+ */
+
+#include "base/str.h"
+#include "link.pb-c.h"
+
+enum {
+	FRAME_HEAD_MAX = 1200, /* the bytes of a frame before its body, at most */
+	FRAME_TEXT_MAX = 1024,
+	FRAME_REPEAT_ID_SIZE = 16,
+};
+
+struct frame {
+	Pk__Frame__Kind kind;
+	uint64_t id;
+	uint32_t method;
+	struct str repeat_id; /* empty or FRAME_REPEAT_ID_SIZE bytes */
+	uint64_t credit;
+	uint64_t upload_size;
+	int32_t error;
+	struct str text;
+	struct str body;
+};
+
+/* Appends everything of the frame but body's bytes, which follow. text is cut at FRAME_TEXT_MAX. */
+void frame_put_head(struct buf *out, const struct frame *frame);
+
+/* Reads a whole frame; its strings borrow from bytes. E_INVALID, with the reason in info, for what is
+ * not protobuf, a field of the wrong type or size, or a kind that there is not; unknown fields are
+ * passed over, of a field that comes twice the last one holds, as protobuf has it. */
+int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info) MUST_USE;
+
+#endif

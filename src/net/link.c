@@ -1,0 +1,97 @@
+#include "net/link.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/link_internal.h"
+
+void link_pack(struct buf *out, const ProtobufCMessage *message)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	char *to = buf_reserve(out, size);
+	if (to == NULL)
+		return;
+	out->len += protobuf_c_message_pack(message, (uint8_t *)to);
+}
+
+ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes)
+{
+	static const uint8_t nothing[1];
+	return protobuf_c_message_unpack(type, NULL, bytes.len,
+	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
+}
+
+void link_send(struct ws *ws, const struct frame *frame)
+{
+	struct buf head BUF_AUTO;
+	buf_init(&head, FRAME_HEAD_MAX);
+	frame_put_head(&head, frame);
+	ws_send_str(ws, buf_str(&head), frame->body);
+}
+
+void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body)
+{
+	struct buf head BUF_AUTO;
+	buf_init(&head, FRAME_HEAD_MAX);
+	frame->body = buf_str(body);
+	frame_put_head(&head, frame);
+	ws_send(ws, buf_str(&head), body);
+}
+
+void link_send_hello(struct ws *ws, const char *role, const unsigned char *instance)
+{
+	char host[256] = "";
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		host[0] = '\0';
+	Pk__Hello hello = PK__HELLO__INIT;
+	hello.version = LINK_VERSION;
+	hello.role = (char *)role;
+	hello.instance.data = (uint8_t *)instance;
+	hello.instance.len = LINK_INSTANCE_SIZE;
+	hello.host = host;
+	struct buf body BUF_AUTO;
+	buf_init(&body, FRAME_HEAD_MAX);
+	link_pack(&body, &hello.base);
+	struct frame frame = {.kind = PK__FRAME__KIND__HELLO, .body = buf_str(&body)};
+	link_send(ws, &frame);
+}
+
+static int check_hello(const Pk__Hello *hello, char ret_role[LINK_ROLE_MAX],
+                       unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info)
+{
+	if (hello->version != LINK_VERSION)
+		return err_set(info, E_INVALID, "hello: version %u, not %d", hello->version, LINK_VERSION);
+	size_t role_len = strlen(hello->role);
+	if (role_len == 0 || role_len >= LINK_ROLE_MAX || hello->instance.len != LINK_INSTANCE_SIZE)
+		return err_set(info, E_INVALID, "hello: bad role or instance");
+	memcpy(ret_role, hello->role, role_len + 1);
+	memcpy(ret_instance, hello->instance.data, LINK_INSTANCE_SIZE);
+	return 0;
+}
+
+int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
+                    unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info)
+{
+	if (frame->kind != PK__FRAME__KIND__HELLO)
+		return err_set(info, E_INVALID, "hello: first frame is another");
+	ProtobufCMessage *message = NULL;
+	if (frame->body.len <= FRAME_HEAD_MAX)
+		message = link_unpack(&pk__hello__descriptor, frame->body);
+	if (message == NULL)
+		return err_set(info, E_INVALID, "hello: not understood");
+	int error = check_hello((const Pk__Hello *)message, ret_role, ret_instance, info);
+	protobuf_c_message_free_unpacked(message, NULL);
+	return error;
+}
+
+void link_tune_socket(int fd)
+{
+	int on = 1;
+	int size = LINK_SOCKET_BUFFER;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}

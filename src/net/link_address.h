@@ -1,0 +1,15 @@
+#ifndef POSTKASSE_NET_LINK_ADDRESS_H
+#define POSTKASSE_NET_LINK_ADDRESS_H
+
+/* The address allow list of links between hosts. Pure functions. */
+
+#include <sys/socket.h>
+
+#include "base/str.h"
+
+/* Whether address (IPv4, IPv6, or IPv4 mapped into IPv6) is in the list: numeric addresses, or
+ * address/prefix length; NULL-terminated. Nothing is in a NULL list; an entry that does not parse
+ * matches nothing. */
+bool link_address_allowed(const struct sockaddr *address, const char *const *list);
+
+#endif

@@ -1,0 +1,28 @@
+#ifndef POSTKASSE_NET_LINK_INTERNAL_H
+#define POSTKASSE_NET_LINK_INTERNAL_H
+
+/* What both ends of the link share and nobody else needs. */
+
+#include "net/frame.h"
+#include "net/link.h"
+#include "net/ws.h"
+
+enum {
+	LINK_INSTANCE_SIZE = 16,
+	LINK_ROLE_MAX = 32,
+	LINK_SOCKET_BUFFER = 256 * 1024, /* a Unix socket's: a whole piece */
+	LINK_CREDIT_MAX = 1 << 30,       /* more credit than this at once is no credit but a fault */
+};
+
+/* Both ends' first frame. */
+void link_send_hello(struct ws *ws, const char *role, const unsigned char *instance);
+/* Checks a first frame: E_INVALID with the reason, else fills what it says. */
+int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
+                    unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info) MUST_USE;
+/* Sends a frame; the first copies body, the second takes it over. */
+void link_send(struct ws *ws, const struct frame *frame);
+void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body);
+/* Buffer sizes of a Unix socket, TCP_NODELAY of another. */
+void link_tune_socket(int fd);
+
+#endif

@@ -1,0 +1,265 @@
+#include "net/loop.h"
+
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+
+struct post {
+	void (*callback)(void *ctx);
+	void *ctx;
+	struct post *next;
+};
+
+struct loop {
+	struct event_base *base;
+	struct event later_event;
+	struct loop_task later; /* head of the ring of waiting tasks */
+	struct loop_held held;  /* head of a ring */
+	size_t held_count;
+	struct event wake_event;
+	int wake_fd;
+	pthread_mutex_t post_lock; /* guards the next two */
+	struct post *posts;
+	struct post **posts_end;
+};
+
+/* ---------------------------------------------------------------- the end of a round */
+
+static void run_later(struct loop *loop)
+{
+	struct loop_task *head = &loop->later;
+	while (head->next != head) {
+		struct loop_task *task = head->next;
+		loop_later_cancel(task);
+		task->run(task->ctx);
+	}
+}
+
+static void later_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	run_later(ctx);
+}
+
+void loop_later(struct loop *loop, struct loop_task *task)
+{
+	if (task->next != NULL)
+		return;
+	struct loop_task *head = &loop->later;
+	if (head->next == head)
+		event_active(&loop->later_event, EV_TIMEOUT, 0);
+	task->next = head;
+	task->previous = head->previous;
+	task->previous->next = task;
+	head->previous = task;
+}
+
+void loop_later_cancel(struct loop_task *task)
+{
+	if (task->next == NULL)
+		return;
+	task->previous->next = task->next;
+	task->next->previous = task->previous;
+	task->next = task->previous = NULL;
+}
+
+/* ---------------------------------------------------------------- posts of other threads */
+
+static void run_posts(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->post_lock);
+	struct post *post = loop->posts;
+	loop->posts = NULL;
+	loop->posts_end = &loop->posts;
+	pthread_mutex_unlock(&loop->post_lock);
+	while (post != NULL) {
+		struct post *next = post->next;
+		post->callback(post->ctx);
+		free(post);
+		post = next;
+	}
+}
+
+static void wake_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)what;
+	uint64_t count;
+	ssize_t got = read(fd, &count, sizeof(count));
+	(void)got; /* nothing there: run_posts finds an empty list */
+	run_posts(ctx);
+}
+
+void loop_post(struct loop *loop, void (*callback)(void *ctx), void *ctx)
+{
+	struct post *post = mem_new(sizeof(*post));
+	post->callback = callback;
+	post->ctx = ctx;
+	pthread_mutex_lock(&loop->post_lock);
+	bool first = loop->posts == NULL;
+	*loop->posts_end = post;
+	loop->posts_end = &post->next;
+	pthread_mutex_unlock(&loop->post_lock);
+	if (first) {
+		uint64_t one = 1;
+		ssize_t written = write(loop->wake_fd, &one, sizeof(one));
+		(void)written; /* fails only when the counter is full, and then the loop wakes anyway */
+	}
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+struct loop *loop_new(void)
+{
+	/* A peer that closes while we write must be an error of that write, not a signal. */
+	signal(SIGPIPE, SIG_IGN);
+	struct loop *loop = mem_new(sizeof(*loop));
+	loop->later.next = loop->later.previous = &loop->later;
+	loop->held.next = loop->held.previous = &loop->held;
+	loop->posts_end = &loop->posts;
+	must(pthread_mutex_init(&loop->post_lock, NULL) == 0);
+	struct event_config *config = event_config_new();
+	must(config != NULL);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+	loop->base = event_base_new_with_config(config);
+	event_config_free(config);
+	must(loop->base != NULL);
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	must(loop->wake_fd >= 0);
+	event_assign(&loop->later_event, loop->base, -1, 0, later_cb, loop);
+	event_assign(&loop->wake_event, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, wake_cb, loop);
+	event_add(&loop->wake_event, NULL);
+	return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	while (loop->held.next != &loop->held)
+		loop->held.next->drop(loop->held.next);
+	/* Each may cause more of the other kind. */
+	while (loop->posts != NULL || loop->later.next != &loop->later) {
+		run_posts(loop);
+		run_later(loop);
+	}
+	event_del(&loop->later_event);
+	event_del(&loop->wake_event);
+	close(loop->wake_fd);
+	event_base_free(loop->base);
+	pthread_mutex_destroy(&loop->post_lock);
+	free(loop);
+}
+
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
+void loop_run(struct loop *loop)
+{
+	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+void loop_stop(struct loop *loop)
+{
+	event_base_loopexit(loop->base, NULL);
+}
+
+static void nothing_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+}
+
+void loop_run_once(struct loop *loop, int timeout_ms)
+{
+	if (timeout_ms <= 0) {
+		event_base_loop(loop->base, EVLOOP_NONBLOCK);
+		return;
+	}
+	struct event bound;
+	struct timeval delay = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
+	event_assign(&bound, loop->base, -1, 0, nothing_cb, NULL);
+	event_add(&bound, &delay);
+	event_base_loop(loop->base, EVLOOP_ONCE);
+	event_del(&bound);
+}
+
+void loop_hold(struct loop *loop, struct loop_held *held)
+{
+	held->loop = loop;
+	held->next = &loop->held;
+	held->previous = loop->held.previous;
+	held->previous->next = held;
+	loop->held.previous = held;
+	loop->held_count++;
+}
+
+void loop_release(struct loop_held *held)
+{
+	if (held->next == NULL)
+		return;
+	held->previous->next = held->next;
+	held->next->previous = held->previous;
+	held->next = held->previous = NULL;
+	held->loop->held_count--;
+}
+
+size_t loop_held_count(const struct loop *loop)
+{
+	return loop->held_count;
+}
+
+/* ---------------------------------------------------------------- timers */
+
+struct timer {
+	struct event event;
+	void (*callback)(void *ctx);
+	void *ctx;
+};
+
+static void timer_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	struct timer *timer = ctx;
+	timer->callback(timer->ctx);
+}
+
+struct timer *timer_new(struct loop *loop, void (*callback)(void *ctx), void *ctx)
+{
+	struct timer *timer = mem_new(sizeof(*timer));
+	timer->callback = callback;
+	timer->ctx = ctx;
+	event_assign(&timer->event, loop->base, -1, 0, timer_cb, timer);
+	return timer;
+}
+
+void timer_start(struct timer *timer, int64_t delay_ms)
+{
+	if (delay_ms < 0)
+		delay_ms = 0;
+	struct timeval delay = {(time_t)(delay_ms / 1000), (suseconds_t)(delay_ms % 1000 * 1000)};
+	event_add(&timer->event, &delay);
+}
+
+void timer_stop(struct timer *timer)
+{
+	event_del(&timer->event);
+}
+
+void timer_free(struct timer *timer)
+{
+	if (timer == NULL)
+		return;
+	event_del(&timer->event);
+	free(timer);
+}
