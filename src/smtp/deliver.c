@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/describe.h"
+#include "smtp/answer.h"
 
 enum { DELIVER_MS = 60 * 1000 }; /* for a store that is there */
 
@@ -16,35 +17,6 @@ struct smtp_delivery {
 	struct smtp_seed seed;
 	int64_t started_ms;
 };
-
-enum smtp_reply_id smtp_deliver_answer(int error, const Pk__DeliverReply *reply, size_t targets)
-{
-	enum smtp_reply_id answer = SMTP_REPLY_ACCEPTED;
-	size_t delivered = 0;
-	bool temporary = false;
-
-	if (error != 0) {
-		answer = smtp_reply_of_error(error);
-		/* Not a word about any single mailbox: it may not be taken for one. */
-		return answer == SMTP_REPLY_RECIPIENT_UNKNOWN ? SMTP_REPLY_TRY_LATER : answer;
-	}
-	if (reply == NULL || reply->n_results != targets)
-		return SMTP_REPLY_TRY_LATER;
-	for (size_t i = 0; i < targets; i++) {
-		enum smtp_reply_id one = smtp_reply_of_error(reply->results[i]->error);
-
-		if (one == SMTP_REPLY_ACCEPTED) {
-			delivered++;
-			continue;
-		}
-		if (!temporary)
-			answer = one;
-		temporary = temporary || smtp_reply_temporary(one);
-	}
-	if (delivered > 0 && delivered < targets && !temporary)
-		return SMTP_REPLY_TRY_LATER;
-	return answer;
-}
 
 static void remember(struct smtp_delivery *delivery)
 {
@@ -97,8 +69,7 @@ static void answered(void *ctx, int error, struct str text, struct str body)
 	enum smtp_reply_id answer;
 
 	(void)text;
-	answer = smtp_deliver_answer(error, (const Pk__DeliverReply *)message,
-	                             transaction->target_count);
+	answer = smtp_answer(error, (const Pk__DeliverReply *)message, transaction->target_count);
 	if (message != NULL)
 		protobuf_c_message_free_unpacked(message, NULL);
 	log_result(delivery, answer, error);

@@ -2,19 +2,12 @@
 #define POSTKASSE_SMTP_DELIVER_H
 
 /*
- * Hands a message to the store and makes one answer of what becomes of it in each mailbox:
- *
- *   every target durable                      250
- *   every target refused for good             that refusal
- *   anything else                             a 4yz: the sender comes again, finds out at RCPT who is
- *                                             refused for good, and nobody gets it twice (retry.h)
- *
- * A delivery outlives its session: a message that was handed over is not called back.
+ * Hands a message to the store, and tells the session what to answer when the store has spoken. A
+ * delivery outlives its session: a message that was handed over is not called back.
  */
 
 #include "smtp/front.h"
 #include "smtp/transaction.h"
-#include "store.pb-c.h"
 
 /* Bytes of a packed description: LINK_MESSAGE_MAX without room for the targets. */
 enum { SMTP_DESCRIPTION_MAX = LINK_MESSAGE_MAX - 2 * 1024 * 1024 };
@@ -25,9 +18,6 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 	__attribute__((returns_nonnull, warn_unused_result));
 /* The session is gone: its sender did not see the answer and will come again. */
 void smtp_deliver_forsake(struct smtp_delivery *delivery);
-
-/* The one answer. reply may come from a faulty peer: any count of results. */
-enum smtp_reply_id smtp_deliver_answer(int error, const Pk__DeliverReply *reply, size_t targets);
 
 /* In session.c: the answer is there. */
 void smtp_delivered(struct smtp_session *session, enum smtp_reply_id reply, const char *id);

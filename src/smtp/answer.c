@@ -1,0 +1,30 @@
+#include "smtp/answer.h"
+
+enum smtp_reply_id smtp_answer(int error, const Pk__DeliverReply *reply, size_t targets)
+{
+	enum smtp_reply_id answer = SMTP_REPLY_ACCEPTED;
+	size_t delivered = 0;
+	bool temporary = false;
+
+	if (error != 0) {
+		answer = smtp_reply_of_error(error);
+		/* Not a word about any single mailbox: it may not be taken for one. */
+		return answer == SMTP_REPLY_RECIPIENT_UNKNOWN ? SMTP_REPLY_TRY_LATER : answer;
+	}
+	if (reply == NULL || reply->n_results != targets)
+		return SMTP_REPLY_TRY_LATER;
+	for (size_t i = 0; i < targets; i++) {
+		enum smtp_reply_id one = smtp_reply_of_error(reply->results[i]->error);
+
+		if (one == SMTP_REPLY_ACCEPTED) {
+			delivered++;
+			continue;
+		}
+		if (!temporary)
+			answer = one;
+		temporary = temporary || smtp_reply_temporary(one);
+	}
+	if (delivered > 0 && delivered < targets && !temporary)
+		return SMTP_REPLY_TRY_LATER;
+	return answer;
+}
