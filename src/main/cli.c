@@ -1,0 +1,156 @@
+#include "main/cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/cli_cores.h"
+#include "main/cli_internal.h"
+#include "main/settings.h"
+
+static const struct {
+	int error;
+	enum cli_exit code;
+} exit_codes[] = {
+	{E_OK, CLI_OK},
+	{E_INVALID, CLI_DATA},
+	{E_TOO_LARGE, CLI_DATA},
+	{E_LIMIT, CLI_TRY_LATER},
+	{E_NOT_FOUND, CLI_NOT_FOUND},
+	{E_EXISTS, CLI_EXISTS},
+	{E_DENIED, CLI_DENIED},
+	{E_UNAVAILABLE, CLI_UNAVAILABLE},
+	{E_TIMEOUT, CLI_UNAVAILABLE},
+	{E_BUSY, CLI_UNAVAILABLE},
+	{E_STALE, CLI_UNAVAILABLE},
+	{E_IO, CLI_IO},
+	{E_NO_SPACE, CLI_IO},
+	{E_CORRUPT, CLI_IO},
+	{E_QUOTA, CLI_TRY_LATER},
+	{E_INTERNAL, CLI_SOFTWARE},
+};
+
+int cli_exit_code(int error)
+{
+	for (size_t i = 0; i < ARRAY_LEN(exit_codes); i++)
+		if (exit_codes[i].error == error)
+			return (int)exit_codes[i].code;
+	return CLI_FAILED;
+}
+
+/* A failure of the configuration, whatever it was, has an exit code of its own. */
+enum { CONFIG_FAILED = 1000 };
+
+static void print_error(struct cli *cli, int error, const char *text)
+{
+	struct buf line BUF_AUTO;
+	struct json json;
+	if (!cli->json) {
+		fprintf(cli->error, "postkasse: %s\n", text);
+		return;
+	}
+	buf_init(&line, 8192);
+	json_init(&json, &line);
+	json_object(&json);
+	json_text_field(&json, "error", err_name(error));
+	json_text_field(&json, "text", text);
+	json_object_end(&json);
+	fprintf(cli->error, "%.*s", STR_ARG(buf_str(&line)));
+}
+
+void cli_warn(struct cli *cli, const char *format, ...)
+{
+	char text[400];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fprintf(cli->error, "postkasse: %s\n", text);
+}
+
+int cli_config_failed(int rc, struct errinfo *info)
+{
+	info->error = CONFIG_FAILED;
+	return rc;
+}
+
+int cli_load_config(struct cli *cli, struct errinfo *info)
+{
+	if (cli->config != NULL)
+		return 0;
+	int rc = settings_load_config(&cli->config, cli->values[CLI_OPTION_CONFIG], environ, info);
+	return rc != 0 ? cli_config_failed(rc, info) : 0;
+}
+
+int cli_flush(struct cli *cli, struct errinfo *info)
+{
+	size_t at = 0;
+	if (cli->out->failed)
+		return err_set(info, E_TOO_LARGE, "the result is too large to print");
+	while (at < cli->out->len) {
+		ssize_t done = write(cli->output, cli->out->ptr + at, cli->out->len - at);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return err_set(info, E_IO, "writing the result failed: %s", strerror(errno));
+		at += (size_t)done;
+	}
+	buf_clear(cli->out);
+	return 0;
+}
+
+/* Usage errors have an exit code that no enum error stands for. */
+static int usage(struct cli *cli, const struct errinfo *info)
+{
+	print_error(cli, E_INVALID, info->text);
+	return CLI_USAGE;
+}
+
+static int run(struct cli *cli, struct errinfo *info)
+{
+	if (cli_given(cli, CLI_OPTION_HELP)) {
+		if (cli->command->run == cli_help)
+			(void)cli_help_list(cli->out, NULL);
+		else
+			cli_help_command(cli->out, cli->command);
+		return 0;
+	}
+	if (cli->command->run == NULL)
+		return err_set(info, E_INVALID, "this command must come first");
+	return cli->command->run(cli, info);
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct buf out;
+	struct errinfo info = {0};
+	struct cli cli = {
+		.out = &out,
+		.error = stderr,
+		.input = STDIN_FILENO,
+		.output = STDOUT_FILENO,
+	};
+	signal(SIGPIPE, SIG_IGN);
+	buf_init(&out, CLI_OUTPUT_MAX);
+	json_init(&cli.writer, &out);
+	if (cli_parse(&cli, argc, argv, &info) != 0) {
+		buf_done(&out);
+		return usage(&cli, &info);
+	}
+	int rc = run(&cli, &info);
+	cores_close(cli.cores);
+	config_free(cli.config);
+	int written = cli_flush(&cli, rc == 0 ? &info : NULL); /* findings come with E_CORRUPT */
+	if (rc == 0)
+		rc = written;
+	buf_done_wiped(&out);
+	if (rc != 0 && rc != CLI_SAID)
+		print_error(&cli, rc, info.text);
+	if (rc == CLI_SAID)
+		return CLI_FAILED;
+	return info.error == CONFIG_FAILED ? CLI_CONFIG : cli_exit_code(rc);
+}

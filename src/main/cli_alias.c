@@ -1,0 +1,202 @@
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "main/cli_cores.h"
+
+#include "directory.pb-c.h"
+#include "store.pb-c.h"
+
+/* alias add, list, remove; and the files of aliases that were removed */
+
+#define METHOD(name) PK__DIRECTORY_METHOD__DIRECTORY_##name
+
+void cli_add_size(struct buf *out, uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB"};
+	size_t unit = 0;
+	double size = (double)bytes;
+	for (; size >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
+		size /= 1024;
+	buf_addf(out, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
+}
+
+static void json_alias(struct json *json, const Pk__AliasReply *alias)
+{
+	json_object(json);
+	json_text_field(json, "address", alias->address);
+	json_text_field(json, "mailbox", alias->mailbox);
+	json_text_field(json, "created", alias->created);
+	json_bool_field(json, "ready", alias->ready);
+	json_number_field(json, "passwords", alias->passwords);
+	json_number_field(json, "quota_bytes", alias->quota_bytes);
+	json_object_end(json);
+}
+
+/* The quota in bytes as the configuration would write it: config.h knows how to read sizes. */
+static int read_quota(struct cli *cli, uint64_t *ret, struct errinfo *info)
+{
+	const char *text = cli->values[CLI_OPTION_QUOTA];
+	struct buf line BUF_AUTO;
+	*ret = 0;
+	if (text == NULL)
+		return 0;
+	buf_init(&line, 200);
+	buf_addf(&line, "quota = %s\n", text);
+	if (line.failed || str_find_byte(str_from(text), '\n') >= 0)
+		return err_set(info, E_INVALID, "--quota: not a size");
+	struct config *config = config_new();
+	int rc = config_parse(config, "--quota", buf_str(&line), info);
+	if (rc == 0)
+		*ret = (uint64_t)config_number(config, "quota");
+	config_free(config);
+	return rc;
+}
+
+int cli_alias_add(struct cli *cli, struct errinfo *info)
+{
+	Pk__AliasAddRequest request = PK__ALIAS_ADD_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.address = (char *)(uintptr_t)cli->arguments[0];
+	int rc = read_quota(cli, &request.quota_bytes, info);
+	if (rc == 0)
+		rc = cores_directory(cli, METHOD(ALIAS_ADD), &request.base, &pk__alias_reply__descriptor,
+		                     &message, info);
+	/* Added before, but without what was asked for now: go on. */
+	if (rc == E_EXISTS && cli_given(cli, CLI_OPTION_PASSWORD))
+		return cli_first_password(cli, cli->arguments[0], info);
+	if (rc != 0)
+		return rc;
+	Pk__AliasReply *alias = (Pk__AliasReply *)message;
+	if (cli_given(cli, CLI_OPTION_PASSWORD)) {
+		rc = cli_first_password(cli, alias->address, info);
+	} else if (cli->json) {
+		json_alias(&cli->writer, alias);
+	} else {
+		buf_addf(cli->out, "%s: added. It takes mail after: postkasse password new %s\n",
+		         alias->address, alias->address);
+	}
+	CORES_FREE(alias);
+	return rc;
+}
+
+static void print_page(struct cli *cli, const Pk__AliasListReply *page)
+{
+	for (size_t i = 0; i < page->n_aliases; i++) {
+		const Pk__AliasReply *alias = page->aliases[i];
+		if (cli->json) {
+			json_alias(&cli->writer, alias);
+			continue;
+		}
+		buf_addf(cli->out, "%-40s %-24s %3u %-10s ", alias->address,
+		         alias->ready ? alias->mailbox : "no mailbox yet", alias->passwords,
+		         alias->passwords == 1 ? "password," : "passwords,");
+		cli_add_size(cli->out, alias->quota_bytes);
+		buf_add_byte(cli->out, '\n');
+	}
+}
+
+int cli_alias_list(struct cli *cli, struct errinfo *info)
+{
+	char *after MEM_AUTO = str_dup(STR(""));
+	bool more = true;
+	int rc = 0;
+	if (cli->json) {
+		json_object(&cli->writer);
+		json_name(&cli->writer, "aliases");
+		json_array(&cli->writer);
+	}
+	while (more && rc == 0) {
+		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
+		ProtobufCMessage *message;
+		request.after = after;
+		if (cli->arguments[0] != NULL)
+			request.domain = (char *)(uintptr_t)cli->arguments[0];
+		rc = cores_directory(cli, METHOD(ALIAS_LIST), &request.base,
+		                     &pk__alias_list_reply__descriptor, &message, info);
+		if (rc != 0)
+			break;
+		Pk__AliasListReply *page = (Pk__AliasListReply *)message;
+		print_page(cli, page);
+		more = page->more && page->n_aliases > 0;
+		if (more) {
+			free(after);
+			after = str_dup(str_from(page->aliases[page->n_aliases - 1]->address));
+		}
+		CORES_FREE(page);
+	}
+	if (rc != 0) {
+		buf_clear(cli->out);
+		return rc;
+	}
+	if (cli->json) {
+		json_array_end(&cli->writer);
+		json_object_end(&cli->writer);
+	}
+	return 0;
+}
+
+int cli_alias_remove(struct cli *cli, struct errinfo *info)
+{
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	ProtobufCMessage *message;
+	char question[400];
+	snprintf(question, sizeof(question), "Remove %.300s and all mail in its mailbox?",
+	         cli->arguments[0]);
+	request.address = (char *)(uintptr_t)cli->arguments[0];
+	int rc = cli_confirm(cli, question, info);
+	if (rc == 0)
+		rc = cores_directory(cli, METHOD(ALIAS_REMOVE), &request.base, &pk__alias_reply__descriptor,
+		                     &message, info);
+	if (rc == E_NOT_FOUND)
+		cli_sweep_removed(cli); /* an earlier attempt may have ended in between */
+	if (rc != 0)
+		return rc;
+	Pk__AliasReply *alias = (Pk__AliasReply *)message;
+	if (cli->json)
+		json_alias(&cli->writer, alias);
+	else
+		buf_addf(cli->out, "%s: removed\n", alias->address);
+	CORES_FREE(alias);
+	cli_sweep_removed(cli);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- files without an alias */
+
+static int remove_one(struct cli *cli, const Pk__RemovedMailbox *removed, struct errinfo *info)
+{
+	Pk__MailboxRequest request = PK__MAILBOX_REQUEST__INIT;
+	Pk__RemovedMailbox done = PK__REMOVED_MAILBOX__INIT;
+	ProtobufCMessage *message;
+	request.mailbox = removed->mailbox;
+	int rc = cores_store(cli, PK__STORE_METHOD__STORE_REMOVE, &request.base, &pk__empty__descriptor,
+	                     CORES_LONG_MS, &message, info);
+	if (rc != 0 && rc != E_NOT_FOUND)
+		return rc;
+	if (message != NULL)
+		protobuf_c_message_free_unpacked(message, NULL);
+	done.mailbox = removed->mailbox;
+	rc = cores_directory(cli, METHOD(REMOVED_DONE), &done.base, &pk__removed_list_reply__descriptor,
+	                     &message, info);
+	if (message != NULL)
+		protobuf_c_message_free_unpacked(message, NULL);
+	return rc;
+}
+
+void cli_sweep_removed(struct cli *cli)
+{
+	Pk__ListRequest request = PK__LIST_REQUEST__INIT;
+	struct errinfo info = {0};
+	ProtobufCMessage *message;
+	int rc = cores_directory(cli, METHOD(REMOVED_LIST), &request.base,
+	                         &pk__removed_list_reply__descriptor, &message, &info);
+	Pk__RemovedListReply *list = (Pk__RemovedListReply *)message;
+	for (size_t i = 0; rc == 0 && i < list->n_mailboxes; i++)
+		rc = remove_one(cli, list->mailboxes[i], &info);
+	CORES_FREE(list);
+	if (rc != 0)
+		cli_warn(cli,
+		         "the files of a removed mailbox are still there, the next change will try "
+		         "again: %s",
+		         info.text);
+}

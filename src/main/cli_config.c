@@ -1,0 +1,82 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "main/cli_internal.h"
+#include "main/settings.h"
+
+/* config check, print */
+
+int cli_config_check(struct cli *cli, struct errinfo *info)
+{
+	struct settings settings;
+	const char *file = cli->values[CLI_OPTION_CONFIG];
+	int rc = settings_load(&settings, file, environ, info);
+	if (rc != 0)
+		return cli_config_failed(rc, info);
+	settings_done(&settings);
+	if (!cli->json) {
+		buf_addf(cli->out, "%s: fine\n", file == NULL ? SETTINGS_FILE : file);
+		return 0;
+	}
+	json_object(&cli->writer);
+	json_text_field(&cli->writer, "file", file == NULL ? SETTINGS_FILE : file);
+	json_bool_field(&cli->writer, "ok", true);
+	json_object_end(&cli->writer);
+	return 0;
+}
+
+static void json_list(struct json *json, const struct config *config, const char *name)
+{
+	size_t position = 0;
+	struct str word;
+	json_array(json);
+	while (config_list_next(config, name, &position, &word))
+		json_str(json, word);
+	json_array_end(json);
+}
+
+/* Sizes in bytes, durations in milliseconds: no script should have to read units. */
+static void json_option(struct json *json, const struct config *config,
+                        const struct config_option *option)
+{
+	json_name(json, option->name);
+	switch (option->type) {
+	case CONFIG_BOOL:
+		json_bool(json, config_bool(config, option->name));
+		return;
+	case CONFIG_NUMBER:
+	case CONFIG_SIZE:
+	case CONFIG_DURATION:
+		json_signed(json, config_number(config, option->name));
+		return;
+	case CONFIG_TEXT:
+	case CONFIG_PATH:
+	case CONFIG_CHOICE:
+		json_str(json, str_from(config_text(config, option->name)));
+		return;
+	case CONFIG_LIST:
+		json_list(json, config, option->name);
+		return;
+	}
+}
+
+int cli_config_print(struct cli *cli, struct errinfo *info)
+{
+	size_t count;
+	const struct config_option *options = config_options(&count);
+	int rc = cli_load_config(cli, info);
+	if (rc != 0)
+		return rc;
+	if (!cli->json) {
+		config_print(cli->config, cli->out);
+		return 0;
+	}
+	json_object(&cli->writer);
+	json_name(&cli->writer, "options");
+	json_object(&cli->writer);
+	for (size_t i = 0; i < count; i++)
+		json_option(&cli->writer, cli->config, &options[i]);
+	json_object_end(&cli->writer);
+	json_object_end(&cli->writer);
+	return 0;
+}

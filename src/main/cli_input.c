@@ -1,0 +1,103 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "crypto/slot.h"
+#include "main/cli_internal.h"
+
+enum { LINE_MAX_BYTES = 1024 };
+
+/* Reads one byte at a time, so that what follows the line stays for the next reader. */
+static int read_line(int fd, struct buf *ret, struct errinfo *info)
+{
+	for (;;) {
+		char c;
+		ssize_t got = read(fd, &c, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_set(info, err_from_errno(errno), "reading the password: %s",
+			               strerror(errno));
+		if (got == 0 || c == '\n')
+			break;
+		buf_add_byte(ret, c);
+		if (ret->failed)
+			return err_set(info, E_TOO_LARGE, "the line is too long for a password");
+	}
+	return 0;
+}
+
+/* A line typed at the terminal, without echo where secret. */
+static int ask(struct cli *cli, int fd, const char *question, bool secret, struct buf *ret,
+               struct errinfo *info)
+{
+	struct termios before, silent;
+	bool quiet = secret && tcgetattr(fd, &before) == 0;
+	fprintf(cli->error, "%s", question);
+	fflush(cli->error);
+	if (quiet) {
+		silent = before;
+		silent.c_lflag &= ~(tcflag_t)ECHO;
+		quiet = tcsetattr(fd, TCSAFLUSH, &silent) == 0;
+	}
+	int rc = read_line(fd, ret, info);
+	if (quiet) {
+		(void)tcsetattr(fd, TCSAFLUSH, &before);
+		fputc('\n', cli->error);
+	}
+	return rc;
+}
+
+static int read_password(struct cli *cli, const char *address, struct buf *line,
+                         struct errinfo *info)
+{
+	const char *file = cli->values[CLI_OPTION_CURRENT_FILE];
+	char question[400];
+	if (file == NULL && isatty(cli->input)) {
+		snprintf(question, sizeof(question), "Current password of %.300s: ", address);
+		return ask(cli, cli->input, question, true, line, info);
+	}
+	if (file == NULL || strcmp(file, "-") == 0)
+		return read_line(cli->input, line, info);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", file, strerror(errno));
+	int rc = read_line(fd, line, info);
+	close(fd);
+	return rc;
+}
+
+int cli_read_current(struct cli *cli, const char *address, struct buf *ret, struct errinfo *info)
+{
+	struct buf line __attribute__((cleanup(buf_done_wiped)));
+	buf_init(&line, LINE_MAX_BYTES);
+	(void)!buf_reserve(&line, LINE_MAX_BYTES); /* so that it never moves and leaves a copy */
+	int rc = read_password(cli, address, &line, info);
+	if (rc != 0)
+		return rc;
+	struct str password = str_trim(buf_str(&line));
+	if (password.len == 0)
+		return err_set(info, E_DENIED, "a password that opens the mailbox now is needed");
+	if (password.len > PASSWORD_MAX)
+		return err_set(info, E_DENIED, "that is too long for a password");
+	buf_add_str(ret, password);
+	return 0;
+}
+
+int cli_confirm(struct cli *cli, const char *question, struct errinfo *info)
+{
+	struct buf line BUF_AUTO;
+	char text[500];
+	buf_init(&line, LINE_MAX_BYTES);
+	if (cli_given(cli, CLI_OPTION_YES) || !isatty(cli->input))
+		return 0;
+	snprintf(text, sizeof(text), "%.400s (yes/no) ", question);
+	int rc = ask(cli, cli->input, text, false, &line, info);
+	if (rc != 0)
+		return rc;
+	return str_eq_nocase(str_trim(buf_str(&line)), STR("yes"))
+	           ? 0
+	           : err_set(info, E_CANCELLED, "nothing was done");
+}

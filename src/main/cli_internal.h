@@ -1,0 +1,151 @@
+#ifndef POSTKASSE_MAIN_CLI_INTERNAL_H
+#define POSTKASSE_MAIN_CLI_INTERNAL_H
+
+/*
+ * What the files of the command line share. A command is one row of cli_commands; its function reads
+ * its arguments and options from struct cli, writes its result into cli->out (JSON when cli->json,
+ * else text), and returns 0 or an enum error with its sentence in info. cli_main writes the result,
+ * or the error, and finds the exit code.
+ */
+
+#include <stdio.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "main/cli.h"
+#include "main/cli_json.h"
+
+#include "directory.pb-c.h"
+
+enum cli_option {
+	CLI_OPTION_CONFIG,
+	CLI_OPTION_JSON,
+	CLI_OPTION_HELP,
+	CLI_OPTION_CURRENT_FILE,
+	CLI_OPTION_PASSWORD,
+	CLI_OPTION_QUOTA,
+	CLI_OPTION_LABEL,
+	CLI_OPTION_SCOPE,
+	CLI_OPTION_YES,
+	CLI_OPTION_QUICK,
+	CLI_OPTION_DOMAIN,
+	CLI_OPTION_ALIAS,
+	CLI_OPTION_HOSTNAME,
+	CLI_OPTION_READY_FD,
+	CLI_OPTION_COUNT,
+};
+
+struct cli_option_info {
+	const char *name;  /* with its dashes */
+	const char *value; /* what follows it, in capitals; NULL: nothing */
+	const char *sentence;
+};
+
+/* Indexed by enum cli_option. */
+extern const struct cli_option_info cli_options[CLI_OPTION_COUNT];
+
+#define CLI_BIT(option) (1u << CLI_OPTION_##option)
+/* Of every command. */
+#define CLI_COMMON (CLI_BIT(CONFIG) | CLI_BIT(HELP))
+
+enum {
+	CLI_ARGUMENTS_MAX = 4,
+	CLI_OUTPUT_MAX = 256 * 1024 * 1024,
+	/* Returned by a command that failed and whose result says all about it: no further sentence. */
+	CLI_SAID = 1,
+};
+
+struct cli;
+
+struct cli_command {
+	const char *name;      /* one or two words */
+	const char *arguments; /* as the synopsis shows them */
+	int least, most;       /* arguments */
+	unsigned options;      /* bits besides CLI_COMMON */
+	const char *sentence;
+	int (*run)(struct cli *cli, struct errinfo *info); /* NULL: main() does it (serve) */
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+struct cores;
+
+struct cli {
+	const struct cli_command *command;
+	const char *arguments[CLI_ARGUMENTS_MAX]; /* NULL where there is none */
+	unsigned given;                           /* bits of enum cli_option */
+	const char *values[CLI_OPTION_COUNT];     /* of options that have one */
+	bool json;
+	struct buf *out;       /* the result; written when the command is done */
+	struct json writer;    /* into out, for cli->json */
+	FILE *error;           /* prompts, warnings, errors */
+	int input, output;     /* descriptors: standard input and output */
+	struct config *config; /* once cli_load_config was called */
+	struct cores *cores;   /* once cli_cores was called */
+};
+
+static inline bool cli_given(const struct cli *cli, enum cli_option option)
+{
+	return (cli->given & 1u << option) != 0;
+}
+
+/* ---------------------------------------------------------------- cli.c */
+
+/* Reads the configuration (--config, else the standard place) and the environment, once. */
+int cli_load_config(struct cli *cli, struct errinfo *info) MUST_USE;
+/* Marks info as a fault of the configuration, which has an exit code of its own; returns rc. */
+int cli_config_failed(int rc, struct errinfo *info);
+/* Writes what is in cli->out now, before something that must come after it. E_IO. */
+int cli_flush(struct cli *cli, struct errinfo *info) MUST_USE;
+/* A sentence to standard error that is no failure. */
+void cli_warn(struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An exit code for an enum error. */
+int cli_exit_code(int error);
+
+/* Finds the command, options and arguments of a command line. argv is kept by reference. E_INVALID
+ * with a sentence in info; --help is an option like any other. */
+int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- cli_input.c */
+
+/* Asks for a password that opens the mailbox now: from --current-file ("-": standard input), else
+ * from the terminal without echo, else from the first line of standard input. Appends to ret. */
+int cli_read_current(struct cli *cli, const char *address, struct buf *ret,
+                     struct errinfo *info) MUST_USE;
+/* On a terminal, unless --yes was given: asks question and takes "yes". E_CANCELLED. */
+int cli_confirm(struct cli *cli, const char *question, struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- cli_help.c */
+
+/* All commands, or those whose first word is group; returns how many there were. */
+size_t cli_help_list(struct buf *out, const char *group);
+void cli_help_command(struct buf *out, const struct cli_command *command);
+/* The COMMANDS, OPTIONS and EXIT STATUS sections of postkasse(1). */
+void cli_help_manual(struct buf *out);
+void cli_completion_bash(struct buf *out);
+
+/* ---------------------------------------------------------------- the commands */
+
+typedef int cli_run(struct cli *cli, struct errinfo *info);
+
+cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
+	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
+	cli_password_revoke, cli_mailbox_verify, cli_config_check, cli_config_print, cli_completion,
+	cli_help, cli_version;
+
+/* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
+ * before anybody can rely on it. E_EXISTS when there is one. */
+int cli_first_password(struct cli *cli, const char *address, struct errinfo *info) MUST_USE;
+/* Opens a mailbox with a password, as the service "cli"; *ret for cli_login_free. */
+int cli_login(struct cli *cli, const char *address, struct str password, Pk__LoginReply **ret,
+              struct errinfo *info) MUST_USE;
+/* Wipes the secret in it; NULL is fine. */
+void cli_login_free(Pk__LoginReply *login);
+/* Removes the files of mailboxes that no alias has any more. What fails is tried again next time. */
+void cli_sweep_removed(struct cli *cli);
+/* "12.3 MB" */
+void cli_add_size(struct buf *out, uint64_t bytes);
+
+#endif

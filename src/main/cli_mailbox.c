@@ -1,0 +1,91 @@
+#include <stdlib.h>
+
+#include "crypto/slot.h"
+#include "main/cli_cores.h"
+
+#include "directory.pb-c.h"
+#include "store.pb-c.h"
+
+/* mailbox verify; and opening a mailbox with a password, as other commands do too. */
+
+int cli_login(struct cli *cli, const char *address, struct str password, Pk__LoginReply **ret,
+              struct errinfo *info)
+{
+	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.address = (char *)(uintptr_t)address;
+	request.password.data = (uint8_t *)(uintptr_t)password.ptr;
+	request.password.len = password.len;
+	request.service = (char *)(uintptr_t) "cli";
+	int rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_LOGIN, &request.base,
+	                         &pk__login_reply__descriptor, &message, info);
+	*ret = (Pk__LoginReply *)message;
+	return rc;
+}
+
+void cli_login_free(Pk__LoginReply *login)
+{
+	if (login == NULL)
+		return;
+	wipe(login->mailbox_secret.data, login->mailbox_secret.len);
+	CORES_FREE(login);
+}
+
+static void print_verified(struct cli *cli, const Pk__LoginReply *reply,
+                           const Pk__VerifyReply *result)
+{
+	struct json *json = &cli->writer;
+	if (!cli->json) {
+		for (size_t i = 0; i < result->n_findings; i++)
+			buf_addf(cli->out, "%s\n", result->findings[i]);
+		buf_addf(cli->out, "%s: %llu messages, %llu damaged, schema %u, ", reply->address,
+		         (unsigned long long)result->messages, (unsigned long long)result->damaged,
+		         result->schema_version);
+		cli_add_size(cli->out, result->file_bytes);
+		buf_addf(cli->out, ": %s\n", result->ok ? "sound" : "damaged");
+		return;
+	}
+	json_object(json);
+	json_text_field(json, "address", reply->address);
+	json_text_field(json, "mailbox", reply->mailbox);
+	json_bool_field(json, "ok", result->ok);
+	json_number_field(json, "messages", result->messages);
+	json_number_field(json, "damaged", result->damaged);
+	json_name(json, "findings");
+	json_array(json);
+	for (size_t i = 0; i < result->n_findings; i++)
+		json_str(json, str_from(result->findings[i]));
+	json_array_end(json);
+	json_number_field(json, "file_bytes", result->file_bytes);
+	json_number_field(json, "schema_version", result->schema_version);
+	json_object_end(json);
+}
+
+int cli_mailbox_verify(struct cli *cli, struct errinfo *info)
+{
+	struct buf current __attribute__((cleanup(buf_done_wiped)));
+	Pk__LoginReply *reply = NULL;
+	ProtobufCMessage *message = NULL;
+	Pk__VerifyRequest request = PK__VERIFY_REQUEST__INIT;
+	bool ok = false;
+	buf_init(&current, PASSWORD_MAX);
+	int rc = cli_read_current(cli, cli->arguments[0], &current, info);
+	if (rc == 0)
+		rc = cli_login(cli, cli->arguments[0], buf_str(&current), &reply, info);
+	if (rc == 0) {
+		request.mailbox = reply->mailbox;
+		request.mailbox_secret = reply->mailbox_secret;
+		request.key_record = reply->key_record;
+		request.deep = !cli_given(cli, CLI_OPTION_QUICK);
+		rc = cores_store(cli, PK__STORE_METHOD__STORE_VERIFY, &request.base,
+		                 &pk__verify_reply__descriptor, CORES_LONG_MS, &message, info);
+	}
+	if (rc == 0) {
+		Pk__VerifyReply *result = (Pk__VerifyReply *)message;
+		print_verified(cli, reply, result);
+		ok = result->ok;
+		CORES_FREE(result);
+	}
+	cli_login_free(reply);
+	return rc != 0 ? rc : ok ? 0 : CLI_SAID;
+}

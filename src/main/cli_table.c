@@ -1,0 +1,90 @@
+#include "base/mem.h"
+#include "main/cli_internal.h"
+
+/*
+ * Everything that can be typed. The parser, the help, the completion and the manual page come from
+ * these two tables.
+ */
+
+/* clang-format off */
+const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
+	[CLI_OPTION_CONFIG] = {"--config", "FILE",
+		"The configuration file; /etc/postkasse/postkasse.conf unless given."},
+	[CLI_OPTION_JSON] = {"--json", NULL,
+		"Write the result, or the error, as one JSON object."},
+	[CLI_OPTION_HELP] = {"--help", NULL,
+		"Say what the command does."},
+	[CLI_OPTION_CURRENT_FILE] = {"--current-file", "FILE",
+		"Read a password that opens the mailbox now from the first line of FILE, - for standard "
+		"input, instead of asking for it."},
+	[CLI_OPTION_PASSWORD] = {"--password", NULL,
+		"Also make its mailbox and mailbox password, and show the password once."},
+	[CLI_OPTION_QUOTA] = {"--quota", "SIZE",
+		"What the mailbox may hold, such as 500M or 20G; the configured quota unless given."},
+	[CLI_OPTION_LABEL] = {"--label", "TEXT",
+		"A name for the password, such as that of the device."},
+	[CLI_OPTION_SCOPE] = {"--scope", "LIST",
+		"What the password is for: imap, pop3, smtp, dav, separated by commas; all unless given."},
+	[CLI_OPTION_YES] = {"--yes", NULL,
+		"Do not ask."},
+	[CLI_OPTION_QUICK] = {"--quick", NULL,
+		"Check the structure only, not the content of every message."},
+	[CLI_OPTION_DOMAIN] = {"--domain", "DOMAIN",
+		"Also add this domain."},
+	[CLI_OPTION_ALIAS] = {"--alias", "ADDRESS",
+		"Also add this alias with its domain and mailbox, and show its password once."},
+	[CLI_OPTION_HOSTNAME] = {"--hostname", "NAME",
+		"The name of this host for a new configuration and certificate."},
+	[CLI_OPTION_READY_FD] = {"--ready-fd", "NUMBER",
+		"Write the line \"ready\" to this descriptor once everything serves."},
+};
+
+#define CURRENT (CLI_BIT(JSON) | CLI_BIT(CURRENT_FILE))
+
+const struct cli_command cli_commands[] = {
+	{"init", "", 0, 0, CLI_BIT(JSON) | CLI_BIT(DOMAIN) | CLI_BIT(ALIAS) | CLI_BIT(HOSTNAME),
+	 "Make what is missing to start: configuration, folders, host key, certificate, directory.",
+	 cli_init},
+	{"serve", "", 0, 0, CLI_BIT(READY_FD),
+	 "Run the service in the foreground until SIGTERM; SIGHUP reads the configuration again.",
+	 NULL},
+	{"domain add", "DOMAIN", 1, 1, CLI_BIT(JSON),
+	 "Take mail for a domain.", cli_domain_add},
+	{"domain list", "", 0, 0, CLI_BIT(JSON),
+	 "List the domains.", cli_domain_list},
+	{"domain remove", "DOMAIN", 1, 1, CLI_BIT(JSON),
+	 "Take no more mail for a domain that has no aliases.", cli_domain_remove},
+	{"alias add", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(PASSWORD) | CLI_BIT(QUOTA),
+	 "Add an address to a domain. It takes mail once it has its first password.", cli_alias_add},
+	{"alias list", "[DOMAIN]", 0, 1, CLI_BIT(JSON),
+	 "List the aliases.", cli_alias_list},
+	{"alias remove", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
+	 "Remove an alias, its passwords and its mailbox with all mail in it.", cli_alias_remove},
+	{"password new", "ADDRESS", 1, 1, CURRENT,
+	 "Make the mailbox password, or replace it: the old one stops working and the mailbox file is "
+	 "encrypted again.", cli_password_new},
+	{"password app", "ADDRESS", 1, 1, CURRENT | CLI_BIT(LABEL) | CLI_BIT(SCOPE),
+	 "Make a further password, for one device or program.", cli_password_app},
+	{"password recovery", "ADDRESS", 1, 1, CURRENT,
+	 "Make a recovery code: it logs in nowhere, but can take the place of a lost password.",
+	 cli_password_recovery},
+	{"password list", "ADDRESS", 1, 1, CLI_BIT(JSON),
+	 "List the passwords of an alias, without the passwords themselves.", cli_password_list},
+	{"password revoke", "ADDRESS NUMBER", 2, 2, CLI_BIT(JSON),
+	 "Make an app password or recovery code useless.", cli_password_revoke},
+	{"mailbox verify", "ADDRESS", 1, 1, CURRENT | CLI_BIT(QUICK),
+	 "Read everything in a mailbox and compare it with its digests.", cli_mailbox_verify},
+	{"config check", "", 0, 0, CLI_BIT(JSON),
+	 "Check the configuration and the files that it names.", cli_config_check},
+	{"config print", "", 0, 0, CLI_BIT(JSON),
+	 "Print every option with the value in force.", cli_config_print},
+	{"completion bash", "", 0, 0, 0,
+	 "Print the completion script of bash.", cli_completion},
+	{"help", "[COMMAND...]", 0, 2, 0,
+	 "Say what a command does, or list the commands.", cli_help},
+	{"version", "", 0, 0, CLI_BIT(JSON),
+	 "Print the version.", cli_version},
+};
+/* clang-format on */
+
+const size_t cli_command_count = ARRAY_LEN(cli_commands);
