@@ -15,8 +15,7 @@
  * one run of TLS records) as soon as the handler returns, without waiting for the socket to say that
  * it is writable. Producers of much look at conn_output_len() and go on in the drained handler.
  *
- * End: the closed handler is called at most once and only from the loop, never from inside a conn_
- * function. conn_free ends at once; conn_close sends what is pending first. After either the caller's
+ * End: the closed handler is called once and only from the loop, never from inside a conn_ function. conn_free ends at once; conn_close sends what is pending first. After either the caller's
  * pointer is dead; both may be called from inside every handler.
  */
 
@@ -62,7 +61,8 @@ struct conn_handlers {
 	/* The deadline of conn_deadline has passed (it is then off). May be NULL. */
 	void (*deadline)(void *ctx);
 	/* See above; text is a short reason for the log ("tls: no shared cipher"), never content. The
-	 * callee calls conn_free (or, after CONN_END_PEER, conn_close) at once or later. */
+	 * callee calls conn_free (or, after CONN_END_PEER, conn_close) at once or later. One that keeps the
+	 * connection after CONN_END_PEER, to send more, may be told of another end then. */
 	void (*closed)(void *ctx, enum conn_end end, const char *text);
 };
 
@@ -84,9 +84,12 @@ void conn_free(struct conn *conn);
  * CONN_LINGER_MS. No handler is called any more. loop_free ends those that are not done. */
 void conn_close(struct conn *conn);
 
-/* What has arrived and was not consumed. Valid until the handler returns or the next conn_ call on
- * this connection other than conn_write. */
+/* What has arrived and was not consumed. The bytes stay where they are, consumed or not, until the
+ * handler that looks at them returns. */
 struct str conn_input(const struct conn *conn);
+/* The peer will send nothing more: what conn_input() holds is all. A front that needs more than that
+ * closes; closed(CONN_END_PEER) comes only when everything has been consumed. */
+bool conn_ended(const struct conn *conn);
 /* Takes the first n bytes (at most conn_input().len) away. */
 void conn_consume(struct conn *conn, size_t n);
 /* Has the input handler called from the loop, soon, if there is input (or the peer's end to tell). */

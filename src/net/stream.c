@@ -241,6 +241,17 @@ static void finish_shutdown(struct stream *stream)
 	shutdown(stream->fd, SHUT_WR);
 }
 
+static void update_read_event(struct stream *stream)
+{
+	bool handshake = stream->state == STREAM_HANDSHAKE;
+	bool want = stream->end == STREAM_OPEN &&
+	            (handshake || (stream->state == STREAM_READY && stream->reading));
+	if (want)
+		event_add(&stream->read_event, NULL);
+	else
+		event_del(&stream->read_event);
+}
+
 void stream_flush(struct stream *stream)
 {
 	if (stream->write_waits || stream->state == STREAM_CONNECTING || stream->state == STREAM_BROKEN)
@@ -269,6 +280,7 @@ void stream_flush(struct stream *stream)
 	if (stream->state == STREAM_TLS_WAITS) {
 		stream->state = STREAM_HANDSHAKE;
 		stream->again = true; /* a client speaks first; a server may find the hello there */
+		update_read_event(stream);
 		loop_later(stream->loop, &stream->round);
 	}
 	if (stream->shutdown_asked && !stream->shutdown_done && stream->state == STREAM_READY)
@@ -377,17 +389,6 @@ enum stream_end stream_end(const struct stream *stream)
 const char *stream_end_text(const struct stream *stream)
 {
 	return stream->end_text;
-}
-
-static void update_read_event(struct stream *stream)
-{
-	bool handshake = stream->state == STREAM_HANDSHAKE;
-	bool want = stream->end == STREAM_OPEN &&
-	            (handshake || (stream->state == STREAM_READY && stream->reading));
-	if (want)
-		event_add(&stream->read_event, NULL);
-	else
-		event_del(&stream->read_event);
 }
 
 void stream_set_reading(struct stream *stream, bool reading)
