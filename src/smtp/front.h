@@ -50,6 +50,7 @@ struct smtp_front {
 	TAILQ_HEAD(, smtp_session) sessions;
 	TAILQ_HEAD(, smtp_delivery) deliveries;
 	struct timer *stop_timer;
+	int stop_steps;
 	bool stopping;
 };
 

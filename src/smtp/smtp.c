@@ -9,7 +9,10 @@
 #include "smtp/front.h"
 #include "smtp/session.h"
 
-enum { STOP_FLUSH_MS = 50 }; /* for the last goodbyes to leave */
+enum {
+	STOP_STEP_MS = 20, /* looks whether the last goodbyes have left */
+	STOP_STEPS_MAX = 50,
+};
 
 void smtp_id(char ret[SMTP_ID_SIZE])
 {
@@ -75,13 +78,16 @@ static void stop_loop(void *ctx)
 {
 	struct smtp_front *front = ctx;
 
-	loop_stop(front->loop);
+	if (loop_held_count(front->loop) > 0 && front->stop_steps++ < STOP_STEPS_MAX)
+		timer_start(front->stop_timer, STOP_STEP_MS);
+	else
+		loop_stop(front->loop);
 }
 
 void smtp_front_settle(struct smtp_front *front)
 {
 	if (front->stopping && TAILQ_EMPTY(&front->sessions) && TAILQ_EMPTY(&front->deliveries))
-		timer_start(front->stop_timer, STOP_FLUSH_MS);
+		timer_start(front->stop_timer, STOP_STEP_MS);
 }
 
 static void on_stop(void *ctx)
@@ -111,6 +117,10 @@ static void on_reload(void *ctx)
 	if (front->listener != NULL)
 		listener_set_options(front->listener, &options);
 	smtp_resolver_clear(front->resolver);
+	if (front->role->link_tls != NULL) {
+		link_set_tls(front->store, front->role->link_tls);
+		link_set_tls(front->directory, front->role->link_tls);
+	}
 }
 
 static int front_init(struct smtp_front *front, struct role *role, struct errinfo *info)
