@@ -213,6 +213,9 @@ static void on_readable(void *ctx)
 	else if (!conn->peer_ended && !conn->gone &&
 	         (fill(conn) || stream_end(conn->stream) != STREAM_OPEN))
 		deliver(conn);
+	/* The handler may have made room where there was none. */
+	if (conn->stream != NULL)
+		stream_read_again(conn->stream);
 }
 
 struct str conn_input(const struct conn *conn)

@@ -18,8 +18,9 @@ struct post {
 
 struct loop {
 	struct event_base *base;
-	struct event later_event;
+	struct event later_event, next_event;
 	struct loop_task later; /* head of the ring of waiting tasks */
+	struct loop_task next;  /* head of the ring of those for the next round */
 	struct loop_held held;  /* head of a ring */
 	size_t held_count;
 	struct event wake_event;
@@ -48,6 +49,14 @@ static void later_cb(evutil_socket_t fd, short what, void *ctx)
 	run_later(ctx);
 }
 
+static void append(struct loop_task *head, struct loop_task *task)
+{
+	task->next = head;
+	task->previous = head->previous;
+	task->previous->next = task;
+	head->previous = task;
+}
+
 void loop_later(struct loop *loop, struct loop_task *task)
 {
 	if (task->next != NULL)
@@ -55,10 +64,32 @@ void loop_later(struct loop *loop, struct loop_task *task)
 	struct loop_task *head = &loop->later;
 	if (head->next == head)
 		event_active(&loop->later_event, EV_TIMEOUT, 0);
-	task->next = head;
-	task->previous = head->previous;
-	task->previous->next = task;
-	head->previous = task;
+	append(head, task);
+}
+
+/* A timer without delay is looked at after the events of the next round. */
+void loop_next(struct loop *loop, struct loop_task *task)
+{
+	static const struct timeval no_delay;
+	if (task->next != NULL)
+		return;
+	struct loop_task *head = &loop->next;
+	if (head->next == head)
+		event_add(&loop->next_event, &no_delay);
+	append(head, task);
+}
+
+static void next_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	struct loop *loop = ctx;
+	struct loop_task *head = &loop->next;
+	while (head->next != head) {
+		struct loop_task *task = head->next;
+		loop_later_cancel(task);
+		loop_later(loop, task);
+	}
 }
 
 void loop_later_cancel(struct loop_task *task)
@@ -121,6 +152,7 @@ struct loop *loop_new(void)
 	signal(SIGPIPE, SIG_IGN);
 	struct loop *loop = mem_new(sizeof(*loop));
 	loop->later.next = loop->later.previous = &loop->later;
+	loop->next.next = loop->next.previous = &loop->next;
 	loop->held.next = loop->held.previous = &loop->held;
 	loop->posts_end = &loop->posts;
 	must(pthread_mutex_init(&loop->post_lock, NULL) == 0);
@@ -133,6 +165,7 @@ struct loop *loop_new(void)
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	must(loop->wake_fd >= 0);
 	event_assign(&loop->later_event, loop->base, -1, 0, later_cb, loop);
+	event_assign(&loop->next_event, loop->base, -1, 0, next_cb, loop);
 	event_assign(&loop->wake_event, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, wake_cb, loop);
 	event_add(&loop->wake_event, NULL);
 	return loop;
@@ -145,11 +178,14 @@ void loop_free(struct loop *loop)
 	while (loop->held.next != &loop->held)
 		loop->held.next->drop(loop->held.next);
 	/* Each may cause more of the other kind. */
-	while (loop->posts != NULL || loop->later.next != &loop->later) {
+	while (loop->posts != NULL || loop->later.next != &loop->later ||
+	       loop->next.next != &loop->next) {
 		run_posts(loop);
+		next_cb(-1, 0, loop);
 		run_later(loop);
 	}
 	event_del(&loop->later_event);
+	event_del(&loop->next_event);
 	event_del(&loop->wake_event);
 	close(loop->wake_fd);
 	event_base_free(loop->base);

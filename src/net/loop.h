@@ -44,6 +44,8 @@ struct loop_task {
 };
 /* Nothing when it waits already. */
 void loop_later(struct loop *loop, struct loop_task *task);
+/* The same, but all events that are ready by then are handled first: for work that goes on and on. */
+void loop_next(struct loop *loop, struct loop_task *task);
 void loop_later_cancel(struct loop_task *task);
 
 /* Things that go on for a bounded time after their owner let go of them (connections sending their

@@ -403,8 +403,11 @@ void stream_set_reading(struct stream *stream, bool reading)
 
 void stream_read_again(struct stream *stream)
 {
+	/* A socket tells again by itself. */
+	if (stream->ssl == NULL || stream->state != STREAM_READY || !SSL_has_pending(stream->ssl))
+		return;
 	stream->again = true;
-	loop_later(stream->loop, &stream->round);
+	loop_next(stream->loop, &stream->round);
 }
 
 static void shake_hands(struct stream *stream)

@@ -60,7 +60,8 @@ enum stream_end stream_end(const struct stream *stream);
 const char *stream_end_text(const struct stream *stream);
 /* Whether the socket is read at all. */
 void stream_set_reading(struct stream *stream, bool reading);
-/* Has the readable handler called at the end of the round: TLS may hold bytes already. */
+/* To be called when stream_read was left before it returned 0: has the readable handler called again,
+ * for TLS may hold bytes that the socket does not tell of. */
 void stream_read_again(struct stream *stream);
 
 void stream_write(struct stream *stream, struct str bytes);

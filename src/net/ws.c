@@ -386,9 +386,7 @@ static void on_readable(void *ctx)
 {
 	struct ws *ws = ctx;
 	char scratch[SCRATCH_SIZE];
-	/* A socket tells again what was left; TLS may hold bytes that it would not tell of. */
-	int reads = stream_ssl(ws->stream) != NULL ? INT32_MAX : READS_MAX;
-	while (reads-- > 0) {
+	for (int reads = 0; reads < READS_MAX; reads++) {
 		size_t len = stream_read(ws->stream, scratch, sizeof(scratch));
 		if (len == 0)
 			break;
@@ -401,6 +399,8 @@ static void on_readable(void *ctx)
 	}
 	if (stream_end(ws->stream) != STREAM_OPEN)
 		over(ws, stream_end_text(ws->stream));
+	else
+		stream_read_again(ws->stream);
 }
 
 static void on_written(void *ctx)
