@@ -56,7 +56,7 @@ struct ws {
 	unsigned char control[CONTROL_MAX];
 	unsigned char masks[MASKS_SIZE]; /* client: random, used once each */
 	size_t masks_left;
-	char text[128];
+	char text[256];
 };
 
 /* ---------------------------------------------------------------- wslay's three wishes */
