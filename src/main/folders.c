@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -17,6 +18,26 @@ enum { DEPTH_MAX = 4 }; /* of folders below a role's folder: mailboxes/35/ */
 static int failed(struct errinfo *info, const char *path, const char *name)
 {
 	return err_set(info, err_from_errno(errno), "%s/%s: %s", path, name, strerror(errno));
+}
+
+/* The processes' users must be able to pass every folder above; option names path in the message. */
+static int check_passable(const char *option, const char *path, gid_t group, struct errinfo *info)
+{
+	char *above MEM_AUTO = str_dup(str_from(path));
+	for (char *slash; (slash = strrchr(above, '/')) != NULL;) {
+		struct stat status;
+		slash[slash == above] = '\0'; /* "/" itself at last */
+		if (stat(above, &status) == 0 && (status.st_mode & S_IXOTH) == 0 &&
+		    (status.st_gid != group || (status.st_mode & S_IXGRP) == 0))
+			return err_set(
+				info, E_DENIED,
+				"%s: the processes have users of their own, who may not pass %s, which has "
+				"mode %04o",
+				option, above, (unsigned)status.st_mode & 07777);
+		if (slash == above)
+			break;
+	}
+	return 0;
 }
 
 static int open_folder(int parent, const char *name)
@@ -94,10 +115,10 @@ int folders_prepare(const struct config *config, bool separate, struct errinfo *
 	int data = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (data < 0)
 		return err_set(info, err_from_errno(errno), "data_dir: %s: %s", path, strerror(errno));
-	int error = 0;
 	uid_t base = (uid_t)config_number(config, "uid_base");
+	int error = separate ? check_passable("data_dir", path, base, info) : 0;
 	/* Our group may pass to its own folders, and sees no names here. */
-	if (separate && (fchown(data, 0, base) != 0 || fchmod(data, 0710) != 0))
+	if (error == 0 && separate && (fchown(data, 0, base) != 0 || fchmod(data, 0710) != 0))
 		error = err_set(info, err_from_errno(errno), "data_dir: %s: %s", path, strerror(errno));
 	size_t count;
 	const struct kind *kind = kinds(&count);
@@ -121,8 +142,9 @@ int folders_prepare_run(const struct config *config, gid_t group, struct errinfo
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(info, err_from_errno(errno), "run_dir: %s: %s", path, strerror(errno));
-	int error = 0;
-	if ((shared && fchown(fd, 0, group) != 0) || fchmod(fd, shared ? 0750 : 0700) != 0)
+	int error = shared ? check_passable("run_dir", path, group, info) : 0;
+	if (error == 0 &&
+	    ((shared && fchown(fd, 0, group) != 0) || fchmod(fd, shared ? 0750 : 0700) != 0))
 		error = err_set(info, err_from_errno(errno), "run_dir: %s: %s", path, strerror(errno));
 	close(fd);
 	return error;

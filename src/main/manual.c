@@ -5,7 +5,7 @@
 
 #include "base/config.h"
 
-enum { MANUAL_MAX = 1024 * 1024, LINE_SIZE = 1024 };
+enum { MANUAL_MAX = 1024 * 1024, LINE_SIZE = 1024, LINE_MAX_COLUMN = 76 };
 
 static const char *const type_names[] = {
 	[CONFIG_BOOL] = "yes | no",     [CONFIG_NUMBER] = "number", [CONFIG_SIZE] = "size",
@@ -13,18 +13,38 @@ static const char *const type_names[] = {
 	[CONFIG_LIST] = "words",        [CONFIG_CHOICE] = "word",
 };
 
-/* Text inside mdoc: a backslash starts an escape, a dot or quote at the start of a line a macro. */
-static void add_text(struct buf *out, struct str text)
+/* A backslash starts an escape, a dot or quote at the start of a line a macro. */
+static void add_word(struct buf *out, struct str word, bool starts_line)
 {
-	if (text.len > 0 && (text.ptr[0] == '.' || text.ptr[0] == '\''))
+	if (starts_line && (word.ptr[0] == '.' || word.ptr[0] == '\''))
 		buf_add_text(out, "\\&");
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.ptr[i] == '\\')
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.ptr[i] == '\\')
 			buf_add_text(out, "\\e");
-		else if (text.ptr[i] == '-')
+		else if (word.ptr[i] == '-')
 			buf_add_text(out, "\\-");
 		else
-			buf_add_byte(out, text.ptr[i]);
+			buf_add_byte(out, word.ptr[i]);
+	}
+}
+
+/* Text inside mdoc: short lines, and a sentence begins a line. */
+static void add_text(struct buf *out, struct str text)
+{
+	size_t column = 0;
+	bool ended = false;
+	while (text.len > 0) {
+		ptrdiff_t blank = str_find_byte(text, ' ');
+		struct str word = blank < 0 ? text : str_slice(text, 0, (size_t)blank);
+		text = blank < 0 ? (struct str){NULL, 0} : str_from_byte(text, (size_t)blank + 1);
+		if (word.len == 0)
+			continue;
+		bool breaks = ended || column + 1 + word.len > LINE_MAX_COLUMN;
+		if (column > 0)
+			buf_add_byte(out, breaks ? '\n' : ' ');
+		column = (column > 0 && !breaks ? column + 1 : 0) + word.len;
+		add_word(out, word, column == word.len);
+		ended = word.ptr[word.len - 1] == '.' || word.ptr[word.len - 1] == ';';
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "main/sandbox_parts.h"
 
 static int failed(struct errinfo *info, const char *what)
@@ -17,16 +18,48 @@ static int failed(struct errinfo *info, const char *what)
 	return err_set(info, err_from_errno(errno), "%s: %s", what, strerror(errno));
 }
 
-static int drop_capabilities(struct errinfo *info)
+static int set_capabilities(uint64_t kept, struct errinfo *info)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	for (size_t i = 0; i < ARRAY_LEN(data); i++)
+		data[i].effective = data[i].permitted = (uint32_t)(kept >> (32 * i));
+	return syscall(SYS_capset, &header, data) == 0 ? 0 : failed(info, "capset");
+}
+
+static uint64_t permitted_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	if (syscall(SYS_capget, &header, data) != 0)
+		return 0;
+	return data[0].permitted | (uint64_t)data[1].permitted << 32;
+}
+
+int sandbox_bound_capabilities(struct errinfo *info)
+{
+	static const int kept[] = {
+		CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,           CAP_KILL,
+		CAP_SETGID, CAP_SETUID,       CAP_NET_BIND_SERVICE, CAP_SYS_RESOURCE};
+	uint64_t mask = 0;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		mask |= 1ULL << kept[i];
+	uint64_t permitted = permitted_capabilities();
+	if ((permitted & (1ULL << CAP_SETPCAP)) == 0)
+		return 0;
+	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++) {
+		if ((mask & (1ULL << i)) == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0)
+			return failed(info, "PR_CAPBSET_DROP");
+	}
+	return set_capabilities(permitted & mask, info);
+}
+
+static int drop_capabilities(struct errinfo *info)
+{
 	/* Kernels before 4.3 have no ambient set. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
 		return failed(info, "ambient capabilities");
-	if (syscall(SYS_capset, &header, data) != 0)
-		return failed(info, "capset");
-	return 0;
+	return set_capabilities(0, info);
 }
 
 int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info)

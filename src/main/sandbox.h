@@ -27,6 +27,10 @@ struct sandbox {
  * Fails unless it is certain that there is no way back. */
 int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info) MUST_USE;
 
+/* Of root's rights keeps what the supervisor needs to start processes and hand files to them, for
+ * itself and for all that it starts. Without root's rights there is nothing to drop. */
+int sandbox_bound_capabilities(struct errinfo *info) MUST_USE;
+
 /* No core dump, not dumpable, no new rights; as many descriptors and as much locked memory as are
  * allowed. For the supervisor too. Before sandbox_drop_user, which makes some of it final. */
 int sandbox_set_limits(struct errinfo *info) MUST_USE;

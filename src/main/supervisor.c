@@ -67,6 +67,8 @@ static int come_up(struct supervisor *supervisor, struct errinfo *info)
 	                             &supervisor->log.level);
 	(void)known;
 	error = sandbox_set_limits(info);
+	if (error == 0 && supervisor->separate)
+		error = sandbox_bound_capabilities(info);
 	if (error == 0 && has_core(config))
 		error = folders_lock(config, &supervisor->lock_fd, info);
 	if (error == 0 && has_core(config))

@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""The supervisor and its processes, from outside: restarts, signals, rights, refusals."""
+import imaplib
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from service import Service, Tap, wait_for  # noqa: E402
+
+ROLES = {"directory", "store", "imap", "smtp"}
+EX_CONFIG = 78
+ROOT_USER = os.geteuid() == 0
+# chown, dac_override, fowner, kill, setgid, setuid, net_bind_service, sys_resource
+KEPT_CAPABILITIES = sum(1 << number for number in (0, 1, 3, 5, 6, 7, 10, 24))
+
+
+def greets(service):
+    """Whether both fronts greet and take a NOOP."""
+    try:
+        with service.smtp(timeout=5) as smtp:
+            smtp.noop()
+        client = service.imap(timeout=5)
+        client.noop()
+        client.logout()
+        return True
+    except (OSError, imaplib.IMAP4.error, EOFError):
+        return False
+
+
+def serve(service, *arguments, environment=None):
+    """Runs `serve` to its end, which is expected soon."""
+    return subprocess.run([service.binary, "--config", service.config, "serve", *arguments],
+                          capture_output=True, text=True, timeout=60,
+                          env={**service.environment, **(environment or {})}, check=False)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+def events(service, name):
+    return [line for line in service.log_text().splitlines() if f" event={name} " in line]
+
+
+def test_a_killed_process_is_back():
+    with Service() as service:
+        for role in sorted(ROLES):
+            before = service.children()
+            assert set(before) == ROLES, before
+            os.kill(before[role], signal.SIGKILL)
+            wait_for(lambda: service.children().get(role, before[role]) != before[role], role)
+            wait_for(lambda: greets(service), f"greetings after the death of {role}")
+            others = {name: pid for name, pid in before.items() if name != role}
+            after = service.children()
+            assert {n: p for n, p in after.items() if n != role} == others, (before, after)
+        assert service.stop() == 0
+
+
+def test_sigterm_ends_everything():
+    with Service() as service:
+        pids = [service.process.pid, *service.children().values()]
+        assert len(pids) == 5
+        start = time.monotonic()
+        assert service.stop() == 0, service.log_text()[-4000:]
+        assert time.monotonic() - start < 9, "a process used up its grace"
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", service.smtp_port))
+        ended = [line for line in service.log_text().splitlines() if "event=supervisor.ended" in line]
+        order = [re.search(r"process=(\w+)", line).group(1) for line in ended]
+        assert set(order[:2]) == {"imap", "smtp"}, order
+        assert set(order[2:]) == {"store", "directory"}, order
+
+
+def test_children_die_with_the_supervisor():
+    with Service() as service:
+        pids = list(service.children().values())
+        os.kill(service.process.pid, signal.SIGKILL)
+        service.process.wait()
+        service.process = None
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "their end")
+        service.log.close()
+        service.start()
+        assert greets(service)
+
+
+def test_a_bad_configuration_keeps_the_old_one():
+    with Service() as service:
+        pids = service.children()
+        service.options["no_such_option"] = "1"
+        service.write_config()
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: events(service, "supervisor.reload_failed"), "the report")
+        line = events(service, "supervisor.reload_failed")[0]
+        assert re.search(r'postkasse\.conf:\d+: there is no option', line), line
+        assert greets(service)
+        del service.options["no_such_option"]
+        service.options["log_level"] = "info"
+        service.write_config()
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(events(service, "role.reloaded")) == 4, "the new configuration")
+        assert service.children() == pids
+        assert greets(service)
+        assert service.stop() == 0
+
+
+def certificate(service):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", service.imaps_port), timeout=10) as raw:
+        with context.wrap_socket(raw) as tls:
+            return tls.getpeercert(binary_form=True)
+
+
+def test_sighup_brings_a_new_certificate():
+    with Service() as service:
+        old = certificate(service)
+        kept = service.imap(tls=True)
+        paths = [service.options["tls_certificate_file"], service.options["tls_key_file"]]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=new",
+                        "-keyout", paths[1], "-out", paths[0]], check=True, capture_output=True)
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: certificate(service) != old, "the new certificate")
+        kept.noop()
+        # A key that does not belong to it changes nothing.
+        new = certificate(service)
+        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
+                        paths[1]], check=True, capture_output=True)
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: events(service, "supervisor.reload_failed"), "the refusal")
+        assert certificate(service) == new
+        kept.logout()
+
+
+def test_a_host_key_that_others_may_read_is_refused():
+    service = Service(start=False)
+    key = service.options["host_key_file"]
+    for mode, code in ((0o440, EX_CONFIG), (0o404, EX_CONFIG)):
+        os.chmod(key, mode)
+        done = serve(service)
+        assert done.returncode == code, done
+        assert "host_key_file" in done.stderr and "mode" in done.stderr, done.stderr
+    os.chmod(key, 0o600)
+    with open(key, "wb") as file:
+        file.write(b"short")
+    done = serve(service)
+    assert done.returncode == EX_CONFIG and "5 bytes instead of 32" in done.stderr, done
+    os.unlink(key)
+    done = serve(service)
+    assert done.returncode == EX_CONFIG and "No such file" in done.stderr, done
+
+
+def test_what_cannot_be_served_is_refused():
+    service = Service(start=False)
+    cases = [
+        ({"POSTKASSE_SMTP_LISTEN": "localhost:25"}, EX_CONFIG, "smtp_listen"),
+        ({"POSTKASSE_ROLES": "imap pigeon"}, EX_CONFIG, "pigeon"),
+        ({"POSTKASSE_ROLES": "imap"}, EX_CONFIG, "store_address"),
+        ({"POSTKASSE_TLS_KEY_FILE": service.options["host_key_file"]}, EX_CONFIG, "tls_"),
+        ({"POSTKASSE_STORE_LISTEN": "127.0.0.1:0"}, EX_CONFIG, "link_tls_certificate_file"),
+        ({"POSTKASSE_PIGEON": "1"}, EX_CONFIG, "POSTKASSE_PIGEON"),
+        ({"POSTKASSE_DATA_DIR": "/nonexistent/data"}, EX_CONFIG, "data_dir"),
+        ({"POSTKASSE_RUN_DIR": "/tmp/" + "x" * 100}, EX_CONFIG, "run_dir"),
+    ]
+    for environment, code, text in cases:
+        done = serve(service, environment=environment)
+        assert done.returncode == code, (environment, done)
+        assert text in done.stderr.splitlines()[-1], (environment, done.stderr)
+    assert not os.path.exists("/tmp/" + "x" * 100)
+    done = serve(service, "--pigeon")
+    assert done.returncode == 64, done
+
+
+def test_a_folder_that_processes_cannot_pass_to_is_named():
+    if not ROOT_USER:
+        return  # Then there is one user, who is us.
+    service = Service(start=False)
+    for folder in ("data", "run"):
+        above = os.path.join(service.folder, "private")
+        os.makedirs(os.path.join(above, folder), mode=0o700, exist_ok=True)
+        os.chmod(above, 0o700)
+        done = serve(service, environment={f"POSTKASSE_{folder.upper()}_DIR":
+                                           os.path.join(above, folder)})
+        assert done.returncode == EX_CONFIG, done
+        assert f"{above}, which has mode 0700" in done.stderr, done.stderr
+
+
+def test_one_supervisor_for_a_folder():
+    with Service() as service:
+        done = serve(service)
+        assert done.returncode == 1 and "served already" in done.stderr, done
+        assert greets(service)
+
+
+def test_a_taken_port_is_named():
+    service = Service(start=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", service.smtp_port))
+        taken.listen()
+        done = serve(service)
+    assert done.returncode == 1, done
+    assert f"smtp_listen: 127.0.0.1:{service.smtp_port}: Address already in use" in done.stderr
+
+
+def test_processes_have_few_rights():
+    with Service() as service:
+        users = set()
+        for role, pid in service.children().items():
+            status = status_of(pid)
+            assert status["NoNewPrivs"] == "1", (role, status)
+            assert status["Seccomp"] == "2", (role, status)
+            for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                assert int(status[kind], 16) == 0, (role, kind, status[kind])
+            uids, gids = status["Uid"].split(), status["Gid"].split()
+            assert len(set(uids)) == 1 and len(set(gids)) == 1, (role, status)
+            users.add(uids[0])
+            if ROOT_USER:
+                assert uids[0] != "0" and gids[0] != "0", (role, status)
+                assert status["Groups"].strip() == "", (role, status)
+            with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+                limits = file.read()
+            assert re.search(r"Max core file size +0 +0 ", limits), (role, limits)
+            assert int(status["CapBnd"], 16) & ~KEPT_CAPABILITIES == 0 or not ROOT_USER, status
+            # Not dumpable: what is in /proc belongs to root, whoever the process is.
+            assert os.stat(f"/proc/{pid}/mem").st_uid == 0, role
+        if ROOT_USER:
+            assert len(users) == 4, users
+        # Who is not one of us cannot reach the cores.
+        mode = os.stat(os.path.join(service.options["run_dir"], "store.sock")).st_mode
+        assert mode & 0o007 == 0, oct(mode)
+
+
+def test_fronts_hold_no_file():
+    with Service() as service:
+        for role in ("imap", "smtp"):
+            pid = service.children()[role]
+            for entry in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{entry}")
+                regular = target.startswith("/") and not target.startswith("/dev/null")
+                assert not regular or target == service.log_path, (role, target)
+
+
+def test_a_crash_leaves_no_core():
+    with Service() as service:
+        for role in sorted(ROLES):
+            pid = service.children()[role]
+            os.kill(pid, signal.SIGSEGV)
+            wait_for(lambda: service.children().get(role, pid) != pid, f"{role} to be back")
+        wait_for(lambda: greets(service), "greetings")
+        places = [service.folder, "/tmp", os.getcwd(), "/"]
+        found = [os.path.join(place, name) for place in places for name in os.listdir(place)
+                 if re.fullmatch(r"core(\.\d+)?", name)]
+        assert not found, found
+
+
+def test_a_process_that_keeps_dying_waits_longer():
+    with Service() as service:
+        lost = os.path.join(service.data, "directory", "directory.sqlite")
+        os.rename(lost, lost + ".away")
+        with open(lost, "wb") as file:
+            file.write(b"this is no database " * 1000)
+        os.chown(lost, os.stat(lost + ".away").st_uid, os.stat(lost + ".away").st_gid)
+        os.kill(service.children()["directory"], signal.SIGKILL)
+        wait_for(lambda: len(events(service, "supervisor.ended")) >= 6, "six ends")
+        counts = [int(re.search(r"failures=(\d+)", line).group(1))
+                  for line in events(service, "supervisor.ended")]
+        assert counts[:6] == sorted(counts[:6]) and counts[5] >= 5, counts
+        starts = [line for line in events(service, "supervisor.started") if "directory" in line]
+        assert len(starts) <= 8, starts
+        # What is mended comes back by itself.
+        os.rename(lost + ".away", lost)
+        serving = len(events(service, "supervisor.serving"))
+        wait_for(lambda: len(events(service, "supervisor.serving")) > serving, "the directory")
+        wait_for(lambda: greets(service), "greetings")
+
+
+def test_several_processes_share_a_port():
+    with Service(options={"imap_processes": "3", "smtp_processes": "2"}) as service:
+        assert len(service.children()) == 7, service.children()
+        for _ in range(20):
+            assert greets(service)
+        assert service.stop() == 0
+
+
+if __name__ == "__main__":
+    Tap(globals()).main()
