@@ -79,6 +79,7 @@ int domain_normalize(struct str domain, char ret[ADDRESS_DOMAIN_MAX + 1], struct
 	if (domain.len > 0 && domain.ptr[domain.len - 1] == '.')
 		domain.len--;
 	bool fine = domain.len > 0 && domain.len <= ADDRESS_INPUT_MAX &&
+	            str_find_byte(domain, '\0') < 0 &&
 	            (lower_plain(domain, ret) || to_ascii(domain, ret)) &&
 	            domain_is_ldh(str_from(ret)) && !last_label_is_number(str_from(ret));
 	if (fine)

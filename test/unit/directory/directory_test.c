@@ -1,0 +1,668 @@
+#include "fixture.h"
+
+static void domains(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *name;
+		int error;
+	} cases[] = {
+		{"example.test", 0},
+		{"Example.TEST.", E_EXISTS},
+		{"second.example", 0},
+		{"blåbær.test", 0},
+		{"xn--blbr-roah.test", E_EXISTS},
+		{"bad_name.test", E_INVALID},
+		{"-x.test", E_INVALID},
+		{"", E_INVALID},
+		{"192.0.2.1", E_INVALID},
+		{"[192.0.2.1]", E_INVALID},
+		{"a..b", E_INVALID},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(domain_add(f, cases[i].name), cases[i].error);
+
+	Pk__ListRequest list = PK__LIST_REQUEST__INIT;
+	Pk__DomainListReply *page;
+	assert_int_equal(
+		ask(f, f->cli, METHOD(DOMAIN_LIST), &list, &pk__domain_list_reply__descriptor, &page), 0);
+	assert_int_equal(page->n_domains, 3);
+	assert_string_equal(page->domains[0]->name, "example.test");
+	assert_false(page->more);
+	drop(page);
+
+	Pk__DomainRequest remove = PK__DOMAIN_REQUEST__INIT;
+	Pk__DomainReply *removed;
+	remove.name = (char *)(uintptr_t) "example.test";
+	assert_int_equal(alias_add(f, "hello@example.test"), 0);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(DOMAIN_REMOVE), &remove, &pk__domain_reply__descriptor, &removed),
+		E_BUSY);
+	remove.name = (char *)(uintptr_t) "second.example";
+	assert_int_equal(
+		ask(f, f->cli, METHOD(DOMAIN_REMOVE), &remove, &pk__domain_reply__descriptor, &removed), 0);
+	drop(removed);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(DOMAIN_REMOVE), &remove, &pk__domain_reply__descriptor, &removed),
+		E_NOT_FOUND);
+}
+
+static void aliases(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *address;
+		int error;
+	} cases[] = {
+		{"hello@example.test", 0},
+		{"HELLO@Example.test", E_EXISTS},
+		{"\"hello\"@example.test", E_EXISTS},
+		{"hello+tag@example.test", E_INVALID},
+		{"hello@elsewhere.test", E_NOT_FOUND},
+		{"rød.grød@example.test", 0},
+		{"RØD.GRØD@example.test", E_EXISTS},
+		{"a b@example.test", E_INVALID},
+		{"zero\xe2\x80\x8bwidth@example.test", E_INVALID},
+		{"nobody", E_INVALID},
+	};
+	assert_int_equal(domain_add(f, "example.test"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(alias_add(f, cases[i].address), cases[i].error);
+}
+
+/* More than fit one page, listed page by page, in order and each once. */
+static void pages(void **state)
+{
+	struct fixture *f = *state;
+	enum { COUNT = 2 * LIST_PAGE + 7 };
+	struct db_stmt *q;
+	assert_int_equal(domain_add(f, "example.test"), 0);
+	assert_int_equal(db_begin(f->directory->db, &f->info), 0);
+	for (int i = 0; i < COUNT; i++) {
+		char local[16];
+		snprintf(local, sizeof(local), "a%05d", i);
+		q = db_query(f->directory->db, "INSERT INTO alias (domain, local, created, quota_bytes)"
+		                               " VALUES ('example.test', $1, '', 0)");
+		db_bind_text(q, 1, str_from(local));
+		assert_int_equal(db_run(q, &f->info), 0);
+	}
+	assert_int_equal(db_commit(f->directory->db, &f->info), 0);
+
+	static const char *const domains_asked[] = {"", "example.test"};
+	for (size_t k = 0; k < ARRAY_LEN(domains_asked); k++) {
+		char after[64] = "", expected[64];
+		int seen = 0;
+		bool more = true;
+		while (more) {
+			Pk__ListRequest list = PK__LIST_REQUEST__INIT;
+			Pk__AliasListReply *page;
+			list.domain = (char *)(uintptr_t)domains_asked[k];
+			list.after = after;
+			assert_int_equal(
+				ask(f, f->cli, METHOD(ALIAS_LIST), &list, &pk__alias_list_reply__descriptor, &page),
+				0);
+			for (size_t i = 0; i < page->n_aliases; i++) {
+				snprintf(expected, sizeof(expected), "a%05d@example.test", seen++);
+				assert_string_equal(page->aliases[i]->address, expected);
+			}
+			more = page->more;
+			strcpy(after, expected);
+			drop(page);
+		}
+		assert_int_equal(seen, COUNT);
+	}
+}
+
+static void resolving(void **state)
+{
+	struct fixture *f = *state;
+	Pk__ResolveReply *reply;
+	Pk__PasswordReply *password;
+	assert_int_equal(domain_add(f, "example.test"), 0);
+	assert_int_equal(alias_add(f, "hello@example.test"), 0);
+
+	/* Without a password there is an alias, and nothing to seal with. */
+	assert_int_equal(resolve(f, "hello@example.test", &reply), 0);
+	assert_int_equal(reply->kind, PK__RESOLVE_REPLY__KIND__MAILBOX);
+	assert_int_equal(reply->public_key.len, 0);
+	drop(reply);
+	assert_int_equal(password_create(f, "hello@example.test", KIND_MAILBOX, NULL, &password), 0);
+	assert_int_equal(publish(f, password, 'p'), 0);
+
+	static const struct {
+		const char *address;
+		int kind;
+	} cases[] = {
+		{"hello@example.test", PK__RESOLVE_REPLY__KIND__MAILBOX},
+		{"HeLLo+list@EXAMPLE.test", PK__RESOLVE_REPLY__KIND__MAILBOX},
+		{"\"hello\"@example.test.", PK__RESOLVE_REPLY__KIND__MAILBOX},
+		{"other@example.test", PK__RESOLVE_REPLY__KIND__UNKNOWN},
+		{"+hello@example.test", PK__RESOLVE_REPLY__KIND__UNKNOWN},
+		{"a\x01@example.test", PK__RESOLVE_REPLY__KIND__UNKNOWN},
+		{"hello@example.org", PK__RESOLVE_REPLY__KIND__FOREIGN},
+		{"hello@[192.0.2.1]", PK__RESOLVE_REPLY__KIND__FOREIGN},
+		{"", PK__RESOLVE_REPLY__KIND__FOREIGN},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(resolve(f, cases[i].address, &reply), 0);
+		assert_int_equal(reply->kind, cases[i].kind);
+		if (cases[i].kind == PK__RESOLVE_REPLY__KIND__MAILBOX) {
+			assert_string_equal(reply->mailbox, password->mailbox);
+			assert_int_equal(reply->public_key.len, 32);
+			assert_true(reply->quota_bytes > 0);
+		}
+		drop(reply);
+	}
+	drop(password);
+}
+
+/* Who may ask what, and what nobody may. */
+static void roles(void **state)
+{
+	struct fixture *f = *state;
+	Pk__DomainRequest request = PK__DOMAIN_REQUEST__INIT;
+	Pk__LoginRequest login = PK__LOGIN_REQUEST__INIT;
+	void *reply;
+	for (uint32_t method = METHOD(DOMAIN_ADD); method <= METHOD(REMOVED_DONE); method++)
+		assert_int_equal(ask(f, f->imap, method, &request, &pk__domain_reply__descriptor, &reply),
+		                 E_DENIED);
+	assert_int_equal(ask(f, f->cli, 49, &request, &pk__domain_reply__descriptor, &reply),
+	                 E_UNSUPPORTED);
+	login.service = (char *)(uintptr_t) "cli";
+	assert_int_equal(ask(f, f->imap, METHOD(LOGIN), &login, &pk__login_reply__descriptor, &reply),
+	                 E_DENIED);
+	login.service = (char *)(uintptr_t) "telnet";
+	assert_int_equal(ask(f, f->imap, METHOD(LOGIN), &login, &pk__login_reply__descriptor, &reply),
+	                 E_INVALID);
+}
+
+static void passwords(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	Pk__PasswordReply *first = make_mailbox(f, address), *app, *recovery, *none;
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	assert_int_equal(login_for(f, first, "cli"), 0);
+
+	/* Nobody gets another one without a current one. */
+	assert_int_equal(password_create(f, address, KIND_APP, NULL, &none), E_DENIED);
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &none), E_DENIED);
+
+	assert_int_equal(password_create(f, address, KIND_APP, first, &app), 0);
+	assert_memory_equal(app->mailbox_secret.data, first->mailbox_secret.data, KEY_SIZE);
+	assert_int_equal(login_for(f, app, "imap"), 0);
+	assert_int_equal(password_create(f, address, KIND_RECOVERY, app, &recovery), 0);
+	assert_int_equal(login_for(f, recovery, "imap"), E_DENIED);
+	assert_int_equal(login_for(f, recovery, "cli"), 0);
+	restart(f);
+	assert_int_equal(login_for(f, app, "smtp"), 0);
+	assert_int_equal(login_for(f, recovery, "cli"), 0);
+
+	Pk__PasswordRevokeRequest revoke = PK__PASSWORD_REVOKE_REQUEST__INIT;
+	Pk__PasswordListReply *list;
+	revoke.address = first->address;
+	revoke.slot = first->slot;
+	assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_REVOKE), &revoke,
+	                     &pk__password_list_reply__descriptor, &list),
+	                 E_DENIED);
+	revoke.slot = app->slot;
+	assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_REVOKE), &revoke,
+	                     &pk__password_list_reply__descriptor, &list),
+	                 0);
+	assert_int_equal(list->n_passwords, 2);
+	drop(list);
+	assert_int_equal(login_for(f, app, "imap"), E_DENIED);
+	assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_REVOKE), &revoke,
+	                     &pk__password_list_reply__descriptor, &list),
+	                 E_NOT_FOUND);
+	drop(first);
+	drop(app);
+	drop(recovery);
+}
+
+static void scopes(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test"), *app;
+	Pk__PasswordCreateRequest request = PK__PASSWORD_CREATE_REQUEST__INIT;
+	char imap[] = "imap", telnet[] = "telnet", cli[] = "cli", *words[] = {imap};
+	request.address = first->address;
+	request.kind = KIND_APP;
+	request.current = first->password;
+	request.label = (char *)(uintptr_t) "phone";
+	request.scopes = words;
+	request.n_scopes = 1;
+	assert_int_equal(
+		ask(f, f->cli, METHOD(PASSWORD_CREATE), &request, &pk__password_reply__descriptor, &app),
+		0);
+	assert_int_equal(login_for(f, app, "imap"), 0);
+	assert_int_equal(login_for(f, app, "smtp"), E_DENIED);
+	assert_int_equal(login_for(f, app, "pop3"), E_DENIED);
+	drop(app);
+	char *const bad[] = {telnet, cli};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		words[0] = bad[i];
+		assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_CREATE), &request,
+		                     &pk__password_reply__descriptor, &app),
+		                 E_INVALID);
+	}
+	words[0] = imap;
+	request.label = (char *)(uintptr_t) "two\nlines";
+	assert_int_equal(
+		ask(f, f->cli, METHOD(PASSWORD_CREATE), &request, &pk__password_reply__descriptor, &app),
+		E_INVALID);
+	drop(first);
+}
+
+/* Both passwords work until the new one is confirmed, or used; then only the new one. */
+static void change_of_mailbox_password(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	struct buf record BUF_AUTO;
+	Pk__PasswordReply *old = make_mailbox(f, address), *new, *newer, *none;
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, old, &new), 0);
+	assert_true(new->rekey);
+	assert_false(new->first);
+	assert_int_equal(login_for(f, old, "imap"), 0);
+	assert_int_equal(confirm(f, new), 0);
+	assert_int_equal(login_for(f, old, "imap"), E_DENIED);
+	assert_int_equal(login_for(f, new, "imap"), 0);
+	assert_int_equal(confirm(f, new), 0);
+
+	/* No second change before the file has the key of the first. */
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, new, &none), E_BUSY);
+	buf_init(&record, KEY_RECORD_MAX);
+	record_after_rekey(new, &record);
+	assert_int_equal(record_set(f, new, &record), 0);
+	assert_int_equal(record_set(f, new, &record), 0); /* repeated */
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, new, &newer), 0);
+
+	/* Used but not confirmed: that will do too, once it is written down. */
+	assert_int_equal(login_for(f, newer, "imap"), 0);
+	assert_int_equal(login_for(f, new, "imap"), 0);
+	slots_flush(f->directory);
+	assert_int_equal(login_for(f, new, "imap"), E_DENIED);
+	assert_int_equal(login_for(f, newer, "imap"), 0);
+	drop(old);
+	drop(new);
+	drop(newer);
+}
+
+/* A change whose reply nobody saw: the old password can make another one. */
+static void change_that_nobody_saw(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	struct buf record BUF_AUTO;
+	Pk__PasswordReply *old = make_mailbox(f, address), *lost, *new;
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, old, &lost), 0);
+	buf_init(&record, KEY_RECORD_MAX);
+	record_after_rekey(lost, &record); /* the owner's next login finished the re-key */
+	assert_int_equal(record_set(f, lost, &record), 0);
+	assert_int_equal(login_for(f, old, "imap"), 0);
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, old, &new), 0);
+	assert_int_equal(confirm(f, new), 0);
+	assert_int_equal(login_for(f, lost, "imap"), E_DENIED);
+	assert_int_equal(login_for(f, old, "imap"), E_DENIED);
+	assert_int_equal(login_for(f, new, "imap"), 0);
+	drop(old);
+	drop(lost);
+	drop(new);
+}
+
+static void recovery_code(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	Pk__PasswordReply *first = make_mailbox(f, address), *one, *two, *new;
+	assert_int_equal(password_create(f, address, KIND_RECOVERY, first, &one), 0);
+	assert_int_equal(password_create(f, address, KIND_RECOVERY, first, &two), 0);
+	assert_int_equal(confirm(f, two), 0);
+	assert_int_equal(login_for(f, one, "cli"), E_DENIED);
+	/* It takes the place of a lost mailbox password. */
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, two, &new), 0);
+	assert_int_equal(confirm(f, new), 0);
+	assert_int_equal(login_for(f, new, "imap"), 0);
+	assert_int_equal(login_for(f, first, "imap"), E_DENIED);
+	drop(first);
+	drop(one);
+	drop(two);
+	drop(new);
+}
+
+/* A first password that was never published is void, and its mailbox is to be removed. */
+static void creation_interrupted(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	Pk__PasswordReply *lost, *first, *none;
+	Pk__ListRequest list = PK__LIST_REQUEST__INIT;
+	Pk__RemovedListReply *removed;
+	assert_int_equal(domain_add(f, "example.test"), 0);
+	assert_int_equal(alias_add(f, address), 0);
+	assert_int_equal(password_create(f, address, KIND_APP, NULL, &none), E_NOT_FOUND);
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &lost), 0);
+	restart(f);
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &first), 0);
+	assert_true(first->first);
+	assert_string_not_equal(first->mailbox, lost->mailbox);
+	assert_int_equal(publish(f, lost, 'p'), E_NOT_FOUND);
+	assert_int_equal(publish(f, first, 'p'), 0);
+	assert_int_equal(publish(f, first, 'p'), 0);
+	assert_int_equal(publish(f, first, 'q'), E_EXISTS);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(REMOVED_LIST), &list, &pk__removed_list_reply__descriptor, &removed),
+		0);
+	assert_int_equal(removed->n_mailboxes, 1);
+	assert_string_equal(removed->mailboxes[0]->mailbox, lost->mailbox);
+	Pk__RemovedMailbox done = PK__REMOVED_MAILBOX__INIT;
+	done.mailbox = lost->mailbox;
+	drop(removed);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(REMOVED_DONE), &done, &pk__removed_list_reply__descriptor, &removed),
+		0);
+	assert_int_equal(removed->n_mailboxes, 0);
+	drop(removed);
+	drop(lost);
+	drop(first);
+}
+
+static void removal_of_an_alias(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	Pk__ListRequest list = PK__LIST_REQUEST__INIT;
+	Pk__AliasReply *alias;
+	Pk__RemovedListReply *removed;
+	request.address = (char *)(uintptr_t) "hello+tag@example.test";
+	assert_int_equal(
+		ask(f, f->cli, METHOD(ALIAS_REMOVE), &request, &pk__alias_reply__descriptor, &alias),
+		E_NOT_FOUND);
+	request.address = first->address;
+	assert_int_equal(
+		ask(f, f->cli, METHOD(ALIAS_REMOVE), &request, &pk__alias_reply__descriptor, &alias), 0);
+	assert_string_equal(alias->mailbox, first->mailbox);
+	drop(alias);
+	assert_int_equal(login_for(f, first, "imap"), E_DENIED);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(REMOVED_LIST), &list, &pk__removed_list_reply__descriptor, &removed),
+		0);
+	assert_int_equal(removed->n_mailboxes, 1);
+	assert_string_equal(removed->mailboxes[0]->mailbox, first->mailbox);
+	drop(removed);
+	/* The address may come back, as another mailbox. */
+	Pk__PasswordReply *again = make_mailbox(f, "hello@example.test");
+	assert_string_not_equal(again->mailbox, first->mailbox);
+	drop(first);
+	drop(again);
+}
+
+static void key_records(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test"), *new;
+	Pk__KeyRecordRequest request = PK__KEY_RECORD_REQUEST__INIT;
+	Pk__KeyRecordReply *reply;
+	struct data_key key DATA_KEY_AUTO;
+	struct key32 secret KEY32_AUTO;
+	struct buf record BUF_AUTO;
+	unsigned char wrong[KEY_SIZE] = {1};
+
+	request.mailbox = first->mailbox;
+	request.mailbox_secret = first->mailbox_secret;
+	assert_int_equal(
+		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
+		0);
+	assert_true(str_eq(bytes_of(&reply->key_record), bytes_of(&first->key_record)));
+	drop(reply);
+	request.mailbox_secret = bytes_field(wrong, sizeof(wrong));
+	assert_int_equal(
+		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
+		E_DENIED);
+	request.mailbox_secret.len = 31;
+	assert_int_equal(
+		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
+		E_DENIED);
+	request.mailbox = (char *)(uintptr_t) "000000000000000000000000";
+	assert_int_equal(
+		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
+		E_NOT_FOUND);
+
+	/* A front that makes up a key of its own would lock the owner out. */
+	memcpy(secret.bytes, first->mailbox_secret.data, KEY_SIZE);
+	data_key_derive(STR("something else"), wrong, &key);
+	buf_init(&record, KEY_RECORD_MAX);
+	key_record_seal(&record, str_from(first->mailbox), &secret, &key, NULL);
+	assert_int_equal(record_set(f, first, &record), E_DENIED);
+
+	/* Made from a record that is not there any more. */
+	assert_int_equal(password_create(f, "hello@example.test", KIND_MAILBOX, first, &new), 0);
+	assert_int_equal(record_set(f, first, &record), E_STALE);
+	drop(first);
+	drop(new);
+}
+
+static void failure_limit(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	static const char *const names[] = {"hello@example.test", "HELLO+x@example.test"};
+	static const struct {
+		const char *remote;
+		int error;
+	} after[] = {
+		{"192.0.2.7", E_LIMIT},       {"192.0.2.8", 0},       {"2001:db8:0:1::1", E_LIMIT},
+		{"2001:db8:0:1::2", E_LIMIT}, {"2001:db8:0:2::1", 0},
+	};
+	Pk__LoginReply *reply;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(login_with(f, names[i % 2], STR("wrong"), "imap", "192.0.2.7", &reply),
+		                 E_DENIED);
+		assert_int_equal(
+			login_with(f, names[i % 2], STR("wrong"), "imap", "2001:db8:0:1::1", &reply), E_DENIED);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(after); i++) {
+		assert_int_equal(login_with(f, "hello@example.test", bytes_of(&first->password), "imap",
+		                            after[i].remote, &reply),
+		                 after[i].error);
+		drop(reply);
+	}
+	/* Addresses that do not exist have the same limit, so it tells nothing. */
+	for (int i = 0; i < 11; i++)
+		assert_int_equal(
+			login_with(f, "nobody@example.test", STR("wrong"), "imap", "192.0.2.7", &reply),
+			i < 10 ? E_DENIED : E_LIMIT);
+	/* The command line is never locked out. */
+	for (int i = 0; i < 11; i++)
+		assert_int_equal(login_with(f, "hello@example.test", STR("wrong"), "cli", "", &reply),
+		                 E_DENIED);
+	assert_int_equal(login_for(f, first, "cli"), 0);
+	drop(first);
+}
+
+static int scram_start(struct fixture *f, const char *address, Pk__ScramStartReply **ret)
+{
+	Pk__ScramStartRequest request = PK__SCRAM_START_REQUEST__INIT;
+	request.address = (char *)(uintptr_t)address;
+	request.remote = (char *)(uintptr_t) "192.0.2.1";
+	return ask(f, f->imap, METHOD(SCRAM_START), &request, &pk__scram_start_reply__descriptor, ret);
+}
+
+/* ClientProof as RFC 5802 section 3 has it, from the password. */
+static void make_proof(struct str password, const Pk__ScramStartReply *start, struct str message,
+                       unsigned char ret[KEY_SIZE])
+{
+	struct key32 salted KEY32_AUTO;
+	unsigned char client_key[KEY_SIZE], stored_key[KEY_SIZE], signature[KEY_SIZE];
+	pbkdf2_sha256(password, bytes_of(&start->salt), start->iterations, &salted);
+	hmac_sha256(salted.bytes, KEY_SIZE, STR("Client Key"), client_key);
+	sha256(STR_OF(client_key, KEY_SIZE), stored_key);
+	hmac_sha256(stored_key, KEY_SIZE, message, signature);
+	for (size_t i = 0; i < KEY_SIZE; i++)
+		ret[i] = client_key[i] ^ signature[i];
+}
+
+static int scram_finish(struct fixture *f, const char *address, struct str message,
+                        const unsigned char *proof, size_t proof_len, Pk__LoginReply **ret)
+{
+	Pk__ScramFinishRequest request = PK__SCRAM_FINISH_REQUEST__INIT;
+	request.address = (char *)(uintptr_t)address;
+	request.auth_message = bytes_field(message.ptr, message.len);
+	request.proof = bytes_field(proof, proof_len);
+	request.service = (char *)(uintptr_t) "imap";
+	request.remote = (char *)(uintptr_t) "192.0.2.1";
+	return ask(f, f->imap, METHOD(SCRAM_FINISH), &request, &pk__login_reply__descriptor, ret);
+}
+
+static void scram(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test"), *app;
+	Pk__ScramStartReply *start, *again;
+	Pk__LoginReply *reply;
+	unsigned char proof[KEY_SIZE];
+	const Pk__PasswordReply *each[2];
+	assert_int_equal(password_create(f, "hello@example.test", KIND_APP, first, &app), 0);
+	each[0] = first;
+	each[1] = app;
+	assert_int_equal(scram_start(f, "Hello@Example.test", &start), 0);
+	assert_int_equal(start->iterations, SLOT_ITERATIONS);
+	for (size_t i = 0; i < ARRAY_LEN(each); i++) {
+		make_proof(bytes_of(&each[i]->password), start, STR("auth message"), proof);
+		assert_int_equal(
+			scram_finish(f, "hello@example.test", STR("auth message"), proof, KEY_SIZE, &reply), 0);
+		assert_memory_equal(reply->mailbox_secret.data, first->mailbox_secret.data, KEY_SIZE);
+		assert_int_equal(reply->server_signature.len, KEY_SIZE);
+		assert_int_equal(reply->slot, each[i]->slot);
+		drop(reply);
+		/* Over anything else it is no proof. */
+		assert_int_equal(
+			scram_finish(f, "hello@example.test", STR("auth messagf"), proof, KEY_SIZE, &reply),
+			E_DENIED);
+		assert_int_equal(
+			scram_finish(f, "hello@example.test", STR("auth message"), proof, KEY_SIZE - 1, &reply),
+			E_INVALID);
+	}
+	drop(start);
+
+	/* Nobody there: a salt like any other, the same each time, also after a restart. */
+	assert_int_equal(scram_start(f, "nobody@example.test", &start), 0);
+	assert_int_equal(start->salt.len, SLOT_SALT_SIZE);
+	assert_int_equal(start->iterations, SLOT_ITERATIONS);
+	restart(f);
+	assert_int_equal(scram_start(f, "NOBODY@example.test", &again), 0);
+	assert_memory_equal(start->salt.data, again->salt.data, SLOT_SALT_SIZE);
+	drop(again);
+	assert_int_equal(scram_start(f, "somebody@example.test", &again), 0);
+	assert_memory_not_equal(start->salt.data, again->salt.data, SLOT_SALT_SIZE);
+	drop(again);
+	make_proof(bytes_of(&first->password), start, STR("auth message"), proof);
+	assert_int_equal(
+		scram_finish(f, "nobody@example.test", STR("auth message"), proof, KEY_SIZE, &reply),
+		E_DENIED);
+	drop(start);
+	drop(first);
+	drop(app);
+}
+
+static void last_used(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	Pk__PasswordListReply *list;
+	request.address = first->address;
+	assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_LIST), &request,
+	                     &pk__password_list_reply__descriptor, &list),
+	                 0);
+	assert_int_equal(list->n_passwords, 1);
+	assert_true(list->ready);
+	assert_string_equal(list->passwords[0]->last_used, "");
+	assert_int_equal(list->passwords[0]->n_scopes, 4);
+	drop(list);
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	restart(f); /* written at the latest at the end */
+	assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_LIST), &request,
+	                     &pk__password_list_reply__descriptor, &list),
+	                 0);
+	assert_int_equal(strlen(list->passwords[0]->last_used), DATE_SIZE - 1);
+	drop(list);
+	drop(first);
+}
+
+static void too_many_passwords(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test"), *app;
+	for (int i = 1; i < SLOTS_MAX; i++) {
+		assert_int_equal(password_create(f, "hello@example.test", KIND_APP, first, &app), 0);
+		drop(app);
+	}
+	assert_int_equal(password_create(f, "hello@example.test", KIND_APP, first, &app), E_LIMIT);
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	drop(first);
+}
+
+/* The file opens with no other host key, and says nothing in clear. */
+static void file_is_encrypted(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "canary@example.test");
+	unsigned char other[KEY_SIZE] = {7};
+	char wal[160];
+	stop(f);
+	snprintf(wal, sizeof(wal), "%s-wal", f->path);
+	const char *const paths[] = {f->path, wal};
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		FILE *file = fopen(paths[i], "rb");
+		char *bytes = mem_new(1 << 20);
+		size_t len = file == NULL ? 0 : fread(bytes, 1, 1 << 20, file);
+		assert_true(i > 0 || len > 4096);
+		assert_int_equal(str_find(STR_OF(bytes, len), STR("canary")), -1);
+		assert_int_equal(str_find(STR_OF(bytes, len), STR("CREATE")), -1);
+		if (file != NULL)
+			fclose(file);
+		free(bytes);
+	}
+	struct secret *right = f->host_key;
+	struct loop *loop = loop_new();
+	f->host_key = secret_new(other, sizeof(other));
+	assert_int_equal(
+		directory_new(&f->directory, loop, NULL, f->path, f->config, f->host_key, &f->info),
+		E_DENIED);
+	loop_free(loop);
+	secret_free(f->host_key);
+	f->host_key = right;
+	start(f);
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	drop(first);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(domains),
+		TEST(aliases),
+		TEST(pages),
+		TEST(resolving),
+		TEST(roles),
+		TEST(passwords),
+		TEST(scopes),
+		TEST(change_of_mailbox_password),
+		TEST(change_that_nobody_saw),
+		TEST(recovery_code),
+		TEST(creation_interrupted),
+		TEST(removal_of_an_alias),
+		TEST(key_records),
+		TEST(failure_limit),
+		TEST(scram),
+		TEST(last_used),
+		TEST(too_many_passwords),
+		TEST(file_is_encrypted),
+	};
+	return cmocka_run_group_tests_name("directory", tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+#ifndef POSTKASSE_TEST_DIRECTORY_FIXTURE_H
+#define POSTKASSE_TEST_DIRECTORY_FIXTURE_H
+
+/* A directory on a real encrypted file in a folder of its own, asked over a real link. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/mem.h"
+#include "crypto/digest.h"
+#include "directory/internal.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define METHOD(name)  PK__DIRECTORY_METHOD__DIRECTORY_##name
+#define KIND_MAILBOX  PK__PASSWORD_CREATE_REQUEST__KIND__MAILBOX
+#define KIND_APP      PK__PASSWORD_CREATE_REQUEST__KIND__APP
+#define KIND_RECOVERY PK__PASSWORD_CREATE_REQUEST__KIND__RECOVERY
+
+struct fixture {
+	char folder[64], path[128];
+	struct loop *loop;
+	struct config *config;
+	struct secret *host_key;
+	struct directory *directory;
+	struct link_server *server;
+	struct link *cli, *imap;
+	struct link_allowed allowed[2];
+	struct errinfo info; /* of the last call */
+};
+
+static void no_event(void *ctx, uint32_t method, struct str body)
+{
+	(void)ctx;
+	(void)method;
+	(void)body;
+}
+
+static struct link *connect_as(struct fixture *f, const char *role)
+{
+	static const struct link_handlers handlers = {.event = no_event};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	link_server_add_fd(f->server, pair[1]);
+	return link_new_fd(f->loop, NULL, pair[0], role, &handlers);
+}
+
+static void start(struct fixture *f)
+{
+	f->loop = loop_new();
+	assert_int_equal(
+		directory_new(&f->directory, f->loop, NULL, f->path, f->config, f->host_key, &f->info), 0);
+	f->allowed[0] = (struct link_allowed){"cli", geteuid()};
+	f->allowed[1] = (struct link_allowed){"imap", geteuid()};
+	struct link_server_options options = {
+		.role = "directory", .allowed = f->allowed, .allowed_count = 2};
+	struct link_server_handlers handlers = directory_link_handlers;
+	handlers.ctx = f->directory;
+	f->server = link_server_new(f->loop, NULL, &options, &handlers);
+	f->cli = connect_as(f, "cli");
+	f->imap = connect_as(f, "imap");
+}
+
+static void stop(struct fixture *f)
+{
+	link_free(f->cli);
+	link_free(f->imap);
+	link_server_free(f->server);
+	directory_free(f->directory);
+	loop_free(f->loop);
+	f->directory = NULL;
+}
+
+static void restart(struct fixture *f)
+{
+	stop(f);
+	start(f);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = mem_new(sizeof(*f));
+	unsigned char key[KEY_SIZE];
+	assert_int_equal(crypto_init(&f->info), 0);
+	assert_int_equal(db_init(&f->info), 0);
+	strcpy(f->folder, "/tmp/postkasse-directory-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	snprintf(f->path, sizeof(f->path), "%s/directory.sqlite", f->folder);
+	f->config = config_new();
+	random_bytes(key, sizeof(key));
+	f->host_key = secret_new(key, sizeof(key));
+	start(f);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	if (f->directory != NULL)
+		stop(f);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char path[160];
+		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
+		(void)unlink(path);
+	}
+	assert_int_equal(rmdir(f->folder), 0);
+	secret_free(f->host_key);
+	config_free(f->config);
+	free(f);
+	return 0;
+}
+
+/* Asks and returns the error; *ret is the reply, NULL when there was an error. */
+static int ask(struct fixture *f, struct link *link, uint32_t method, const void *request,
+               const ProtobufCMessageDescriptor *type, void *ret)
+{
+	struct buf body BUF_AUTO;
+	buf_init(&body, LINK_MESSAGE_MAX);
+	struct link_request asked = {.method = method, .body = request, .kind = LINK_REPEAT};
+	f->info = (struct errinfo){0};
+	int rc = link_call_wait(link, f->loop, &asked, &body, &f->info);
+	if (rc == 0) {
+		*(ProtobufCMessage **)ret = link_unpack(type, buf_str(&body));
+		assert_non_null(*(ProtobufCMessage **)ret);
+	} else {
+		*(ProtobufCMessage **)ret = NULL;
+	}
+	return rc;
+}
+
+static void drop(void *message)
+{
+	if (message != NULL)
+		protobuf_c_message_free_unpacked(message, NULL);
+}
+
+/* ---------------------------------------------------------------- one line each */
+
+static inline int domain_add(struct fixture *f, const char *name)
+{
+	Pk__DomainRequest request = PK__DOMAIN_REQUEST__INIT;
+	Pk__DomainReply *reply;
+	request.name = (char *)(uintptr_t)name;
+	int rc = ask(f, f->cli, METHOD(DOMAIN_ADD), &request, &pk__domain_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+static inline int alias_add(struct fixture *f, const char *address)
+{
+	Pk__AliasAddRequest request = PK__ALIAS_ADD_REQUEST__INIT;
+	Pk__AliasReply *reply;
+	request.address = (char *)(uintptr_t)address;
+	int rc = ask(f, f->cli, METHOD(ALIAS_ADD), &request, &pk__alias_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+static inline int resolve(struct fixture *f, const char *address, Pk__ResolveReply **ret)
+{
+	Pk__ResolveRequest request = PK__RESOLVE_REQUEST__INIT;
+	request.address = (char *)(uintptr_t)address;
+	return ask(f, f->imap, METHOD(RESOLVE), &request, &pk__resolve_reply__descriptor, ret);
+}
+
+static inline int password_create(struct fixture *f, const char *address, int kind,
+                                  const Pk__PasswordReply *current, Pk__PasswordReply **ret)
+{
+	Pk__PasswordCreateRequest request = PK__PASSWORD_CREATE_REQUEST__INIT;
+	request.address = (char *)(uintptr_t)address;
+	request.kind = (Pk__PasswordCreateRequest__Kind)kind;
+	if (current != NULL)
+		request.current = current->password;
+	return ask(f, f->cli, METHOD(PASSWORD_CREATE), &request, &pk__password_reply__descriptor, ret);
+}
+
+static inline int publish(struct fixture *f, const Pk__PasswordReply *password, int fill)
+{
+	Pk__MailboxPublishRequest request = PK__MAILBOX_PUBLISH_REQUEST__INIT;
+	Pk__AliasReply *reply;
+	unsigned char public_key[32];
+	memset(public_key, fill, sizeof(public_key));
+	request.mailbox = password->mailbox;
+	request.mailbox_secret = password->mailbox_secret;
+	request.public_key = bytes_field(public_key, sizeof(public_key));
+	int rc = ask(f, f->cli, METHOD(MAILBOX_PUBLISH), &request, &pk__alias_reply__descriptor,
+	             &reply);
+	drop(reply);
+	return rc;
+}
+
+/* Domain, alias, first password, published. */
+static inline Pk__PasswordReply *make_mailbox(struct fixture *f, const char *address)
+{
+	Pk__PasswordReply *password;
+	(void)domain_add(f, strchr(address, '@') + 1);
+	assert_int_equal(alias_add(f, address), 0);
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &password), 0);
+	assert_true(password->first);
+	assert_int_equal(publish(f, password, 'p'), 0);
+	return password;
+}
+
+static inline int login_with(struct fixture *f, const char *address, struct str password,
+                             const char *service, const char *remote, Pk__LoginReply **ret)
+{
+	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
+	request.address = (char *)(uintptr_t)address;
+	request.password = bytes_field(password.ptr, password.len);
+	request.service = (char *)(uintptr_t)service;
+	request.remote = (char *)(uintptr_t)remote;
+	return ask(f, strcmp(service, "cli") == 0 ? f->cli : f->imap, METHOD(LOGIN), &request,
+	           &pk__login_reply__descriptor, ret);
+}
+
+/* The error of a login, which must give the right secret when there is none. */
+static inline int login_for(struct fixture *f, const Pk__PasswordReply *password,
+                            const char *service)
+{
+	Pk__LoginReply *reply;
+	int rc = login_with(f, password->address, bytes_of(&password->password), service, "192.0.2.1",
+	                    &reply);
+	if (rc == 0) {
+		assert_int_equal(reply->mailbox_secret.len, KEY_SIZE);
+		assert_memory_equal(reply->mailbox_secret.data, password->mailbox_secret.data, KEY_SIZE);
+		assert_string_equal(reply->mailbox, password->mailbox);
+	}
+	drop(reply);
+	return rc;
+}
+
+static inline int confirm(struct fixture *f, const Pk__PasswordReply *password)
+{
+	Pk__PasswordRevokeRequest request = PK__PASSWORD_REVOKE_REQUEST__INIT;
+	Pk__PasswordListReply *reply;
+	request.address = password->address;
+	request.slot = password->slot;
+	int rc = ask(f, f->cli, METHOD(PASSWORD_CONFIRM), &request,
+	             &pk__password_list_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+static inline int record_set(struct fixture *f, const Pk__PasswordReply *password,
+                             const struct buf *record)
+{
+	Pk__KeyRecordSetRequest request = PK__KEY_RECORD_SET_REQUEST__INIT;
+	Pk__KeyRecordReply *reply;
+	request.mailbox = password->mailbox;
+	request.mailbox_secret = password->mailbox_secret;
+	request.replaces = password->key_record;
+	request.key_record = bytes_field(record->ptr, record->len);
+	int rc = ask(f, f->imap, METHOD(KEY_RECORD_SET), &request, &pk__key_record_reply__descriptor,
+	             &reply);
+	drop(reply);
+	return rc;
+}
+
+/* What a store does when a re-key has ended: a record with only the next key of this one. */
+static inline void record_after_rekey(const Pk__PasswordReply *password, struct buf *ret)
+{
+	struct data_key current DATA_KEY_AUTO, next DATA_KEY_AUTO;
+	struct key32 secret KEY32_AUTO;
+	bool has_next;
+	memcpy(secret.bytes, password->mailbox_secret.data, KEY_SIZE);
+	assert_int_equal(key_record_open(bytes_of(&password->key_record), str_from(password->mailbox),
+	                                 &secret, &current, &next, &has_next),
+	                 0);
+	assert_true(has_next);
+	key_record_seal(ret, str_from(password->mailbox), &secret, &next, NULL);
+}
+
+#endif
