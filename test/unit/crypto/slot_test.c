@@ -34,7 +34,7 @@ static void decode(struct str base64, unsigned char *ret, size_t len)
 #define NONCES "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 #define RFC_AUTH_MESSAGE                                                                \
 	STR("n=user,r=rOprNGfwEbeRWgbNEkqO," NONCES ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=" \
-	                                            "biws," NONCES)
+	    "biws," NONCES)
 
 static void rfc_salt(struct slot_salt *ret)
 {

@@ -127,7 +127,7 @@ static void statements_are_kept_and_reset(void **state)
 
 	struct db_stmt *stmt = db_query(db, insert);
 	db_bind_int(stmt, 1, INT64_MIN);
-	db_bind_text(stmt, 2, STR("tekst"));
+	db_bind_text(stmt, 2, STR("texts"));
 	db_bind_blob(stmt, 3, (struct str){NULL, 0});
 	assert_int_equal(db_run(stmt, &info), 0);
 	assert_int_equal(db_last_rowid(db), 1);
@@ -140,7 +140,7 @@ static void statements_are_kept_and_reset(void **state)
 	struct db_stmt *select = db_query(db, "SELECT a, b, c, typeof(c) FROM t ORDER BY rowid");
 	assert_int_equal(db_step(select, &info), DB_ROW);
 	assert_true(db_int(select, 0) == INT64_MIN);
-	assert_true(str_eq(db_text(select, 1), STR("tekst")));
+	assert_true(str_eq(db_text(select, 1), STR("texts")));
 	assert_false(db_is_null(select, 2));
 	assert_int_equal(db_blob(select, 2).len, 0);
 	assert_true(str_eq(db_text(select, 3), STR("blob")));

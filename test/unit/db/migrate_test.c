@@ -122,7 +122,7 @@ static void every_drift_is_named(void **state)
 		{"CREATE TABLE x(a)", "unexpected: table x"},
 		{"DROP VIEW v; DROP TRIGGER c_added; DROP TABLE c", "missing: index"},
 		{"ALTER TABLE p ADD COLUMN more TEXT", "unexpected: table p: column 2 more"},
-		{"ALTER TABLE p RENAME COLUMN name TO nam", "column 1 nam"},
+		{"ALTER TABLE p RENAME COLUMN name TO title", "column 1 title"},
 		{"DROP INDEX c_by_n", "missing: index c_by_n"},
 		{"DROP INDEX c_by_n; CREATE INDEX c_by_n ON c(n)", "c_by_n"},
 		{"DROP INDEX c_by_n; CREATE INDEX c_by_n ON c(n DESC) WHERE n>4", "c_by_n"},
