@@ -198,7 +198,12 @@ bool imap_nz_number(struct imap_parse *in, uint64_t max, uint64_t *ret)
 
 bool imap_sequence_set(struct imap_parse *in, struct seqset *ret)
 {
+	struct cursor start = in->c;
 	int error = seqset_parse(&in->c, in->arena, ret);
+	if (error == 0 && ret->search_result) {
+		in->c = start;
+		return imap_parse_fail(in, "SEARCHRES is not offered");
+	}
 	if (error == E_TOO_LARGE)
 		return imap_parse_fail(in, "Command too long");
 	return error == 0 || imap_parse_fail(in, "Expected a sequence set");

@@ -1,0 +1,402 @@
+#include "imap/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "imap/append.h"
+#include "imap/command.h"
+#include "imap/folder.h"
+#include "imap/front.h"
+#include "imap/process.h"
+
+enum {
+	OUTPUT_MAX = 256 * 1024 * 1024, /* responses of one command that are not streamed */
+	LINE_MAX_BEFORE_LOGIN = 8 * 1024,
+	LINE_MAX_AFTER_LOGIN = 64 * 1024,
+};
+
+/* ---------------------------------------------------------------- output */
+
+void imap_flush(struct imap_client *client)
+{
+	if (client->out.failed && client->conn != NULL) {
+		buf_done(&client->out);
+		imap_end_connection(client, true);
+		return;
+	}
+	if (client->conn != NULL && client->out.len > 0)
+		conn_write_buf(client->conn, &client->out);
+	buf_done(&client->out);
+}
+
+void imap_continue(struct imap_client *client, struct str text)
+{
+	buf_add_str(&client->out, STR("+ "));
+	buf_add_str(&client->out, text);
+	buf_add_str(&client->out, STR("\r\n"));
+	imap_flush(client);
+}
+
+void imap_want_line(struct imap_client *client)
+{
+	client->wants_line = true;
+	imap_process_again(client);
+}
+
+void imap_bye(struct imap_client *client, const char *code, const char *text)
+{
+	if (client->conn == NULL)
+		return;
+	buf_add_str(&client->out, STR("* BYE "));
+	if (code != NULL)
+		buf_addf(&client->out, "[%s] ", code);
+	buf_add_text(&client->out, text);
+	buf_add_str(&client->out, STR("\r\n"));
+	imap_flush(client);
+	imap_end_connection(client, false);
+}
+
+const char *imap_textf(struct imap_client *client, const char *format, ...)
+{
+	char text[1000];
+	va_list args;
+	va_start(args, format);
+	int len = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	must(len >= 0);
+	size_t used = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
+	struct str copy = arena_str(client->arena, STR_OF(text, used));
+	return copy.ptr == NULL ? "" : copy.ptr;
+}
+
+void *imap_args(struct imap_parse *in, struct imap_client *client, size_t size)
+{
+	client->args = arena_alloc(client->arena, size);
+	if (client->args == NULL)
+		imap_parse_fail(in, "Command too long");
+	return client->args;
+}
+
+void imap_delay(struct imap_client *client, int64_t ms)
+{
+	client->waits = IMAP_WAITS_FOR_DELAY;
+	conn_deadline(client->conn, ms);
+}
+
+/* ---------------------------------------------------------------- the end of a command */
+
+/* The command's last word: the tagged line, in one write with what is before it. */
+static void complete(struct imap_client *client)
+{
+	struct buf *out = &client->out;
+	buf_add_str(out, client->tag);
+	buf_add_byte(out, ' ');
+	buf_add_text(out, imap_status_name(client->finish_status));
+	if (client->finish_code != NULL)
+		buf_addf(out, " [%s]", client->finish_code);
+	buf_add_byte(out, ' ');
+	buf_add_text(out, client->finish_text);
+	buf_add_str(out, STR("\r\n"));
+	imap_command_over(client);
+	imap_flush(client);
+	imap_process_again(client);
+}
+
+static void finish_changes(struct imap_client *client, const struct imap_answer *answer)
+{
+	const Pk__ChangesReply *reply = answer->message;
+	if (reply != NULL && reply->folder_gone) {
+		imap_bye(client, NULL, "The selected mailbox was deleted");
+		return;
+	}
+	if (reply != NULL) {
+		imap_folder_changes(client->folder, reply,
+		                    &(struct imap_untagged){
+								.out = &client->out,
+								.may_expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0,
+								.condstore = client->condstore,
+							});
+	} else {
+		client->folder->dirty = true; /* asked again after the next command */
+	}
+	complete(client);
+}
+
+void imap_ask_changes(struct imap_client *client, imap_answered *answered)
+{
+	Pk__ChangesRequest *request = &client->folder->changes;
+	pk__changes_request__init(request);
+	request->folder = client->folder->id;
+	request->since_modseq = client->folder->seen_modseq;
+	request->claim_recent = !client->folder->read_only;
+	/* What happens from here on is news again. */
+	client->folder->dirty = false;
+	imap_ask(client, &(struct imap_question){
+						 .method = PK__STORE_METHOD__STORE_CHANGES,
+						 .body = &request->base,
+						 .reply_type = &pk__changes_reply__descriptor,
+						 .answered = answered,
+					 });
+}
+
+void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
+                      const char *text)
+{
+	if (client->conn == NULL)
+		return;
+	must(client->command != NULL);
+	client->wants_line = false;
+	client->finish_status = status;
+	client->finish_code = code;
+	client->finish_text = text;
+	client->bad = status == IMAP_BAD ? client->bad + 1 : 0;
+	bool expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0;
+	bool pending = client->folder != NULL && client->folder->pending.count > 0 && expunge;
+	if (client->folder != NULL && (client->folder->dirty || pending))
+		imap_ask_changes(client, finish_changes);
+	else
+		complete(client);
+}
+
+void imap_finish(struct imap_client *client, const char *code, const char *text)
+{
+	imap_finish_with(client, IMAP_OK, code, text);
+}
+
+void imap_finish_error(struct imap_client *client, enum imap_failure failure, int error,
+                       struct str text)
+{
+	const struct imap_response *response = imap_response_for(error, failure);
+	/* A sentence of a core or library: fit to show, but it must not break the line. */
+	const char *sentence = response->text;
+	if (text.len > 0 && text.len < 300 && str_find_byte(text, '\n') < 0 &&
+	    str_find_byte(text, '\r') < 0)
+		sentence = imap_textf(client, "%.*s", STR_ARG(text));
+	imap_finish_with(client, response->status, response->code, sentence);
+}
+
+/* ---------------------------------------------------------------- asking the store */
+
+static void answer(void *ctx, int error, struct str text, struct str body, bool repeated)
+{
+	struct imap_client *client = ctx;
+	struct scratch *scratch = client->front->scratch;
+	client->call = NULL;
+	if (client->conn == NULL)
+		return;
+	struct imap_answer result = {error, text, NULL, repeated};
+	if (error == 0 && client->answer_type != NULL) {
+		result.message = scratch_unpack(scratch, client->answer_type, body);
+		if (result.message == NULL)
+			result = (struct imap_answer){E_INTERNAL, STR(""), NULL, repeated};
+	}
+	client->answered(client, &result);
+	scratch_reset(scratch);
+}
+
+void imap_ask(struct imap_client *client, const struct imap_question *question)
+{
+	if (client->conn == NULL)
+		return;
+	must(client->call == NULL);
+	client->answered = question->answered;
+	client->answer_type = question->reply_type;
+	client->call = session_call(client->session, &(struct session_request){
+													 .method = question->method,
+													 .body = question->body,
+													 .repeatable = !question->once,
+													 .credit = question->credit,
+													 .upload = question->upload,
+													 .ctx = client,
+													 .chunk = question->chunk,
+													 .again = question->again,
+													 .reply = answer,
+												 });
+}
+
+void imap_deselect(struct imap_client *client)
+{
+	if (client->folder == NULL)
+		return;
+	session_unselected(client->session);
+	imap_folder_free(client->folder);
+	client->folder = NULL;
+	client->state = IMAP_AUTHENTICATED;
+}
+
+/* ---------------------------------------------------------------- the connection */
+
+static void on_input(void *ctx)
+{
+	imap_process(ctx);
+}
+
+static void on_drained(void *ctx)
+{
+	struct imap_client *client = ctx;
+	if (client->command != NULL && client->command->drained != NULL)
+		client->command->drained(client);
+}
+
+static void greet(struct imap_client *client)
+{
+	buf_add_str(&client->out, STR("* OK ["));
+	imap_capability_write(client, &client->out);
+	buf_add_str(&client->out, STR("] postkasse ready\r\n"));
+	imap_flush(client);
+	client->greeted = true;
+}
+
+static void on_secured(void *ctx)
+{
+	struct imap_client *client = ctx;
+	client->tls = true;
+	if (client->sasl != NULL)
+		sasl_free(client->sasl);
+	client->sasl = NULL; /* made anew with channel binding when it is needed */
+	if (!client->greeted)
+		greet(client);
+}
+
+static void on_closed(void *ctx, enum conn_end end, const char *text)
+{
+	struct imap_client *client = ctx;
+	log_debug(client->front->role->log, "imap.disconnected", F_TEXT("reason", text),
+	          F_TEXT("mailbox", client->session == NULL ? "" : session_mailbox(client->session)));
+	if (end != CONN_END_PEER) {
+		imap_end_connection(client, true);
+		return;
+	}
+	client->peer_ended = true;
+	/* What is under way is still answered; a command that waits for the client never ends. */
+	if (client->command == NULL || client->wants_line)
+		imap_end_connection(client, false);
+}
+
+static void on_deadline(void *ctx)
+{
+	struct imap_client *client = ctx;
+	if (client->waits == IMAP_WAITS_FOR_DELAY) {
+		client->waits = IMAP_WAITS_FOR_NOTHING;
+		imap_restart_deadline(client);
+		client->command->delayed(client);
+		return;
+	}
+	bool busy = (client->command != NULL && !client->wants_line) ||
+	            client->waits == IMAP_WAITS_FOR_MEMORY;
+	if (busy)
+		imap_restart_deadline(client);
+	else
+		imap_bye(client, NULL,
+		         client->session == NULL ? "Too long without login" : "Too long without a command");
+}
+
+static const struct conn_handlers conn_handlers = {
+	.input = on_input,
+	.drained = on_drained,
+	.secured = on_secured,
+	.deadline = on_deadline,
+	.closed = on_closed,
+};
+
+void imap_restart_deadline(struct imap_client *client)
+{
+	if (client->conn == NULL || client->waits == IMAP_WAITS_FOR_DELAY)
+		return;
+	const struct imap_front *front = client->front;
+	/* Before login the whole of it has a deadline, not each command. */
+	if (client->session != NULL || client->state != IMAP_NOT_AUTHENTICATED)
+		conn_deadline(client->conn, front->idle_timeout_ms);
+	else if (client->login_deadline_at > clock_monotonic_ms())
+		conn_deadline(client->conn, client->login_deadline_at - clock_monotonic_ms());
+	else
+		conn_deadline(client->conn, 1);
+}
+
+void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
+                     bool implicit_tls)
+{
+	struct imap_client *client = mem_new(sizeof(*client));
+	client->front = front;
+	client->state = IMAP_NOT_AUTHENTICATED;
+	client->peer = *peer;
+	client->login_deadline_at = clock_monotonic_ms() + front->login_timeout_ms;
+	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN);
+	buf_init(&client->out, OUTPUT_MAX);
+	TAILQ_INSERT_TAIL(&front->clients, client, entry);
+	client->conn = conn_new(front->role->loop, fd,
+	                        &(struct conn_options){
+								.tls = implicit_tls ? front->role->tls : NULL,
+							},
+	                        &conn_handlers, client);
+	imap_restart_deadline(client);
+	if (!implicit_tls)
+		greet(client);
+}
+
+void imap_logged_in(struct imap_client *client)
+{
+	client->state = IMAP_AUTHENTICATED;
+	client->reader.line_max = LINE_MAX_AFTER_LOGIN;
+	client->failures = 0;
+	imap_restart_deadline(client);
+}
+
+static void reap(void *ctx)
+{
+	struct imap_front *front = ctx;
+	front->reaping = false;
+	while (!TAILQ_EMPTY(&front->dead))
+		imap_client_free(TAILQ_FIRST(&front->dead));
+	imap_front_ended(front);
+}
+
+void imap_end_connection(struct imap_client *client, bool at_once)
+{
+	struct imap_front *front = client->front;
+	if (client->conn == NULL)
+		return;
+	if (at_once)
+		conn_free(client->conn);
+	else
+		conn_close(client->conn);
+	client->conn = NULL;
+	session_call_cancel(client->call);
+	client->call = NULL;
+	TAILQ_REMOVE(&front->clients, client, entry);
+	TAILQ_INSERT_TAIL(&front->dead, client, entry);
+	if (!front->reaping)
+		loop_post(front->role->loop, reap, front);
+	front->reaping = true;
+}
+
+void imap_client_free(struct imap_client *client)
+{
+	struct imap_front *front = client->front;
+	TAILQ_REMOVE(client->conn == NULL ? &front->dead : &front->clients, client, entry);
+	conn_free(client->conn);
+	client->conn = NULL;
+	session_call_cancel(client->call);
+	client->call = NULL;
+	imap_command_over(client);
+	imap_append_free(client);
+	sasl_free(client->sasl);
+	imap_folder_free(client->folder);
+	session_free(client->session);
+	imap_reader_done(&client->reader);
+	buf_done(&client->out);
+	listener_release(front->listener, &client->peer);
+	free(client);
+}
+
+void imap_client_stop(struct imap_client *client)
+{
+	client->stopping = true;
+	if (client->command == NULL || client->wants_line)
+		imap_bye(client, NULL, "The server is stopping");
+}

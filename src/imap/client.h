@@ -1,0 +1,173 @@
+#ifndef POSTKASSE_IMAP_CLIENT_H
+#define POSTKASSE_IMAP_CLIENT_H
+
+/*
+ * One client's connection, and what a command's code may do with it. Commands of one connection run
+ * one after the other. A command's life:
+ *
+ *     parse ──> start ──> (imap_ask ──> its done function)* ──> imap_finish...
+ *
+ * imap_finish first tells the client what others changed in the selected mailbox, as far as the
+ * command's effects allow, then sends the tagged line, in one write. Everything that a command keeps
+ * lies in its arena, which goes with it; what it holds elsewhere is released by its cancel function,
+ * which is called at the end however it ends.
+ */
+
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "imap/parse.h"
+#include "imap/reader.h"
+#include "imap/respond.h"
+#include "imap/writer.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "net/sasl.h"
+#include "net/session.h"
+
+#include "store.pb-c.h"
+
+enum imap_state {
+	IMAP_NOT_AUTHENTICATED = 1,
+	IMAP_AUTHENTICATED = 2,
+	IMAP_SELECTED = 4,
+	IMAP_LOGGED_IN = IMAP_AUTHENTICATED | IMAP_SELECTED,
+	IMAP_ANY_STATE = IMAP_NOT_AUTHENTICATED | IMAP_LOGGED_IN,
+};
+
+enum imap_effects {
+	IMAP_MAY_EXPUNGE = 1, /* untagged EXPUNGE may be sent before it ends (RFC 9051 section 7.5.1) */
+	IMAP_UID = 2,         /* the UID form: message numbers are UIDs */
+	IMAP_CLEAR_ONLY = 4,  /* not under TLS: STARTTLS */
+	IMAP_WRITES = 8,      /* refused in a mailbox that is open read-only */
+};
+
+struct imap_client;
+
+struct imap_command {
+	const char *name; /* upper case; "UID FETCH" for the UID form */
+	const char *rfc;
+	unsigned states;        /* set of enum imap_state */
+	unsigned effects;       /* set of enum imap_effects */
+	const char *capability; /* told to clients in these states; NULL: none of its own */
+	/* Reads the arguments, which begin with a space if there are any, to the end of the command, and
+	 * puts them into client->args. NULL: there are none. */
+	bool (*parse)(struct imap_parse *in, struct imap_client *client);
+	void (*start)(struct imap_client *client);
+	/* A line that the client sent while the command runs and asked for it by imap_want_line. */
+	void (*line)(struct imap_client *client, struct str line);
+	void (*drained)(struct imap_client *client); /* output is low again */
+	void (*changed)(struct imap_client *client); /* the selected mailbox has changed */
+	void (*delayed)(struct imap_client *client); /* the time of imap_delay has passed */
+	void (*cancel)(struct imap_client *client);  /* see above */
+};
+
+/* A reply of the store. message is of the type that was asked for, borrowed; NULL on error. */
+struct imap_answer {
+	int error;
+	struct str text;
+	const void *message;
+	bool repeated; /* see session_request */
+};
+
+typedef void imap_answered(struct imap_client *client, const struct imap_answer *answer);
+
+struct imap_client {
+	TAILQ_ENTRY(imap_client) entry;
+	struct imap_front *front; /* borrowed */
+	struct conn *conn;
+	struct imap_reader reader;
+	enum imap_state state;
+	bool tls;
+	bool greeted;
+	bool stopping;     /* end after the command under way */
+	bool peer_ended;   /* the client will send nothing more */
+	bool processing;   /* in the input loop */
+	bool utf8;         /* ENABLE UTF8=ACCEPT */
+	bool condstore;    /* MODSEQ is told with flags */
+	unsigned bad;      /* BAD answers in a row */
+	unsigned failures; /* of login */
+	int login_error;   /* of the failure whose answer is delayed */
+	int64_t login_deadline_at;
+	struct sasl *sasl; /* until login */
+	struct session *session;
+	struct imap_folder *folder; /* selected; NULL: none */
+	struct listener_peer peer;
+	/* the command under way */
+	const struct imap_command *command; /* NULL: none */
+	struct arena *arena;                /* NULL between commands */
+	struct str tag;
+	void *args;
+	bool wants_line;
+	struct session_call *call; /* what it waits for */
+	imap_answered *answered;
+	const ProtobufCMessageDescriptor *answer_type;
+	struct imap_append *append; /* of APPEND: lives from its literal on */
+	enum { IMAP_WAITS_FOR_NOTHING, IMAP_WAITS_FOR_MEMORY, IMAP_WAITS_FOR_DELAY } waits;
+	int refusal; /* enum error: why a command that is read past will be refused */
+	/* the tagged line that is ready while changes are asked for */
+	enum imap_status finish_status;
+	const char *finish_code; /* NULL, static or in the arena */
+	const char *finish_text;
+	struct buf out; /* responses since the last flush */
+};
+
+/* ---------------------------------------------------------------- for commands */
+
+/* size zeroed bytes of the command's arena, or NULL with a reason in in->error. */
+void *imap_args(struct imap_parse *in, struct imap_client *client, size_t size) MUST_USE;
+
+/* Ends the command with OK; code without brackets, or NULL. code and text are static or the arena's. */
+void imap_finish(struct imap_client *client, const char *code, const char *text);
+/* With NO or BAD, by the table in respond.c; text may be empty. */
+void imap_finish_error(struct imap_client *client, enum imap_failure failure, int error,
+                       struct str text);
+void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
+                      const char *text);
+/* A copy in the command's arena for code or text: printf into at most 1000 bytes. */
+const char *imap_textf(struct imap_client *client, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Asks the store; body is in the arena. reply_type NULL: the reply's body is not looked at. */
+struct imap_question {
+	uint32_t method;
+	ProtobufCMessage *body;
+	const ProtobufCMessageDescriptor *reply_type;
+	imap_answered *answered;
+	bool once; /* must not be repeated when the link breaks */
+	struct str upload;
+	uint64_t credit;
+	void (*chunk)(void *client, struct str body);
+	void (*again)(void *client);
+};
+void imap_ask(struct imap_client *client, const struct imap_question *question);
+
+/* Sends what is in client->out. */
+void imap_flush(struct imap_client *client);
+/* A continuation request: "+ text". */
+void imap_continue(struct imap_client *client, struct str text);
+/* The next line goes to command->line. */
+void imap_want_line(struct imap_client *client);
+/* Has command->delayed called after a while. */
+void imap_delay(struct imap_client *client, int64_t ms);
+/* "* BYE [code] text", then the connection ends. The client is dead when the loop comes round. */
+void imap_bye(struct imap_client *client, const char *code, const char *text);
+/* Asks for what others changed in the selected mailbox, outside of a command's end: IDLE. */
+void imap_ask_changes(struct imap_client *client, imap_answered *answered);
+/* Deselects, if something is selected. */
+void imap_deselect(struct imap_client *client);
+/* Appends "[CAPABILITY ...]" content for the client's state. */
+void imap_capability_write(const struct imap_client *client, struct buf *out);
+
+/* ---------------------------------------------------------------- for the front */
+
+/* Takes fd. implicit_tls: TLS from the first byte. */
+void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
+                     bool implicit_tls);
+void imap_client_free(struct imap_client *client);
+/* There may be memory for the message that it waits to append. */
+void imap_client_memory(struct imap_client *client);
+/* Ends it after the command under way, at the latest when the process stops. */
+void imap_client_stop(struct imap_client *client);
+
+#endif

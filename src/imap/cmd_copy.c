@@ -1,0 +1,139 @@
+/* COPY, MOVE (RFC 6851) and their UID forms. */
+
+#include "imap/command.h"
+#include "imap/folder.h"
+
+struct copy {
+	struct seqset set;
+	struct str to;
+};
+
+/* copy = "COPY" SP sequence-set SP mailbox */
+static bool copy_parse(struct imap_parse *in, struct imap_client *client)
+{
+	struct copy *args = imap_args(in, client, sizeof(*args));
+	return args != NULL && imap_space(in) && imap_sequence_set(in, &args->set) && imap_space(in) &&
+	       imap_mailbox(in, &args->to);
+}
+
+static bool moves(const struct imap_client *client)
+{
+	return client->command == &imap_cmd_move || client->command == &imap_cmd_uid_move;
+}
+
+static void write_ranges(struct buf *out, Pk__UidRange *const *ranges, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct seq_range range = {ranges[i]->first, ranges[i]->last};
+		if (i > 0)
+			buf_add_byte(out, ',');
+		seq_ranges_format(out, &range, 1);
+	}
+}
+
+/* "COPYUID validity source target"; the sets are in the order of the copies (RFC 4315 section 3). */
+static void write_copyuid(struct buf *out, const Pk__CopyReply *reply)
+{
+	buf_addf(out, "COPYUID %u ", reply->uid_validity);
+	write_ranges(out, reply->source, reply->n_source);
+	buf_add_byte(out, ' ');
+	write_ranges(out, reply->target, reply->n_target);
+}
+
+static void copied(struct imap_client *client, const struct imap_answer *answer)
+{
+	const struct copy *args = client->args;
+	const Pk__CopyReply *reply = answer->message;
+	if (reply == NULL) {
+		imap_finish_error(client, IMAP_FAILED_TARGET, answer->error, answer->text);
+		return;
+	}
+	struct buf code BUF_AUTO;
+	buf_init(&code, 64 * 1024);
+	if (reply->n_source > 0)
+		write_copyuid(&code, reply);
+	struct str line = code.failed || code.len == 0 ? (struct str){NULL, 0}
+	                                               : arena_str(client->arena, buf_str(&code));
+	bool to_itself = str_eq(args->to, str_from(client->folder->name));
+	client->folder->dirty |= to_itself || answer->repeated;
+	if (!moves(client)) {
+		imap_finish(client, line.ptr, "Copied");
+		return;
+	}
+	/* MOVE tells of the copies before the numbers change. */
+	if (line.ptr != NULL)
+		buf_addf(&client->out, "* OK [%s] Moved\r\n", line.ptr);
+	imap_folder_expunged(client->folder, reply->source, reply->n_source,
+	                     &(struct imap_untagged){&client->out, true, client->condstore});
+	imap_finish(client, NULL, "Moved");
+}
+
+static void copy_start(struct imap_client *client)
+{
+	struct copy *args = client->args;
+	Pk__CopyRequest *request = arena_alloc(client->arena, sizeof(*request));
+	if (request == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
+		return;
+	}
+	pk__copy_request__init(request);
+	request->folder = client->folder->id;
+	request->to = (char *)args->to.ptr;
+	request->move = moves(client);
+	bool uid = (client->command->effects & IMAP_UID) != 0;
+	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &request->uids,
+	                             &request->n_uids);
+	if (error == E_INVALID)
+		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
+	else if (error != 0)
+		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
+	else if (request->n_uids == 0)
+		imap_finish(client, NULL, "No such messages");
+	else
+		imap_ask(client, &(struct imap_question){
+							 .method = PK__STORE_METHOD__STORE_COPY,
+							 .body = &request->base,
+							 .reply_type = &pk__copy_reply__descriptor,
+							 .answered = copied,
+							 /* A second COPY would copy twice; a second MOVE finds nothing left. */
+							 .once = !request->move,
+						 });
+}
+
+const struct imap_command imap_cmd_copy = {
+	.name = "COPY",
+	.rfc = "RFC 9051 6.4.7",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE,
+	.parse = copy_parse,
+	.start = copy_start,
+};
+
+const struct imap_command imap_cmd_uid_copy = {
+	.name = "UID COPY",
+	.rfc = "RFC 9051 6.4.9",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE | IMAP_UID,
+	.capability = "UIDPLUS",
+	.parse = copy_parse,
+	.start = copy_start,
+};
+
+const struct imap_command imap_cmd_move = {
+	.name = "MOVE",
+	.rfc = "RFC 9051 6.4.8",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE | IMAP_WRITES,
+	.capability = "MOVE",
+	.parse = copy_parse,
+	.start = copy_start,
+};
+
+const struct imap_command imap_cmd_uid_move = {
+	.name = "UID MOVE",
+	.rfc = "RFC 9051 6.4.9",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE | IMAP_WRITES | IMAP_UID,
+	.parse = copy_parse,
+	.start = copy_start,
+};

@@ -1,0 +1,72 @@
+/* EXPUNGE and UID EXPUNGE (RFC 4315). */
+
+#include "imap/command.h"
+#include "imap/folder.h"
+
+struct expunge {
+	struct seqset set;
+};
+
+static bool uid_expunge_parse(struct imap_parse *in, struct imap_client *client)
+{
+	struct expunge *args = imap_args(in, client, sizeof(*args));
+	return args != NULL && imap_space(in) && imap_sequence_set(in, &args->set);
+}
+
+static void expunged(struct imap_client *client, const struct imap_answer *answer)
+{
+	const Pk__ExpungeReply *reply = answer->message;
+	if (reply == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
+		return;
+	}
+	imap_folder_expunged(client->folder, reply->expunged, reply->n_expunged,
+	                     &(struct imap_untagged){&client->out, true, client->condstore});
+	imap_folder_saw(client->folder, reply->highest_modseq);
+	/* The first of two attempts may have removed more than the second tells. */
+	client->folder->dirty |= answer->repeated;
+	imap_finish(client, NULL, "Expunged");
+}
+
+static void expunge_start(struct imap_client *client)
+{
+	struct expunge *args = client->args;
+	Pk__ExpungeRequest *request = arena_alloc(client->arena, sizeof(*request));
+	int error = request == NULL ? E_TOO_LARGE : 0;
+	if (error == 0) {
+		pk__expunge_request__init(request);
+		request->folder = client->folder->id;
+		request->all = args == NULL;
+		if (args != NULL)
+			error = imap_folder_uids(client->folder, &args->set, true, client->arena,
+			                         &request->uids, &request->n_uids);
+	}
+	if (error != 0)
+		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
+	else if (args != NULL && request->n_uids == 0)
+		imap_finish(client, NULL, "No such messages");
+	else
+		imap_ask(client, &(struct imap_question){
+							 .method = PK__STORE_METHOD__STORE_EXPUNGE,
+							 .body = &request->base,
+							 .reply_type = &pk__expunge_reply__descriptor,
+							 .answered = expunged,
+						 });
+}
+
+const struct imap_command imap_cmd_expunge = {
+	.name = "EXPUNGE",
+	.rfc = "RFC 9051 6.4.3",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE | IMAP_WRITES,
+	.start = expunge_start,
+};
+
+const struct imap_command imap_cmd_uid_expunge = {
+	.name = "UID EXPUNGE",
+	.rfc = "RFC 9051 6.4.9",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_MAY_EXPUNGE | IMAP_WRITES | IMAP_UID,
+	.parse = uid_expunge_parse,
+	.start = expunge_start,
+};

@@ -1,0 +1,73 @@
+/* IDLE: changes of the selected mailbox are told as they come. */
+
+#include "imap/command.h"
+#include "imap/folder.h"
+#include "imap/process.h"
+
+static void tell(struct imap_client *client);
+
+static void told(struct imap_client *client, const struct imap_answer *answer)
+{
+	const Pk__ChangesReply *reply = answer->message;
+	if (reply != NULL && reply->folder_gone) {
+		imap_bye(client, NULL, "The selected mailbox was deleted");
+		return;
+	}
+	if (reply == NULL)
+		client->folder->dirty = true;
+	else
+		imap_folder_changes(client->folder, reply,
+		                    &(struct imap_untagged){&client->out, true, client->condstore});
+	imap_flush(client);
+	bool *done = client->args;
+	if (*done)
+		imap_finish(client, NULL, "Idle no more");
+	else if (reply != NULL && client->folder->dirty)
+		tell(client);
+}
+
+static void tell(struct imap_client *client)
+{
+	if (client->folder != NULL && client->folder->dirty && client->call == NULL)
+		imap_ask_changes(client, told);
+}
+
+static bool idle_parse(struct imap_parse *in, struct imap_client *client)
+{
+	return imap_args(in, client, sizeof(bool)) != NULL;
+}
+
+static void idle_start(struct imap_client *client)
+{
+	imap_continue(client, STR("idling"));
+	imap_want_line(client);
+	tell(client);
+}
+
+static void idle_line(struct imap_client *client, struct str line)
+{
+	bool *done = client->args;
+	if (!str_eq_nocase(line, STR("DONE"))) {
+		session_call_cancel(client->call);
+		client->call = NULL;
+		if (client->folder != NULL)
+			client->folder->dirty = true;
+		imap_finish_with(client, IMAP_BAD, NULL, "Expected DONE");
+	} else if (client->call != NULL) {
+		*done = true;
+	} else {
+		imap_finish(client, NULL, "Idle no more");
+	}
+}
+
+const struct imap_command imap_cmd_idle = {
+	.name = "IDLE",
+	.rfc = "RFC 9051 6.3.13",
+	.states = IMAP_LOGGED_IN,
+	.effects = IMAP_MAY_EXPUNGE,
+	.capability = "IDLE",
+	.parse = idle_parse,
+	.start = idle_start,
+	.line = idle_line,
+	.changed = tell,
+};

@@ -1,0 +1,152 @@
+/* STORE and UID STORE. */
+
+#include "imap/command.h"
+#include "imap/folder.h"
+
+struct store {
+	struct seqset set;
+	struct imap_flags flags;
+	Pk__StoreRequest__Operation operation;
+	bool silent;
+	bool has_unchanged_since;
+	uint64_t unchanged_since;
+};
+
+/* store-modifiers = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP        RFC 7162 section 7 */
+static bool store_modifiers(struct imap_parse *in, struct store *args)
+{
+	if (!cursor_byte(&in->c, '('))
+		return true;
+	args->has_unchanged_since = true;
+	if (!imap_word(in, STR("UNCHANGEDSINCE")) || !imap_space(in) ||
+	    !imap_number(in, INT64_MAX, &args->unchanged_since) || !cursor_byte(&in->c, ')'))
+		return imap_parse_fail(in, "Unknown modifier");
+	return imap_space(in);
+}
+
+/* store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag))) */
+static bool store_flags(struct imap_parse *in, struct store *args)
+{
+	if (cursor_byte(&in->c, '+'))
+		args->operation = PK__STORE_REQUEST__OPERATION__ADD;
+	else if (cursor_byte(&in->c, '-'))
+		args->operation = PK__STORE_REQUEST__OPERATION__REMOVE;
+	args->silent = imap_word(in, STR("FLAGS.SILENT"));
+	if (!args->silent && !imap_word(in, STR("FLAGS")))
+		return imap_parse_fail(in, "Expected FLAGS");
+	return imap_space(in) && imap_store_flags(in, &args->flags);
+}
+
+static bool store_parse(struct imap_parse *in, struct imap_client *client)
+{
+	struct store *args = imap_args(in, client, sizeof(*args));
+	return args != NULL && imap_space(in) && imap_sequence_set(in, &args->set) && imap_space(in) &&
+	       store_modifiers(in, args) && store_flags(in, args);
+}
+
+/* With CONDSTORE even a silent STORE tells the new modseq (RFC 7162 section 3.1.3). */
+static void write_modseq(struct imap_client *client, const Pk__FetchRow *row)
+{
+	uint32_t seq = uidmap_seq(&client->folder->map, row->uid);
+	if (seq == 0)
+		return;
+	buf_addf(&client->out, "* %u FETCH (UID %u MODSEQ (%llu))\r\n", seq, row->uid,
+	         (unsigned long long)row->modseq);
+}
+
+/* The messages left alone, as the command named them: UIDs or numbers. */
+static const char *modified_code(struct imap_client *client, const Pk__StoreReply *reply)
+{
+	bool uid = (client->command->effects & IMAP_UID) != 0;
+	struct seq_list list = {0};
+	for (size_t i = 0; i < reply->n_modified; i++) {
+		struct uidmap *map = &client->folder->map;
+		for (uint64_t n = reply->modified[i]->first; n <= reply->modified[i]->last; n++) {
+			uint32_t seq = uidmap_seq(map, (uint32_t)n);
+			if (seq != 0)
+				seq_list_push(&list, uid ? (uint32_t)n : seq, uid ? (uint32_t)n : seq);
+			if (n > uidmap_highest_uid(map))
+				break;
+		}
+	}
+	seq_list_normalize(&list);
+	struct buf code BUF_AUTO;
+	buf_init(&code, 64 * 1024);
+	buf_add_str(&code, STR("MODIFIED "));
+	seq_ranges_format(&code, list.ranges, list.count);
+	seq_list_done(&list);
+	struct str copy = arena_str(client->arena, buf_str(&code));
+	return code.failed ? NULL : copy.ptr;
+}
+
+static void stored(struct imap_client *client, const struct imap_answer *answer)
+{
+	const struct store *args = client->args;
+	const Pk__StoreReply *reply = answer->message;
+	if (reply == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
+		return;
+	}
+	const struct imap_untagged to = {&client->out, false, client->condstore};
+	for (size_t i = 0; i < reply->n_changed; i++) {
+		if (!args->silent)
+			imap_folder_write_fetch(client->folder, reply->changed[i], &to);
+		else if (client->condstore)
+			write_modseq(client, reply->changed[i]);
+	}
+	imap_folder_saw(client->folder, reply->highest_modseq);
+	imap_finish(client, reply->n_modified > 0 ? modified_code(client, reply) : NULL, "Stored");
+}
+
+static void store_start(struct imap_client *client)
+{
+	struct store *args = client->args;
+	Pk__StoreRequest *request = arena_alloc(client->arena, sizeof(*request));
+	if (request == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
+		return;
+	}
+	pk__store_request__init(request);
+	request->folder = client->folder->id;
+	request->operation = args->operation;
+	request->flags = args->flags.bits;
+	request->keywords = args->flags.keywords;
+	request->n_keywords = args->flags.keyword_count;
+	request->has_unchanged_since = args->has_unchanged_since;
+	request->unchanged_since = args->unchanged_since;
+	client->condstore |= args->has_unchanged_since;
+	bool uid = (client->command->effects & IMAP_UID) != 0;
+	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &request->uids,
+	                             &request->n_uids);
+	if (error == E_INVALID)
+		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
+	else if (error != 0)
+		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
+	else if (request->n_uids == 0)
+		imap_finish(client, NULL, "No such messages");
+	else
+		imap_ask(client, &(struct imap_question){
+							 .method = PK__STORE_METHOD__STORE_STORE,
+							 .body = &request->base,
+							 .reply_type = &pk__store_reply__descriptor,
+							 .answered = stored,
+						 });
+}
+
+const struct imap_command imap_cmd_store = {
+	.name = "STORE",
+	.rfc = "RFC 9051 6.4.6",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_WRITES,
+	.parse = store_parse,
+	.start = store_start,
+};
+
+const struct imap_command imap_cmd_uid_store = {
+	.name = "UID STORE",
+	.rfc = "RFC 9051 6.4.9",
+	.states = IMAP_SELECTED,
+	.effects = IMAP_WRITES | IMAP_UID | IMAP_MAY_EXPUNGE,
+	.parse = store_parse,
+	.start = store_start,
+};

@@ -1,0 +1,60 @@
+#ifndef POSTKASSE_IMAP_FOLDER_H
+#define POSTKASSE_IMAP_FOLDER_H
+
+/*
+ * The selected mailbox as the client knows it: which UID has which number, and up to which modseq it
+ * was told of changes. The store knows more; folder_changes turns the difference into untagged
+ * responses.
+ */
+
+#include "imap/seqset.h"
+#include "imap/uidmap.h"
+
+#include "store.pb-c.h"
+
+struct imap_folder {
+	char *name; /* owned */
+	uint64_t id;
+	uint32_t uid_validity;
+	uint64_t seen_modseq;
+	bool read_only;
+	bool dirty; /* the store has, or may have, changes that we have not asked for */
+	struct uidmap map;
+	struct seq_list recent;     /* UIDs that are \Recent here; some may be expunged */
+	Pk__ChangesRequest changes; /* the one that is under way: IDLE's arena must not grow */
+	struct seq_list pending;    /* expunged in the store, still in map: the client was not told */
+};
+
+struct imap_folder *imap_folder_new(const Pk__SelectReply *reply, struct str name, bool read_only)
+	__attribute__((returns_nonnull, warn_unused_result));
+void imap_folder_free(struct imap_folder *folder);
+
+uint32_t imap_folder_recent(const struct imap_folder *folder);
+/* Notes a modseq that the client knows of because it caused it. */
+void imap_folder_saw(struct imap_folder *folder, uint64_t modseq);
+
+struct imap_untagged {
+	struct buf *out;
+	bool may_expunge;
+	bool condstore;
+};
+/* "* FLAGS (...)" with the keywords in use. */
+void imap_folder_write_flags(struct buf *out, char *const *keywords, size_t count);
+/* "* 3 FETCH (UID 7 FLAGS (...))" for a message that the client knows; else nothing. */
+void imap_folder_write_fetch(struct imap_folder *folder, const Pk__FetchRow *row,
+                             const struct imap_untagged *to);
+/* Takes over what the store says has changed and writes it. */
+void imap_folder_changes(struct imap_folder *folder, const Pk__ChangesReply *reply,
+                         const struct imap_untagged *to);
+/* Removes messages, telling the client, or notes them for later. ranges need no order. */
+void imap_folder_expunged(struct imap_folder *folder, Pk__UidRange *const *ranges, size_t count,
+                          const struct imap_untagged *to);
+
+/* Message numbers of a command to UID ranges of a request, in the arena: clipped to what the client
+ * knows. E_INVALID: a sequence number that does not exist. *ret_count may be 0. */
+int imap_folder_uids(const struct imap_folder *folder, struct seqset *set, bool uid,
+                     struct arena *arena, Pk__UidRange ***ret, size_t *ret_count) MUST_USE;
+/* The same from ranges of UIDs. NULL: arena full. */
+Pk__UidRange **imap_uid_ranges(struct arena *arena, const struct seq_range *ranges, size_t count);
+
+#endif

@@ -1,0 +1,37 @@
+#ifndef POSTKASSE_IMAP_FRONT_H
+#define POSTKASSE_IMAP_FRONT_H
+
+/* What all connections of the process share. */
+
+#include "imap/client.h"
+#include "imap/scratch.h"
+#include "net/role.h"
+
+TAILQ_HEAD(imap_client_list, imap_client);
+
+struct imap_front {
+	struct role *role;
+	struct session_hub *hub;
+	struct listener *listener;
+	struct scratch *scratch;
+	struct imap_client_list clients;
+	struct imap_client_list dead; /* freed when the loop comes round */
+	bool reaping;
+	bool stopping;
+	/* from the configuration */
+	bool auth_without_tls;
+	int64_t login_timeout_ms;
+	int64_t idle_timeout_ms;
+	uint64_t message_size_max;
+	/* messages that are being appended */
+	uint64_t memory_total;
+	uint64_t memory_used;
+};
+
+/* Takes memory for a message, or says that it has to wait. A message alone always gets it. */
+bool imap_memory_take(struct imap_front *front, uint64_t bytes) MUST_USE;
+void imap_memory_give(struct imap_front *front, uint64_t bytes);
+/* Connections have ended: stops the loop after the last one when the process is stopping. */
+void imap_front_ended(struct imap_front *front);
+
+#endif

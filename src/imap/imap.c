@@ -1,0 +1,145 @@
+#include "imap/imap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "imap/command.h"
+#include "imap/front.h"
+
+enum listener_tag { TAG_PLAIN, TAG_TLS };
+
+/* ---------------------------------------------------------------- memory for APPEND */
+
+bool imap_memory_take(struct imap_front *front, uint64_t bytes)
+{
+	uint64_t left = front->memory_used < front->memory_total
+	                    ? front->memory_total - front->memory_used
+	                    : 0;
+	if (front->memory_used > 0 && bytes > left)
+		return false;
+	front->memory_used += bytes;
+	return true;
+}
+
+void imap_memory_give(struct imap_front *front, uint64_t bytes)
+{
+	must(bytes <= front->memory_used);
+	front->memory_used -= bytes;
+	if (bytes == 0)
+		return;
+	struct imap_client *client, *next;
+	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		imap_client_memory(client);
+	}
+}
+
+/* ---------------------------------------------------------------- the process */
+
+static void accepted(void *ctx, int tag, int fd, const struct listener_peer *peer)
+{
+	imap_client_new(ctx, fd, peer, tag == TAG_TLS);
+}
+
+static const char *refusal(void *ctx, int tag, enum listener_refusal reason)
+{
+	(void)ctx;
+	(void)reason;
+	return tag == TAG_TLS ? NULL : "* BYE [UNAVAILABLE] Too many connections\r\n";
+}
+
+static void configure(struct imap_front *front)
+{
+	const struct config *config = front->role->config;
+	front->auth_without_tls = config_bool(config, "auth_without_tls");
+	front->login_timeout_ms = config_number(config, "imap_login_timeout");
+	front->idle_timeout_ms = config_number(config, "imap_idle_timeout");
+	front->message_size_max = (uint64_t)config_number(config, "message_size_max");
+	front->memory_total = (uint64_t)config_number(config, "imap_memory_total");
+	session_hub_set_limit(front->hub, (size_t)config_number(config, "connections_per_mailbox"));
+}
+
+static struct listener_options limits(const struct imap_front *front)
+{
+	const struct config *config = front->role->config;
+	size_t most = (size_t)config_number(config, "imap_connections_max");
+	return (struct listener_options){.connections_max = most};
+}
+
+static void reload(void *ctx)
+{
+	struct imap_front *front = ctx;
+	configure(front);
+	struct listener_options options = limits(front);
+	listener_set_options(front->listener, &options);
+}
+
+void imap_front_ended(struct imap_front *front)
+{
+	if (front->stopping && TAILQ_EMPTY(&front->clients))
+		loop_stop(front->role->loop);
+}
+
+static void stop(void *ctx)
+{
+	struct imap_front *front = ctx;
+	front->stopping = true;
+	listener_pause(front->listener, true);
+	struct imap_client *client, *next;
+	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		imap_client_stop(client);
+	}
+	if (!front->reaping)
+		imap_front_ended(front);
+}
+
+static void listen_on(struct imap_front *front)
+{
+	struct listener_options options = limits(front);
+	front->listener = listener_new(front->role->loop, front->role->log, &options,
+	                               &(struct listener_handlers){front, accepted, refusal});
+	for (size_t i = 0; i < front->role->socket_count; i++) {
+		const struct role_socket *socket = &front->role->sockets[i];
+		if (strcmp(socket->name, "imap") == 0)
+			listener_add(front->listener, socket->fd, TAG_PLAIN);
+		else if (strcmp(socket->name, "imaps") == 0 && front->role->tls != NULL)
+			listener_add(front->listener, socket->fd, TAG_TLS);
+	}
+}
+
+static void done(struct imap_front *front)
+{
+	while (!TAILQ_EMPTY(&front->clients))
+		imap_client_free(TAILQ_FIRST(&front->clients));
+	while (!TAILQ_EMPTY(&front->dead))
+		imap_client_free(TAILQ_FIRST(&front->dead));
+	listener_free(front->listener);
+	session_hub_free(front->hub);
+	scratch_free(front->scratch);
+}
+
+int imap_run(struct role *role)
+{
+	struct imap_front front = {.role = role};
+	struct errinfo info = {0};
+	TAILQ_INIT(&front.clients);
+	TAILQ_INIT(&front.dead);
+	int error = session_hub_new(&front.hub, role, &info);
+	if (error != 0) {
+		log_error(role->log, "imap.failed", F_ERR(error), F_TEXT("text", info.text));
+		return 1;
+	}
+	front.scratch = scratch_new();
+	configure(&front);
+	listen_on(&front);
+	role->ctx = &front;
+	role->on_reload = reload;
+	role->on_stop = stop;
+	loop_run(role->loop);
+	role->on_reload = NULL;
+	role->on_stop = NULL;
+	done(&front);
+	return 0;
+}

@@ -1,0 +1,311 @@
+#include "imap/process.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "crypto/secret.h"
+#include "imap/append.h"
+#include "imap/command.h"
+#include "imap/folder.h"
+#include "imap/front.h"
+
+enum {
+	ARENA_MAX = 32 * 1024 * 1024, /* what the arguments and requests of one command may take */
+	LITERAL_MAX_BEFORE_LOGIN = 4 * 1024,
+	LITERAL_MAX = 64 * 1024, /* of anything but the message of an APPEND */
+	BAD_MAX = 20,            /* BAD answers in a row */
+	BAD_MAX_BEFORE_LOGIN = 5,
+};
+
+void imap_command_over(struct imap_client *client)
+{
+	if (client->command != NULL && client->command->cancel != NULL)
+		client->command->cancel(client);
+	client->command = NULL;
+	client->args = NULL;
+	client->tag = (struct str){NULL, 0};
+	client->wants_line = false;
+	arena_free(client->arena);
+	client->arena = NULL;
+	imap_restart_deadline(client);
+}
+
+void imap_process_again(struct imap_client *client)
+{
+	if (client->conn == NULL || client->processing)
+		return;
+	if (client->stopping && client->command == NULL)
+		imap_bye(client, NULL, "The server is stopping");
+	else if (client->peer_ended && client->command == NULL)
+		imap_end_connection(client, false);
+	else
+		conn_again(client->conn);
+}
+
+/* ---------------------------------------------------------------- errors without a command */
+
+/* "tag BAD text" for what is not a command; an untagged one when there is no tag either. */
+static void refuse(struct imap_client *client, enum imap_status status, const char *code,
+                   const char *text)
+{
+	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)),
+	                        .arena = arena_new(ARENA_MAX)};
+	struct str tag;
+	struct buf *out = &client->out;
+	if (imap_tag(&in, &tag) && tag.len < 256)
+		buf_add_str(out, tag);
+	else
+		buf_add_byte(out, '*');
+	arena_free(in.arena);
+	buf_addf(out, " %s ", imap_status_name(status));
+	if (code != NULL)
+		buf_addf(out, "[%s] ", code);
+	buf_add_text(out, text);
+	buf_add_str(out, STR("\r\n"));
+	imap_reader_reset(&client->reader);
+	imap_flush(client);
+	if (status == IMAP_BAD)
+		client->bad++;
+}
+
+static void refuse_error(struct imap_client *client, int error)
+{
+	const struct imap_response *response = imap_response_for(error, IMAP_FAILED_TARGET);
+	refuse(client, response->status, response->code, response->text);
+}
+
+/* ---------------------------------------------------------------- commands */
+
+/* The name of the command, "UID " and a second word together. Borrowed from the input or name. */
+static bool command_name(struct imap_parse *in, struct buf *name)
+{
+	struct str word;
+	if (!imap_atom(in, &word))
+		return false;
+	buf_add_str(name, word);
+	if (!str_eq_nocase(word, STR("UID")))
+		return true;
+	if (!imap_space(in) || !imap_atom(in, &word))
+		return imap_parse_fail(in, "Expected a command after UID");
+	buf_add_byte(name, ' ');
+	buf_add_str(name, word);
+	return !name->failed;
+}
+
+/* Whether the command may run now; if not it has been answered. */
+static bool is_legal(struct imap_client *client, const struct imap_command *command)
+{
+	const char *why = NULL;
+	if ((command->states & (unsigned)client->state) == 0)
+		why = client->state == IMAP_NOT_AUTHENTICATED ? "Log in first"
+		      : command->states == IMAP_SELECTED      ? "Select a mailbox first"
+		                                              : "You are logged in already";
+	else if ((command->effects & IMAP_CLEAR_ONLY) != 0 && client->tls)
+		why = "TLS is active already";
+	if (why != NULL) {
+		imap_finish_with(client, IMAP_BAD, NULL, why);
+		return false;
+	}
+	if ((command->effects & IMAP_WRITES) != 0 && client->folder != NULL &&
+	    client->folder->read_only) {
+		imap_finish_with(client, IMAP_NO, "READ-ONLY", "The mailbox is selected read-only");
+		return false;
+	}
+	return true;
+}
+
+static const struct imap_command unknown_command = {.name = "", .states = IMAP_ANY_STATE};
+
+/* Parses and starts the command whose whole text the reader has. */
+static void run(struct imap_client *client)
+{
+	client->arena = arena_new(ARENA_MAX);
+	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)), .arena = client->arena};
+	struct buf name BUF_AUTO;
+	buf_init(&name, 64);
+	if (!imap_tag(&in, &client->tag) || !imap_space(&in)) {
+		arena_free(client->arena);
+		client->arena = NULL;
+		refuse(client, IMAP_BAD, NULL, "Expected a tag, a space and a command");
+		return;
+	}
+	bool named = command_name(&in, &name);
+	const struct imap_command *command = named ? imap_command_find(buf_str(&name)) : NULL;
+	client->command = command == NULL ? &unknown_command : command;
+	client->wants_line = false;
+	if (command == NULL) {
+		imap_reader_reset(&client->reader);
+		imap_finish_with(client, IMAP_BAD, NULL, in.error != NULL ? in.error : "Unknown command");
+		return;
+	}
+	bool parsed = false;
+	bool legal = is_legal(client, command);
+	if (legal)
+		parsed = (command->parse == NULL || command->parse(&in, client)) && imap_end(&in);
+	imap_reader_reset(&client->reader);
+	if (parsed)
+		command->start(client);
+	else if (legal)
+		imap_finish_with(client, IMAP_BAD, NULL, in.error != NULL ? in.error : "Syntax error");
+}
+
+/* A line that the command under way has asked for. */
+static void hand_line(struct imap_client *client)
+{
+	struct str line = str_trim(buf_str(&client->reader.text));
+	char *copy MEM_AUTO = str_dup(line);
+	imap_reader_reset(&client->reader);
+	client->wants_line = false;
+	imap_restart_deadline(client);
+	client->command->line(client, STR_OF(copy, line.len));
+	wipe(copy, line.len);
+}
+
+/* ---------------------------------------------------------------- literals */
+
+static void divert_literal(struct imap_client *client)
+{
+	bool synchronizing = client->reader.synchronizing;
+	client->waits = IMAP_WAITS_FOR_NOTHING;
+	imap_reader_divert(&client->reader);
+	if (synchronizing)
+		imap_continue(client, STR("OK"));
+}
+
+static void refuse_literal(struct imap_client *client, int error)
+{
+	if (client->reader.synchronizing) {
+		refuse_error(client, error);
+		return;
+	}
+	client->refusal = error;
+	imap_reader_skip(&client->reader);
+}
+
+static void message_literal(struct imap_client *client)
+{
+	uint64_t size = client->reader.literal_size;
+	if (size > client->front->message_size_max)
+		refuse_literal(client, E_TOO_LARGE);
+	else if (imap_append_reserve(client, size))
+		divert_literal(client);
+	else
+		client->waits = IMAP_WAITS_FOR_MEMORY;
+}
+
+void imap_client_memory(struct imap_client *client)
+{
+	if (client->conn == NULL || client->waits != IMAP_WAITS_FOR_MEMORY ||
+	    !imap_append_reserve(client, client->reader.literal_size))
+		return;
+	divert_literal(client);
+	imap_process_again(client);
+}
+
+static void literal(struct imap_client *client)
+{
+	struct imap_reader *reader = &client->reader;
+	if (client->wants_line) {
+		hand_line(client);
+		return;
+	}
+	bool logged_in = client->state != IMAP_NOT_AUTHENTICATED;
+	if (logged_in && client->append == NULL && imap_append_wants(buf_str(&reader->text))) {
+		message_literal(client);
+		return;
+	}
+	size_t max = logged_in ? LITERAL_MAX : LITERAL_MAX_BEFORE_LOGIN;
+	if (reader->literal_size > max || reader->literal_size > imap_reader_room(reader)) {
+		refuse_literal(client, E_TOO_LARGE);
+		return;
+	}
+	bool synchronizing = reader->synchronizing;
+	imap_reader_take(reader);
+	if (synchronizing)
+		imap_continue(client, STR("OK"));
+}
+
+static void diverted(struct imap_client *client)
+{
+	struct imap_append *append = client->append;
+	struct str input = conn_input(client->conn);
+	uint64_t left = append->size - append->filled;
+	size_t take = input.len < left ? input.len : (size_t)left;
+	memcpy(append->message + append->filled, input.ptr, take);
+	append->filled += take;
+	imap_reader_diverted(&client->reader, take);
+	conn_consume(client->conn, take);
+	imap_restart_deadline(client);
+}
+
+/* The end of what was read past. */
+static void refused(struct imap_client *client)
+{
+	int error = client->refusal;
+	client->refusal = 0;
+	imap_append_free(client);
+	if (client->wants_line)
+		imap_bye(client, NULL, "Line too long");
+	else if (error != 0)
+		refuse_error(client, error);
+	else
+		refuse(client, IMAP_BAD, NULL, "Command too long");
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+static bool may_read(const struct imap_client *client)
+{
+	return client->conn != NULL && client->waits == IMAP_WAITS_FOR_NOTHING &&
+	       (client->command == NULL || client->wants_line);
+}
+
+static void handle(struct imap_client *client, enum imap_read event)
+{
+	switch (event) {
+	case IMAP_READ_MORE:
+		break;
+	case IMAP_READ_COMMAND:
+		if (client->wants_line)
+			hand_line(client);
+		else if (client->reader.text.len == 0)
+			imap_reader_reset(&client->reader); /* an empty line between commands: harmless */
+		else
+			run(client);
+		break;
+	case IMAP_READ_LITERAL:
+		literal(client);
+		break;
+	case IMAP_READ_DIVERTED:
+		diverted(client);
+		break;
+	case IMAP_READ_REFUSED:
+		refused(client);
+		break;
+	case IMAP_READ_FLOOD:
+		imap_bye(client, "TOOBIG", "Far too much input");
+		break;
+	}
+	unsigned max = client->state == IMAP_NOT_AUTHENTICATED ? BAD_MAX_BEFORE_LOGIN : BAD_MAX;
+	if (client->bad >= max)
+		imap_bye(client, NULL, "Too many errors");
+}
+
+void imap_process(struct imap_client *client)
+{
+	if (client->processing)
+		return;
+	client->processing = true;
+	bool more = true;
+	while (more && may_read(client)) {
+		struct str input = conn_input(client->conn);
+		enum imap_read event;
+		size_t used = imap_reader_feed(&client->reader, input, &event);
+		conn_consume(client->conn, used);
+		more = event != IMAP_READ_MORE || conn_input(client->conn).len > 0;
+		handle(client, event);
+	}
+	client->processing = false;
+	if (client->conn != NULL && client->command == NULL && (client->stopping || client->peer_ended))
+		imap_process_again(client);
+}

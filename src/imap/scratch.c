@@ -1,0 +1,81 @@
+#include "imap/scratch.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct extra {
+	struct extra *next;
+	alignas(max_align_t) char bytes[];
+};
+
+struct scratch {
+	char *base; /* taken at the first use */
+	size_t used;
+	struct extra *extras;
+	size_t extra_used;
+	ProtobufCAllocator allocator;
+};
+
+static void *allocate(void *data, size_t size)
+{
+	struct scratch *scratch = data;
+	size_t aligned = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	if (aligned < size)
+		return NULL;
+	if (aligned <= SCRATCH_SIZE - scratch->used) {
+		void *ptr = scratch->base + scratch->used;
+		scratch->used += aligned;
+		return ptr;
+	}
+	if (aligned > SCRATCH_MAX - scratch->extra_used)
+		return NULL;
+	struct extra *extra = mem_grow(NULL, 1, sizeof(*extra) + aligned);
+	extra->next = scratch->extras;
+	scratch->extras = extra;
+	scratch->extra_used += aligned;
+	return extra->bytes;
+}
+
+static void release(void *data, void *ptr)
+{
+	(void)data;
+	(void)ptr;
+}
+
+struct scratch *scratch_new(void)
+{
+	struct scratch *scratch = mem_new(sizeof(*scratch));
+	scratch->allocator = (ProtobufCAllocator){allocate, release, scratch};
+	return scratch;
+}
+
+void scratch_reset(struct scratch *scratch)
+{
+	while (scratch->extras != NULL) {
+		struct extra *next = scratch->extras->next;
+		free(scratch->extras);
+		scratch->extras = next;
+	}
+	scratch->extra_used = 0;
+	scratch->used = 0;
+}
+
+void scratch_free(struct scratch *scratch)
+{
+	if (scratch == NULL)
+		return;
+	scratch_reset(scratch);
+	free(scratch->base);
+	free(scratch);
+}
+
+void *scratch_unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *type,
+                     struct str bytes)
+{
+	if (scratch->base == NULL)
+		scratch->base = mem_grow(NULL, SCRATCH_SIZE, 1);
+	return protobuf_c_message_unpack(type, &scratch->allocator, bytes.len,
+	                                 (const uint8_t *)bytes.ptr);
+}

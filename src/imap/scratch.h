@@ -1,0 +1,28 @@
+#ifndef POSTKASSE_IMAP_SCRATCH_H
+#define POSTKASSE_IMAP_SCRATCH_H
+
+/*
+ * Where a link message is unpacked while it is being looked at: one per process, emptied after each
+ * message, so that a row of a FETCH costs no malloc and a connection holds nothing between messages.
+ */
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/str.h"
+
+enum {
+	SCRATCH_SIZE = 2 * 1024 * 1024, /* kept; a message that needs more gets more for its time */
+	SCRATCH_MAX = 256 * 1024 * 1024,
+};
+
+struct scratch;
+
+struct scratch *scratch_new(void) __attribute__((returns_nonnull, warn_unused_result));
+void scratch_free(struct scratch *scratch);
+/* Unpacks; NULL when the bytes are not a message of that type. The result is valid until
+ * scratch_reset and is not freed otherwise. One at a time. */
+void *scratch_unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *type,
+                     struct str bytes);
+void scratch_reset(struct scratch *scratch);
+
+#endif
