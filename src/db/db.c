@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,25 @@ static int memory_security_on(struct errinfo *info)
 	return rc == SQLITE_OK ? 0 : err_set(info, E_INTERNAL, "SQLite has no secure memory");
 }
 
+/* SQLite would open /dev/urandom, which a sandboxed process cannot, and then make do with the time. */
+static int system_random(sqlite3_vfs *vfs, int len, char *ret)
+{
+	(void)vfs;
+	int have = 0;
+	while (have < len) {
+		ssize_t got = getrandom(ret + have, (size_t)(len - have), 0);
+		must(got > 0 || errno == EINTR);
+		have += got > 0 ? (int)got : 0;
+	}
+	return len;
+}
+
+static void random_from_system(void)
+{
+	sqlite3_vfs_find(NULL)->xRandomness = system_random;
+	sqlite3_randomness(0, NULL); /* forgets the seed, which stems from before */
+}
+
 static void init_run(void)
 {
 	struct errinfo *info = &init_error;
@@ -42,6 +62,7 @@ static void init_run(void)
 		err_set(info, E_INTERNAL, "SQLite does not start");
 		return;
 	}
+	random_from_system();
 	if (page_cipher_register(info) == 0 && memory_security_on(info) == 0) {
 		info->error = 0;
 	}
@@ -82,7 +103,8 @@ int db_error_of(struct db *db, int sqlite_code)
 	case SQLITE_CANTOPEN: {
 		int errnum = sqlite3_system_errno(db->handle);
 		int error = errnum == 0 ? E_IO : err_from_errno(errnum);
-		return error == E_NO_SPACE || error == E_NOT_FOUND ? error : E_IO;
+		bool missing = error == E_NOT_FOUND && (sqlite_code & 0xff) == SQLITE_CANTOPEN;
+		return error == E_NO_SPACE || missing ? error : E_IO;
 	}
 	case SQLITE_READONLY:
 		return E_IO;

@@ -7,8 +7,15 @@
  * a type from it. One struct db is used by one thread at a time; no locks are taken here.
  *
  * All files: cipher chacha20 (our accelerated implementation, see page_cipher.h), WAL, page size
- * 4096, busy_timeout 5000, foreign_keys ON, UTF-8, secure_delete FAST, auto_vacuum INCREMENTAL,
- * memory_security on, no automatic checkpoints.
+ * 4096, busy_timeout 5000, foreign_keys ON, UTF-8, secure_delete FAST, auto_vacuum INCREMENTAL, no
+ * automatic checkpoints, a schema that is not trusted (trusted_schema OFF, defensive).
+ *
+ * Freed memory is overwritten (memory_security): no difference in time was measurable between with
+ * and without, reading and writing. Text stays in no freed page, the key goes with db_close.
+ *
+ * What it costs (AMD EPYC): opening with the first query and closing again 0.10 ms, with DB_EXCLUSIVE
+ * 0.06 ms; finding a wrong key 0.02 ms; a commit of one 3 KB row 25 us, with DB_SYNC_FULL the disk's
+ * fdatasync besides; changing between the two 0.5 us.
  */
 
 #include "base/error.h"
@@ -28,22 +35,28 @@ enum db_open_flags {
 	                      calls per transaction, half the time to open */
 };
 
-/* Once in a process, before the first db_open: sqlite3_initialize, the page cipher, no URI names. */
+/* Starts SQLite: the page cipher, randomness from the system, no URI names. db_open calls it too; it
+ * works once and is remembered, so it may be called in any thread and in a sandbox. */
 int db_init(struct errinfo *info) MUST_USE;
 
 /* key->salt is used when the file is created, and afterwards stands in its first 16 bytes.
  * E_DENIED: wrong key, or not one of our files. E_NOT_FOUND, E_CORRUPT, E_IO, E_NO_SPACE. */
 int db_open(struct db **ret, const char *path, const struct data_key *key, unsigned flags,
             struct errinfo *info) MUST_USE;
-/* Finalizes all statements and closes. NULL is fine. */
+/* Finalizes all statements and closes; blob handles must be closed before. The last connection to a
+ * file checkpoints and removes -wal and -shm, so that a mailbox at rest is one file that can be
+ * copied and opened anywhere. That takes two syncs (about 1 ms) when there is something in the WAL
+ * and nothing otherwise, and happens after the last session has gone. NULL is fine. */
 void db_close(struct db *db);
 /* The last error's enum error and text. */
 int db_error(struct db *db, struct errinfo *info);
 
-/* Commits from here on are durable on return (true) or only ordered (false). */
+/* Commits from here on are durable on return (true) or only ordered (false). Inside a transaction it
+ * takes effect with the next one. */
 void db_set_sync_full(struct db *db, bool full);
 int db_exec(struct db *db, const char *sql, struct errinfo *info) MUST_USE;
-/* BEGIN IMMEDIATE, COMMIT, ROLLBACK (which never fails, and is fine outside a transaction). */
+/* BEGIN IMMEDIATE, COMMIT, ROLLBACK (which never fails, and is fine outside a transaction). A commit
+ * that fails has been rolled back; where its sync failed it may be there, whole, after a restart. */
 int db_begin(struct db *db, struct errinfo *info) MUST_USE;
 int db_commit(struct db *db, struct errinfo *info) MUST_USE;
 void db_rollback(struct db *db);
@@ -62,7 +75,8 @@ int db_changes(struct db *db);
  *     db_reset(q);
  */
 struct db_stmt *db_query(struct db *db, const char *sql_literal)
-	__attribute__((returns_nonnull, warn_unused_result)); /* SQL that does not compile is our bug */
+	__attribute__((returns_nonnull, warn_unused_result)); /* db_step tells when it does not compile:
+	                                                          E_INTERNAL is our bug, others the file's */
 void db_bind_int(struct db_stmt *stmt, int index, int64_t value);
 void db_bind_real(struct db_stmt *stmt, int index, double value);
 void db_bind_null(struct db_stmt *stmt, int index);
@@ -70,7 +84,8 @@ void db_bind_null(struct db_stmt *stmt, int index);
 void db_bind_text(struct db_stmt *stmt, int index, struct str text);
 void db_bind_blob(struct db_stmt *stmt, int index, struct str blob);
 enum { DB_ROW = 1 };
-/* DB_ROW, 0 at the end (reset by itself), or an error (reset by itself). */
+/* DB_ROW, 0 at the end (reset by itself), or an error (reset by itself). A UNIQUE or PRIMARY KEY
+ * conflict is E_EXISTS, any other constraint E_INVALID. */
 int db_step(struct db_stmt *stmt, struct errinfo *info) MUST_USE;
 /* For statements without rows: binds done, step to the end. */
 int db_run(struct db_stmt *stmt, struct errinfo *info) MUST_USE;
@@ -84,8 +99,11 @@ struct str db_blob(struct db_stmt *stmt, int column);
 /*
  * Migrations: migrations[n] takes the schema from version n to n+1 (PRAGMA user_version), each in
  * one transaction. Afterwards tables, columns and indexes found are compared with those that a fresh
- * database has (made in memory from the same list): a difference is E_CORRUPT and named in info. A
- * file of a later version than the list's is E_UNSUPPORTED.
+ * database has (made in memory from the same list): a difference is E_CORRUPT and named in info. The
+ * same is done before the first step with the version found, so that a file with other contents is
+ * left as it is. A file of a later version than the list's is E_UNSUPPORTED. When nothing is to be
+ * done nothing is compared either: that is what db_schema_check is for. Foreign keys are off during
+ * a step and checked at its end, so that a table can be made anew.
  */
 int db_migrate(struct db *db, const char *const *migrations, int count,
                struct errinfo *info) MUST_USE;
@@ -95,9 +113,13 @@ int db_schema_version(struct db *db);
 
 /* wal_checkpoint: passive copies what it can, truncate also empties the WAL. */
 int db_checkpoint(struct db *db, bool truncate, struct errinfo *info) MUST_USE;
-/* Bytes in the WAL since the last checkpoint, from the wal hook; no system call. */
+/* Bytes in the WAL that are not in the main file yet, from the wal hook; no system call. What was
+ * there at db_open counts from the first commit on. */
 uint64_t db_wal_bytes(const struct db *db);
-/* VACUUM INTO path (must not exist) under another key; the copy is synced and opens with it. */
+/* VACUUM INTO path under another key. The copy is complete, on disk, one file, with key->salt in
+ * front, so that the new password opens it; its folder is synced too. Nothing is left when it fails.
+ * E_EXISTS when there is something at path, E_BUSY inside a transaction. About 0.2 s for 80 MB, in
+ * one go. */
 int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
                     struct errinfo *info) MUST_USE;
 /* PRAGMA integrity_check and foreign_key_check; findings are appended as lines. E_CORRUPT if any. */

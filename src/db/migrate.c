@@ -171,6 +171,12 @@ int db_migrate(struct db *db, const char *const *migrations, int count, struct e
 	if (version == count) {
 		return 0;
 	}
+	/* A file that was handed in may bring triggers that a migration would run: nothing is touched
+	 * before the schema is known to be the one that this version had. */
+	rc = db_schema_check(db, migrations, (int)version, info);
+	if (rc < 0) {
+		return rc;
+	}
 	/* A table that others refer to may have to be made anew, which foreign keys would forbid; each
 	 * step checks them at its end instead. They cannot be switched inside a transaction. */
 	bool was_full = db->sync_full;

@@ -7,6 +7,7 @@
 #include "folder.h"
 
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include "db/page_cipher.h"
 
@@ -115,6 +116,24 @@ static void a_path_is_never_a_uri(void **state)
 	char uri[128];
 	snprintf(uri, sizeof(uri), "file:%s?key=", folder->file);
 	assert_int_equal(db_open(&db, uri, &folder->key, 0, &info), E_NOT_FOUND);
+}
+
+/* In a sandbox there is no /dev/urandom; the seed of random() must not become the time of day. */
+static void randomness_needs_no_file(void **state)
+{
+	(void)state;
+	struct rlimit limit, none = {0};
+	char bytes[256] = {0}, zero[64] = {0};
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	int len = vfs->xRandomness(vfs, sizeof(bytes), bytes);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(len, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i += sizeof(zero)) {
+		assert_memory_not_equal(bytes + i, zero, sizeof(zero));
+	}
 }
 
 static void statements_are_kept_and_reset(void **state)
@@ -431,6 +450,7 @@ int main(void)
 		TEST(makes_a_private_encrypted_file),
 		TEST(refuses_what_it_cannot_open),
 		TEST(a_path_is_never_a_uri),
+		TEST(randomness_needs_no_file),
 		TEST(statements_are_kept_and_reset),
 		TEST(many_statements),
 		TEST(errors_have_their_names),

@@ -112,6 +112,22 @@ static void a_failing_step_leaves_the_state_before(void **state)
 	db_close(db);
 }
 
+static void an_unknown_schema_is_not_migrated(void **state)
+{
+	struct folder *folder = *state;
+	struct errinfo info;
+	struct db *db = open_ok(folder, DB_CREATE);
+	exec_ok(db, "CREATE TABLE stranger(a)");
+	assert_int_equal(db_migrate(db, list, 1, &info), E_CORRUPT);
+	assert_int_equal(db_schema_version(db), 0);
+	exec_ok(db, "DROP TABLE stranger");
+	assert_int_equal(db_migrate(db, list, 1, &info), 0);
+	exec_ok(db, "CREATE TRIGGER trap AFTER UPDATE ON p BEGIN DELETE FROM c; END");
+	assert_int_equal(db_migrate(db, list, 3, &info), E_CORRUPT);
+	assert_int_equal(db_schema_version(db), 1);
+	db_close(db);
+}
+
 static void every_drift_is_named(void **state)
 {
 	/* What is done to a file behind our back, and a part of the message. */
@@ -122,7 +138,7 @@ static void every_drift_is_named(void **state)
 		{"CREATE TABLE x(a)", "unexpected: table x"},
 		{"DROP VIEW v; DROP TRIGGER c_added; DROP TABLE c", "missing: index"},
 		{"ALTER TABLE p ADD COLUMN more TEXT", "unexpected: table p: column 2 more"},
-		{"ALTER TABLE p RENAME COLUMN name TO title", "column 1 title"},
+		{"ALTER TABLE p RENAME COLUMN name TO title", "column 1 name"},
 		{"DROP INDEX c_by_n", "missing: index c_by_n"},
 		{"DROP INDEX c_by_n; CREATE INDEX c_by_n ON c(n)", "c_by_n"},
 		{"DROP INDEX c_by_n; CREATE INDEX c_by_n ON c(n DESC) WHERE n>4", "c_by_n"},
@@ -168,6 +184,7 @@ int main(void)
 		TEST(from_every_version_to_the_last),
 		TEST(a_later_version_is_left_alone),
 		TEST(a_failing_step_leaves_the_state_before),
+		TEST(an_unknown_schema_is_not_migrated),
 		TEST(every_drift_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
