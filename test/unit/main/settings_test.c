@@ -1,0 +1,259 @@
+#include "main/settings.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "main/kinds.h"
+
+static char folder[] = "/tmp/postkasse-settings-XXXXXX";
+static char config_file[64], key_file[64];
+static char *no_environment[] = {NULL};
+
+static void write_file(const char *path, const void *bytes, size_t len, mode_t mode)
+{
+	unlink(path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void write_key(size_t len, mode_t mode)
+{
+	static const char bytes[64] = "a key that is 32 bytes long, see?";
+	write_file(key_file, bytes, len, mode);
+}
+
+/* A configuration of just a core, so that no certificate is needed, and more. */
+static void write_config(const char *more)
+{
+	char text[2000];
+	int len = snprintf(text, sizeof(text), "roles = store\nhost_key_file = %s\n%s", key_file, more);
+	write_file(config_file, text, (size_t)len, 0644);
+}
+
+static int load(struct settings *settings, struct errinfo *info)
+{
+	return settings_load(settings, config_file, no_environment, info);
+}
+
+static void a_host_key_is_private_and_whole(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t len;
+		mode_t mode;
+		int error;
+	} cases[] = {
+		{HOST_KEY_SIZE, 0400, 0},
+		{HOST_KEY_SIZE, 0600, 0},
+		{HOST_KEY_SIZE, 0440, E_DENIED},
+		{HOST_KEY_SIZE, 0404, E_DENIED},
+		{HOST_KEY_SIZE, 0602, E_DENIED},
+		{HOST_KEY_SIZE, 0601, E_DENIED},
+		{HOST_KEY_SIZE - 1, 0400, E_INVALID},
+		{HOST_KEY_SIZE + 1, 0400, E_INVALID},
+		{0, 0400, E_INVALID},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct secret *key;
+		struct errinfo info = {0};
+		write_key(cases[i].len, cases[i].mode);
+		assert_int_equal(settings_read_host_key(&key, key_file, &info), cases[i].error);
+		assert_int_equal(key != NULL, cases[i].error == 0);
+		if (key != NULL) {
+			assert_memory_equal(secret_open(key), "a key that is 32 bytes long, see", 32);
+			secret_close(key);
+		}
+		secret_free(key);
+	}
+	struct secret *key;
+	assert_int_equal(settings_read_host_key(&key, folder, NULL), E_INVALID);
+	unlink(key_file);
+	assert_int_equal(settings_read_host_key(&key, key_file, NULL), E_NOT_FOUND);
+}
+
+static void what_the_machine_decides_is_filled_in(void **state)
+{
+	(void)state;
+	struct settings settings;
+	struct errinfo info;
+	write_key(HOST_KEY_SIZE, 0400);
+	write_config("");
+	assert_int_equal(load(&settings, &info), 0);
+	assert_true(config_number(settings.config, "imap_processes") >= 1);
+	assert_true(config_number(settings.config, "store_workers") >= 4);
+	assert_true(config_text(settings.config, "hostname")[0] != '\0');
+	assert_non_null(settings.host_key);
+	assert_int_equal(settings.tls_certificate.len, 0);
+	settings_done(&settings);
+	write_config("hostname = mail.example.test\nstore_workers = 3\nimap_processes = 2\n");
+	assert_int_equal(load(&settings, &info), 0);
+	assert_string_equal(config_text(settings.config, "hostname"), "mail.example.test");
+	assert_int_equal(config_number(settings.config, "store_workers"), 3);
+	assert_int_equal(config_number(settings.config, "imap_processes"), 2);
+	settings_done(&settings);
+}
+
+static const struct {
+	const char *more;
+	int error;
+	const char *text; /* in the message */
+} refused[] = {
+	{"nonsense\n", E_INVALID, ":3: expected"},
+	{"store_listen = 127.0.0.1:7000\n", E_INVALID, "link_tls_certificate_file: must be set"},
+	{"store_listen = here:7000\n", E_INVALID, "store_listen: \"here:7000\""},
+	{"imap_listen = 127.0.0.1\n", E_INVALID, "imap_listen: \"127.0.0.1\""},
+	{"store_address = 127.0.0.1\n", E_INVALID, "store_address: "},
+	{"directory_address = x\n", E_INVALID, "directory_address: "},
+};
+
+static void what_does_not_fit_is_named(void **state)
+{
+	(void)state;
+	write_key(HOST_KEY_SIZE, 0400);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct settings settings;
+		struct errinfo info = {0};
+		write_config(refused[i].more);
+		assert_int_equal(load(&settings, &info), refused[i].error);
+		assert_non_null(strstr(info.text, refused[i].text));
+		assert_null(settings.config);
+		assert_null(settings.host_key);
+	}
+}
+
+static void roles_are_checked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *roles;
+		const char *text;
+	} cases[] = {
+		{"roles =\n", "roles: names no role"},
+		{"roles = store, pigeon\n", "roles: there is no role \"pigeon\""},
+		{"roles = imap directory\n", "store_address: must be set"},
+		{"roles = smtp store\n", "directory_address: must be set"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct settings settings;
+		struct errinfo info = {0};
+		write_file(config_file, cases[i].roles, strlen(cases[i].roles), 0644);
+		assert_int_equal(load(&settings, &info), E_INVALID);
+		assert_string_equal(
+			str_starts(str_from(info.text), str_from(cases[i].text)) ? "" : info.text, "");
+	}
+}
+
+static void a_configuration_that_others_may_write_is_refused(void **state)
+{
+	(void)state;
+	struct config *config;
+	struct errinfo info;
+	write_config("");
+	assert_int_equal(chmod(config_file, 0646), 0);
+	assert_int_equal(settings_load_config(&config, config_file, no_environment, &info), E_DENIED);
+	assert_null(config);
+	unlink(config_file);
+	assert_int_equal(settings_load_config(&config, config_file, no_environment, &info),
+	                 E_NOT_FOUND);
+}
+
+static void files_have_a_limit(void **state)
+{
+	(void)state;
+	struct buf text;
+	struct errinfo info;
+	char *much = mem_new(SETTINGS_FILE_MAX + 1);
+	memset(much, 'x', SETTINGS_FILE_MAX + 1);
+	write_file(config_file, much, SETTINGS_FILE_MAX + 1, 0600);
+	assert_int_equal(settings_read_file(&text, config_file, "it", 0, &info), E_TOO_LARGE);
+	assert_int_equal(text.len, 0);
+	write_file(config_file, much, SETTINGS_FILE_MAX, 0600);
+	assert_int_equal(settings_read_file(&text, config_file, "it", 0, &info), 0);
+	assert_int_equal(text.len, SETTINGS_FILE_MAX);
+	buf_done(&text);
+	free(much);
+}
+
+static void the_environment_overrides(void **state)
+{
+	(void)state;
+	struct config *config;
+	struct errinfo info;
+	char variable[] = "POSTKASSE_QUOTA=7G";
+	char *environment[] = {variable, NULL};
+	write_config("quota = 6G\n");
+	assert_int_equal(settings_load_config(&config, config_file, environment, &info), 0);
+	assert_int_equal(config_number(config, "quota"), INT64_C(7) << 30);
+	config_free(config);
+}
+
+static void kinds_name_options_that_there_are(void **state)
+{
+	(void)state;
+	struct config *config = config_new();
+	size_t count, users = 0;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		const struct kind_listen *listen = kind[i].listen;
+		size_t position = 0;
+		struct str word;
+		assert_true(settings_has_role(config, kind[i].name));
+		assert_ptr_equal(kind_find(str_from(kind[i].name)), &kind[i]);
+		for (; listen->option != NULL; listen++, position = 0)
+			config_list_next(config, listen->option, &position, &word);
+		if (kind[i].processes != NULL)
+			assert_true(config_number(config, kind[i].processes) >= 0);
+		assert_int_equal(kind[i].front, kind[i].folders == NULL);
+		assert_int_equal(users & (1U << kind[i].user), 0);
+		users |= 1U << kind[i].user;
+	}
+	assert_null(kind_find(STR("")));
+	config_free(config);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(config_file, sizeof(config_file), "%s/conf", folder);
+	snprintf(key_file, sizeof(key_file), "%s/key", folder);
+	return crypto_init(NULL);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(config_file);
+	unlink(key_file);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_key_is_private_and_whole),
+		cmocka_unit_test(what_the_machine_decides_is_filled_in),
+		cmocka_unit_test(what_does_not_fit_is_named),
+		cmocka_unit_test(roles_are_checked),
+		cmocka_unit_test(a_configuration_that_others_may_write_is_refused),
+		cmocka_unit_test(files_have_a_limit),
+		cmocka_unit_test(the_environment_overrides),
+		cmocka_unit_test(kinds_name_options_that_there_are),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
