@@ -274,6 +274,9 @@ static bool take_element(struct mail_address_reader *r, struct mail_address *ret
 			e.blank = true;
 		} else if (byte == ',' || byte == ';') {
 			break;
+		} else if (byte == '>' && e.has_at) {
+			r->c.p++; /* its "<" is missing */
+			break;
 		} else if (byte == '<') {
 			r->c.p++;
 			take_angle(r);

@@ -101,20 +101,25 @@ static void add_extension(struct mail_render *r, const struct mail_part *part)
 	mail_render_field(r, part->field[MAIL_FIELD_CONTENT_LOCATION]);
 }
 
-/* body-fld-enc; an encoding is named also where it makes no sense, but never left out */
-static void add_encoding(struct mail_render *r, struct str value)
+/* body-fld-enc: never NIL. One that is not known is named too, whatever it is. */
+static void add_encoding(struct mail_render *r, const struct mail_part *part)
 {
-	struct cursor c = cursor_of(value);
+	struct cursor c = cursor_of(part->field[MAIL_FIELD_CONTENT_TRANSFER_ENCODING]);
 	struct str token;
-	add_lower(r, mail_content_token(&c, &token) ? token : STR("7bit"));
+	if (!mail_content_token(&c, &token))
+		token = STR("7bit");
+	if (part->encoding == PK__PART__ENCODING__OTHER)
+		add_lower(r, token);
+	else
+		mail_render_word(r, token);
 }
 
 /* media SP body-fields, up to the size */
 static void add_fields(struct mail_render *r, const struct mail_part *part)
 {
-	add_lower(r, part->type);
+	mail_render_word(r, part->type);
 	buf_add_byte(r->out, ' ');
-	add_lower(r, part->subtype);
+	mail_render_word(r, part->subtype);
 	buf_add_byte(r->out, ' ');
 	add_type_params(r, part);
 	buf_add_byte(r->out, ' ');
@@ -122,7 +127,7 @@ static void add_fields(struct mail_render *r, const struct mail_part *part)
 	buf_add_byte(r->out, ' ');
 	mail_render_field(r, part->field[MAIL_FIELD_CONTENT_DESCRIPTION]);
 	buf_add_byte(r->out, ' ');
-	add_encoding(r, part->field[MAIL_FIELD_CONTENT_TRANSFER_ENCODING]);
+	add_encoding(r, part);
 	buf_add_byte(r->out, ' ');
 	buf_add_u64(r->out, part->body_size);
 }
@@ -151,7 +156,7 @@ static void end_part(struct mail_render *r, const struct mail_part *part)
 		return;
 	}
 	buf_add_byte(r->out, ' ');
-	add_lower(r, part->subtype);
+	mail_render_word(r, part->subtype);
 	buf_add_byte(r->out, ' ');
 	add_type_params(r, part);
 	add_extension(r, part);

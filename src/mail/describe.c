@@ -19,7 +19,7 @@
 enum {
 	FIELD_TEXT_MAX = 1024 * 1024,        /* of one decoded field */
 	SEARCH_HEADER_MAX = 4 * 1024 * 1024, /* of the decoded top-level header */
-	MEDIA_TYPE_MAX = 255,
+	CHARSET_MAX = 255,
 	FILE_NAME_MAX = 1000,
 	MESSAGE_ID_MAX = 1000, /* RFC 5322 has lines of 998 */
 	REFERENCES_MAX = 1000,
@@ -106,10 +106,8 @@ static struct str fold_text(struct describer *d, struct str text)
 
 static char *media_type(struct describer *d, const struct mail_part *part)
 {
-	char text[MEDIA_TYPE_MAX];
-	size_t len = part->type.len + 1 + part->subtype.len;
-	if (len > sizeof(text))
-		return keep(d, STR("application/octet-stream"));
+	char text[MAIL_MEDIA_TYPE_MAX];
+	size_t len = part->type.len + 1 + part->subtype.len; /* the scanner has seen to that */
 	for (size_t i = 0; i < part->type.len; i++)
 		text[i] = ascii_lower(part->type.ptr[i]);
 	text[part->type.len] = '/';
@@ -363,7 +361,7 @@ static struct str body_text(struct describer *d, const struct mail_part *part)
 	struct mail_params params;
 	struct cursor c = cursor_of(part->field[MAIL_FIELD_CONTENT_TYPE]);
 	struct buf charset BUF_AUTO;
-	buf_init(&charset, MEDIA_TYPE_MAX);
+	buf_init(&charset, CHARSET_MAX);
 	if (part->type_is_written && mail_content_type(&c, &type, &subtype)) {
 		mail_params_read(&c, &params);
 		mail_params_decode(&params, STR("charset"), &charset);

@@ -5,9 +5,13 @@
 enum {
 	IGNORED = 64, /* values of the alphabet are below */
 	PADDING = 65,
+	PIECE = 4096,
 };
 
-#define X IGNORED
+/* What so many bytes of base64 decode to at most, three held over from the piece before. */
+#define PIECE_ROOM(len) ((len) / 4 * 3 + 6)
+
+#define X               IGNORED
 static const unsigned char base64_values[256] = {
 	X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,       X,  X,  /* 0x */
 	X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,       X,  X,  /* 1x */
@@ -52,47 +56,66 @@ static const char *decode_groups(const char *p, const char *end, char **to)
 	return p;
 }
 
+struct base64_state {
+	uint32_t bits;
+	int digits; /* that are in bits, below 4 */
+	bool ended; /* padding came */
+};
+
+/* Decodes the whole of text; to has room for PIECE_ROOM(text.len). Returns the bytes written. */
+static size_t decode_piece(struct base64_state *s, struct str text, char *to)
+{
+	const char *start = to, *p = text.ptr, *end = text.ptr + text.len;
+	while (p < end) {
+		if (s->digits == 0)
+			p = decode_groups(p, end, &to);
+		if (p == end)
+			break;
+		unsigned value = value_of(*p++);
+		if (value == PADDING) {
+			s->ended = true;
+			break;
+		}
+		if (value == IGNORED)
+			continue;
+		s->bits = s->bits << 6 | value;
+		if (++s->digits == 4) {
+			*to++ = (char)(s->bits >> 16);
+			*to++ = (char)(s->bits >> 8);
+			*to++ = (char)s->bits;
+			s->digits = 0;
+		}
+	}
+	return (size_t)(to - start);
+}
+
+/* As much of it as fits. */
+static void add_fitting(struct buf *out, const char *bytes, size_t len)
+{
+	size_t room = out->max - out->len;
+	buf_add(out, bytes, len < room ? len : room);
+	if (len > room)
+		out->failed = true;
+}
+
 void mail_base64_decode(struct buf *out, struct str text)
 {
-	size_t worst = text.len / 4 * 3 + 3;
-	bool cut = worst > out->max - out->len;
-	if (cut) {
-		/* What fits, then the failure. */
-		text.len = (out->max - out->len) / 3 * 4;
-		worst = text.len / 4 * 3;
-	}
-	char *start = text.len == 0 ? NULL : buf_reserve(out, worst);
-	if (start != NULL) {
-		char *to = start;
-		uint32_t bits = 0;
-		int digits = 0;
-		const char *p = text.ptr, *end = text.ptr + text.len;
-		while (p < end) {
-			if (digits == 0)
-				p = decode_groups(p, end, &to);
-			if (p == end)
-				break;
-			unsigned value = value_of(*p++);
-			if (value == PADDING)
-				break;
-			if (value == IGNORED)
-				continue;
-			bits = bits << 6 | value;
-			if (++digits == 4) {
-				*to++ = (char)(bits >> 16);
-				*to++ = (char)(bits >> 8);
-				*to++ = (char)bits;
-				digits = 0;
-			}
+	struct base64_state s = {0};
+	while (text.len > 0 && !s.ended && !out->failed) {
+		/* Where it is sure to fit, all at once and in place; else piece by piece. */
+		if (PIECE_ROOM(text.len) <= out->max - out->len) {
+			char *to = buf_reserve(out, PIECE_ROOM(text.len));
+			out->len += decode_piece(&s, text, to);
+			break;
 		}
-		if (digits >= 2)
-			*to++ = (char)(bits >> (digits == 2 ? 4 : 10));
-		if (digits == 3)
-			*to++ = (char)(bits >> 2);
-		out->len += (size_t)(to - start);
+		char piece[PIECE_ROOM(PIECE)];
+		size_t len = decode_piece(&s, str_slice(text, 0, PIECE), piece);
+		add_fitting(out, piece, len);
+		text = str_from_byte(text, PIECE);
 	}
-	if (cut)
-		out->failed = true;
+	char rest[2] = {(char)(s.bits >> (s.digits == 2 ? 4 : 10)), (char)(s.bits >> 2)};
+	if (s.digits >= 2)
+		add_fitting(out, rest, (size_t)s.digits - 1);
 }
 
 static int hex_value(char c)
@@ -157,7 +180,7 @@ int mail_decode(struct buf *out, struct str body, Pk__Part__Encoding encoding)
 {
 	switch (encoding) {
 	case PK__PART__ENCODING__IDENTITY:
-		buf_add_str(out, body);
+		add_fitting(out, body.ptr, body.len);
 		break;
 	case PK__PART__ENCODING__BASE64:
 		mail_base64_decode(out, body);

@@ -106,16 +106,19 @@ static size_t fold_ascii(struct buf *out, struct str s)
 	return len;
 }
 
-/* Is what begins at p something that never joins with the character before it? Knows little. */
+/* Does a character begin at p that never joins with the one before it, nor vanishes and lets the next
+ * one do so (U+00AD, U+200D)? Knows the characters of most text, says no to the others. */
 static bool stands_alone(const unsigned char *p, const unsigned char *end)
 {
 	if (p == end || *p < 0x80)
 		return true;
-	if ((*p >= 0xc2 && *p <= 0xcb) || *p == 0xce || *p == 0xcf || *p == 0xd0 || *p == 0xd1)
-		return true; /* U+0080 to U+02FF, U+0380 to U+047F */
+	if (*p == 0xc2)
+		return end - p > 1 && p[1] != 0xad;
+	if ((*p > 0xc2 && *p <= 0xcb) || *p == 0xce || *p == 0xcf || *p == 0xd0 || *p == 0xd1)
+		return true; /* U+00C0 to U+02FF, U+0380 to U+047F */
 	if (*p >= 0xe4 && *p <= 0xe9)
-		return true;                                  /* U+4000 to U+9FFF */
-	return *p == 0xe2 && end - p > 1 && p[1] == 0x80; /* U+2000 to U+203F */
+		return true; /* U+4000 to U+9FFF */
+	return *p == 0xe2 && end - p > 2 && p[1] == 0x80 && p[2] >= 0x90 && p[2] <= 0xa7;
 }
 
 static uint16_t fold_two_bytes(unsigned code)

@@ -144,17 +144,6 @@ static bool is_hidden(struct str name)
 	return is_among(name, hidden, ARRAY_LEN(hidden));
 }
 
-/* Behind "</name" of an element whose content is no text, or to the end. */
-static void skip_hidden(struct stripper *s, struct str name)
-{
-	while (s->c.p < s->c.end) {
-		const char *at = memchr(s->c.p, '<', cursor_left(&s->c));
-		s->c.p = at == NULL ? s->c.end : at + 1;
-		if (cursor_byte(&s->c, '/') && cursor_text_nocase(&s->c, name))
-			return;
-	}
-}
-
 /* Attributes up to and with ">"; one inside of a quoted value is not the end. */
 static void skip_attributes(struct stripper *s)
 {
@@ -171,6 +160,19 @@ static void skip_attributes(struct stripper *s)
 			*none = true; /* so that this search is made once */
 		else
 			c->p = quote + 1;
+	}
+}
+
+/* Behind the end tag of an element whose content is no text, or to the end. */
+static void skip_hidden(struct stripper *s, struct str name)
+{
+	while (s->c.p < s->c.end) {
+		const char *at = memchr(s->c.p, '<', cursor_left(&s->c));
+		s->c.p = at == NULL ? s->c.end : at + 1;
+		if (cursor_byte(&s->c, '/') && cursor_text_nocase(&s->c, name)) {
+			skip_attributes(s);
+			return;
+		}
 	}
 }
 
@@ -193,7 +195,7 @@ static void take_tag(struct stripper *s)
 		return;
 	}
 	struct str name;
-	if (!cursor_span(&at, ascii_is_alnum, &name)) {
+	if (!ascii_is_alpha((char)cursor_peek(&at)) || !cursor_span(&at, ascii_is_alnum, &name)) {
 		add_code(s, '<');
 		return;
 	}

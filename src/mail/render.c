@@ -81,6 +81,14 @@ void mail_render_string(struct mail_render *r, struct str text)
 		buf_add_str(r->out, STR("\"\""));
 }
 
+void mail_render_word(struct mail_render *r, struct str word)
+{
+	size_t start = r->out->len;
+	add_string(r->out, word);
+	for (size_t i = start; i < r->out->len; i++)
+		r->out->ptr[i] = ascii_lower(r->out->ptr[i]);
+}
+
 void mail_render_nstring(struct mail_render *r, struct str text)
 {
 	if (text.ptr != NULL && mail_render_charge(r, text.len))

@@ -24,6 +24,8 @@ void mail_render_done(struct mail_render *r);
 
 /* string: quoted where possible, else a literal. */
 void mail_render_string(struct mail_render *r, struct str text);
+/* A short word of the structure itself, in lower case; costs nothing. */
+void mail_render_word(struct mail_render *r, struct str word);
 /* nstring: NIL if text.ptr is NULL. */
 void mail_render_nstring(struct mail_render *r, struct str text);
 /* The value of a field as nstring: unfolded; NIL if value.ptr is NULL. */

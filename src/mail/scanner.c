@@ -128,6 +128,8 @@ static void read_type(struct scanner *s, struct mail_part *part, struct cursor *
 		set_type(part, STR("message"), STR("rfc822"));
 	else if (value.ptr == NULL || !mail_content_type(ret_params, &part->type, &part->subtype))
 		set_type(part, STR("text"), STR("plain"));
+	else if (part->type.len + 1 + part->subtype.len > MAIL_MEDIA_TYPE_MAX)
+		set_type(part, STR("application"), STR("octet-stream"));
 }
 
 static bool read_boundary(struct cursor *c, struct open_part *open)
