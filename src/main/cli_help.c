@@ -1,7 +1,10 @@
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "main/cli_internal.h"
+
+enum { MANUAL_MAX = 1024 * 1024 };
 
 static bool in_group(const struct cli_command *command, const char *group)
 {
@@ -47,9 +50,9 @@ void cli_help_command(struct buf *out, const struct cli_command *command)
 	}
 }
 
-/* ---------------------------------------------------------------- postkasse(1) */
+/* ---------------------------------------------------------------- postkasse(1), in mdoc */
 
-/* Text for roff: a hyphen that is typed must not become a dash, a leading dot no request. */
+/* A hyphen that is typed must not become a dash. */
 static void add_roff(struct buf *out, const char *text)
 {
 	for (const char *p = text; *p != '\0'; p++) {
@@ -62,42 +65,48 @@ static void add_roff(struct buf *out, const char *text)
 	}
 }
 
+static void add_option(struct buf *out, const struct cli_option_info *option)
+{
+	buf_add_text(out, "Fl ");
+	add_roff(out, option->name + 1); /* the macro brings one of the dashes */
+	if (option->value != NULL)
+		buf_addf(out, " Ar %s", option->value);
+	buf_add_byte(out, '\n');
+}
+
 static void commands_section(struct buf *out)
 {
-	buf_add_text(out, ".SH COMMANDS\n");
+	buf_add_text(out, ".Sh COMMANDS\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; i < cli_command_count; i++) {
 		const struct cli_command *command = &cli_commands[i];
-		buf_addf(out, ".TP\n.B %s", command->name);
+		buf_addf(out, ".It Ic %s", command->name);
 		if (command->arguments[0] != '\0')
-			buf_addf(out, " \\fI%s\\fR", command->arguments);
+			buf_addf(out, " Ar %s", command->arguments);
+		buf_add_byte(out, '\n');
 		for (int k = 0; k < CLI_OPTION_COUNT; k++) {
 			if ((command->options & 1u << k) == 0)
 				continue;
-			buf_add_text(out, " [\\fB");
-			add_roff(out, cli_options[k].name);
-			buf_add_text(out, "\\fR");
-			if (cli_options[k].value != NULL)
-				buf_addf(out, " \\fI%s\\fR", cli_options[k].value);
-			buf_add_byte(out, ']');
+			buf_add_text(out, ".Op ");
+			add_option(out, &cli_options[k]);
 		}
-		buf_add_byte(out, '\n');
+		if (command->options != 0)
+			buf_add_text(out, ".Pp\n");
 		add_roff(out, command->sentence);
 		buf_add_byte(out, '\n');
 	}
+	buf_add_text(out, ".El\n");
 }
 
 static void options_section(struct buf *out)
 {
-	buf_add_text(out, ".SH OPTIONS\n");
+	buf_add_text(out, ".Sh OPTIONS\n.Bl -tag -width Ds\n");
 	for (int i = 0; i < CLI_OPTION_COUNT; i++) {
-		buf_add_text(out, ".TP\n.B ");
-		add_roff(out, cli_options[i].name);
-		if (cli_options[i].value != NULL)
-			buf_addf(out, " \\fI%s\\fR", cli_options[i].value);
-		buf_add_byte(out, '\n');
+		buf_add_text(out, ".It ");
+		add_option(out, &cli_options[i]);
 		add_roff(out, cli_options[i].sentence);
 		buf_add_byte(out, '\n');
 	}
+	buf_add_text(out, ".El\n");
 }
 
 static const struct {
@@ -122,9 +131,28 @@ void cli_help_manual(struct buf *out)
 {
 	commands_section(out);
 	options_section(out);
-	buf_add_text(out, ".SH EXIT STATUS\n");
+	buf_add_text(out, ".Sh EXIT STATUS\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; i < ARRAY_LEN(exits); i++)
-		buf_addf(out, ".TP\n.B %d\n%s\n", (int)exits[i].code, exits[i].meaning);
+		buf_addf(out, ".It %d\n%s\n", (int)exits[i].code, exits[i].meaning);
+	buf_add_text(out, ".El\n");
+}
+
+/* Copies a page from standard input and puts the sections in place of its line "@COMMANDS@". */
+static int print_manual(struct cli *cli, struct errinfo *info)
+{
+	struct buf page BUF_AUTO;
+	char piece[4096];
+	ssize_t len;
+	buf_init(&page, MANUAL_MAX);
+	while ((len = read(cli->input, piece, sizeof(piece))) > 0)
+		buf_add(&page, piece, (size_t)len);
+	ptrdiff_t mark = str_find(buf_str(&page), STR("\n@COMMANDS@\n"));
+	if (len < 0 || page.failed || mark < 0)
+		return err_set(info, E_INVALID, "standard input is no page with a line @COMMANDS@");
+	buf_add_str(cli->out, str_slice(buf_str(&page), 0, (size_t)mark + 1));
+	cli_help_manual(cli->out);
+	buf_add_str(cli->out, str_from_byte(buf_str(&page), (size_t)mark + sizeof("\n@COMMANDS@")));
+	return 0;
 }
 
 /* ---------------------------------------------------------------- completion */
@@ -247,10 +275,8 @@ int cli_help(struct cli *cli, struct errinfo *info)
 	}
 	buf_addf(&name, "%s%s%s", cli->arguments[0], cli->arguments[1] == NULL ? "" : " ",
 	         cli->arguments[1] == NULL ? "" : cli->arguments[1]);
-	if (str_eq(buf_str(&name), STR("manual"))) { /* for the build of postkasse(1) */
-		cli_help_manual(cli->out);
-		return 0;
-	}
+	if (str_eq(buf_str(&name), STR("manual"))) /* for the build of postkasse(1) */
+		return print_manual(cli, info);
 	for (size_t i = 0; i < cli_command_count; i++) {
 		if (str_eq(buf_str(&name), str_from(cli_commands[i].name))) {
 			cli_help_command(cli->out, &cli_commands[i]);

@@ -122,7 +122,7 @@ int cli_confirm(struct cli *cli, const char *question, struct errinfo *info) MUS
 /* All commands, or those whose first word is group; returns how many there were. */
 size_t cli_help_list(struct buf *out, const char *group);
 void cli_help_command(struct buf *out, const struct cli_command *command);
-/* The COMMANDS, OPTIONS and EXIT STATUS sections of postkasse(1). */
+/* The COMMANDS, OPTIONS and EXIT STATUS sections of postkasse(1), mdoc. */
 void cli_help_manual(struct buf *out);
 void cli_completion_bash(struct buf *out);
 
