@@ -78,7 +78,7 @@ static void stop(struct fixture *f)
 	f->directory = NULL;
 }
 
-static void restart(struct fixture *f)
+static inline void restart(struct fixture *f)
 {
 	stop(f);
 	start(f);
