@@ -36,7 +36,7 @@ struct link_inbound {
 	struct link_peer *peer;
 	struct repeat *repeat; /* once delivered, if it has an id */
 	unsigned char repeat_id[FRAME_REPEAT_ID_SIZE];
-	bool has_repeat_id, delivered, cancelled, admitted, waits;
+	bool has_repeat_id, delivered, cancelled, waits;
 	uint32_t method;
 	char *message; /* owned: what body lies in */
 	struct str body;
@@ -91,12 +91,14 @@ struct link_server {
 	TAILQ_HEAD(, link_inbound) requests;
 	TAILQ_HEAD(, link_inbound) waiting; /* uploads not admitted yet */
 	uint64_t held;                      /* bytes of bodies and uploads here or granted */
+	uint64_t waiting_held;              /* of these, of the requests that wait */
 	bool freeing;
 };
 
 /* ---------------------------------------------------------------- memory of requests */
 
 static void admit_waiting(struct link_server *server);
+static void stop_waiting(struct link_inbound *request);
 
 static void hold(struct link_inbound *request, uint64_t bytes)
 {
@@ -136,8 +138,7 @@ static void inbound_free(struct link_inbound *request)
 	struct link_server *server = request->server;
 	leave_peer(request);
 	TAILQ_REMOVE(&server->requests, request, of_server);
-	if (request->waits)
-		TAILQ_REMOVE(&server->waiting, request, waiting);
+	stop_waiting(request);
 	server->held -= request->held;
 	drop_pieces(request);
 	buf_done(&request->upload);
@@ -314,7 +315,6 @@ static void deliver(struct link_inbound *request)
 static void admit(struct link_inbound *request)
 {
 	uint64_t rest = request->upload_size - request->upload_granted;
-	request->admitted = true;
 	hold(request, rest);
 	request->upload_granted += rest;
 	struct frame frame = {
@@ -325,16 +325,34 @@ static void admit(struct link_inbound *request)
 	link_send(request->peer->ws, &frame);
 }
 
-/* Grants uploads in the order of asking. One larger than the whole budget waits until it is alone. */
+static void wait_for_room(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	request->waits = true;
+	server->waiting_held += request->held;
+	TAILQ_INSERT_TAIL(&server->waiting, request, waiting);
+}
+
+static void stop_waiting(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	if (!request->waits)
+		return;
+	request->waits = false;
+	server->waiting_held -= request->held;
+	TAILQ_REMOVE(&server->waiting, request, waiting);
+}
+
+/* Grants uploads in the order of asking, within the budget; one alone is granted in any case. */
 static void admit_waiting(struct link_server *server)
 {
 	struct link_inbound *first;
 	while (!server->freeing && (first = TAILQ_FIRST(&server->waiting)) != NULL) {
-		uint64_t rest = first->upload_size - first->upload_granted;
-		if (server->held > first->held && server->held + rest > server->options.upload_total_max)
+		uint64_t others = server->held - server->waiting_held;
+		uint64_t whole = first->held + first->upload_size - first->upload_granted;
+		if (others > 0 && others + whole > server->options.upload_total_max)
 			return;
-		TAILQ_REMOVE(&server->waiting, first, waiting);
-		first->waits = false;
+		stop_waiting(first);
 		admit(first);
 	}
 }
@@ -397,8 +415,7 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	                                                                 : LINK_UPLOAD_FIRST;
 	hold(request, request->body.len + request->upload_granted);
 	if (request->upload_granted < request->upload_size) {
-		request->waits = true;
-		TAILQ_INSERT_TAIL(&server->waiting, request, waiting);
+		wait_for_room(request);
 		admit_waiting(server);
 	}
 	if (request->upload_size == 0)

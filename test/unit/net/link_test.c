@@ -17,280 +17,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-#include "crypto/secret.h"
-#include "link.pb-c.h"
-
-enum {
-	ECHO = 1,   /* replies with the body */
-	COUNT = 2,  /* streams the pieces that the body's bytes ask for */
-	SUM = 3,    /* takes an upload, replies with its length and sum */
-	REFUSE = 4, /* an error */
-	KEEP = 5,   /* is answered later, or never */
-	ASK = 6,    /* sends an event first */
-	PATIENCE_MS = 5000,
-};
-
-struct core {
-	struct loop *loop;
-	struct link_server *server;
-	struct link_inbound *kept[8];
-	size_t kept_count;
-	int requests, cancelled, credits, peers_up, peers_down;
-	struct link_peer *peer;
-	uint64_t stream_left, piece_size;
-	struct link_inbound *stream;
-	bool overdrawn;
-};
-
-struct front {
-	struct link *link;
-	int ups, downs, same, events;
-	uint32_t event_method;
-};
-
-struct answer {
-	bool done;
-	int error;
-	char text[200];
-	struct buf body;
-	uint64_t streamed, pieces, biggest;
-	bool grant;
-	bool cancel_first;
-	struct link_call *call;
-};
-
-/* ---------------------------------------------------------------- the core of the test */
-
-static void stream_on(struct core *core)
-{
-	bool room = true;
-	while (room && core->stream_left > 0) {
-		uint64_t len = core->stream_left < core->piece_size ? core->stream_left : core->piece_size;
-		struct buf piece;
-		buf_init(&piece, LINK_PIECE_MAX);
-		memset(buf_reserve(&piece, len), 'x', len);
-		piece.len = len;
-		core->stream_left -= len;
-		room = link_chunk(core->stream, &piece);
-	}
-	if (core->stream_left == 0 && core->stream != NULL) {
-		struct link_inbound *request = core->stream;
-		core->stream = NULL;
-		link_reply(request, NULL);
-	}
-}
-
-static void sum_upload(struct link_inbound *request)
-{
-	struct str upload = link_inbound_upload(request);
-	uint64_t sum = 0;
-	for (size_t i = 0; i < upload.len; i++)
-		sum += (unsigned char)upload.ptr[i];
-	struct buf body;
-	buf_init(&body, 100);
-	buf_addf(&body, "%zu %llu", upload.len, (unsigned long long)sum);
-	link_reply_packed(request, &body);
-}
-
-static void on_request(void *ctx, struct link_inbound *request)
-{
-	struct core *core = ctx;
-	struct str body = link_inbound_body(request);
-	struct buf copy;
-	uint64_t size = 0;
-	core->requests++;
-	core->peer = link_inbound_peer(request);
-	switch (link_inbound_method(request)) {
-	case ECHO:
-		buf_init(&copy, LINK_MESSAGE_MAX);
-		buf_add_str(&copy, body);
-		link_reply_packed(request, &copy);
-		break;
-	case COUNT:
-		memcpy(&size, body.ptr + 2, sizeof(size)); /* past the tag and length of Hello.instance */
-		core->stream = request;
-		core->stream_left = size;
-		stream_on(core);
-		break;
-	case SUM:
-		sum_upload(request);
-		break;
-	case REFUSE:
-		link_reply_error(request, E_NOT_FOUND, "no such thing");
-		break;
-	case ASK: {
-		Pk__Hello event = PK__HELLO__INIT;
-		event.version = 7;
-		link_event(link_inbound_peer(request), 99, &event.base);
-		link_reply(request, &event.base);
-		break;
-	}
-	default:
-		assert_true(core->kept_count < ARRAY_LEN(core->kept));
-		core->kept[core->kept_count++] = request;
-	}
-}
-
-static void on_credit(void *ctx, struct link_inbound *request)
-{
-	struct core *core = ctx;
-	core->credits++;
-	assert_ptr_equal(request, core->stream);
-	stream_on(core);
-}
-
-static void on_cancelled(void *ctx, struct link_inbound *request)
-{
-	struct core *core = ctx;
-	core->cancelled++;
-	if (request == core->stream) {
-		core->stream = NULL;
-		link_reply_error(request, E_CANCELLED, "gone");
-	}
-}
-
-static void on_peer_up(void *ctx, struct link_peer *peer)
-{
-	struct core *core = ctx;
-	core->peers_up++;
-	core->peer = peer;
-	assert_string_equal(link_peer_role(peer), "imap");
-	link_peer_set_data(peer, core);
-}
-
-static void on_peer_down(void *ctx, struct link_peer *peer)
-{
-	struct core *core = ctx;
-	core->peers_down++;
-	assert_ptr_equal(link_peer_data(peer), core);
-	core->peer = NULL;
-}
-
-static struct link_allowed allowed[] = {{"imap", LINK_ANY_UID}, {"smtp", LINK_ANY_UID}};
-
-static struct link_server *make_server(struct core *core, const struct link_server_options *wanted)
-{
-	struct link_server_options options = {.role = "store", .allowed = allowed, .allowed_count = 2};
-	if (wanted != NULL)
-		options = *wanted;
-	const struct link_server_handlers handlers = {
-		.ctx = core,
-		.request = on_request,
-		.credit = on_credit,
-		.cancelled = on_cancelled,
-		.peer_up = on_peer_up,
-		.peer_down = on_peer_down,
-	};
-	return link_server_new(core->loop, NULL, &options, &handlers);
-}
-
-static void core_init(struct core *core, const struct link_server_options *options)
-{
-	memset(core, 0, sizeof(*core));
-	core->loop = loop_new();
-	core->piece_size = 10000;
-	core->server = make_server(core, options);
-}
-
-static void core_done(struct core *core)
-{
-	link_server_free(core->server);
-	loop_free(core->loop);
-}
-
-/* ---------------------------------------------------------------- the front of the test */
-
-static void on_event(void *ctx, uint32_t method, struct str body)
-{
-	struct front *front = ctx;
-	front->events++;
-	front->event_method = method;
-	Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor, body);
-	assert_non_null(hello);
-	assert_int_equal(hello->version, 7);
-	protobuf_c_message_free_unpacked(&hello->base, NULL);
-}
-
-static void on_state(void *ctx, bool connected, bool same)
-{
-	struct front *front = ctx;
-	front->ups += connected;
-	front->downs += !connected;
-	front->same += same;
-}
-
-static struct link_handlers front_handlers(struct front *front)
-{
-	memset(front, 0, sizeof(*front));
-	return (struct link_handlers){.ctx = front, .event = on_event, .state = on_state};
-}
-
-static void front_init(struct front *front, struct core *core)
-{
-	int fds[2];
-	const struct link_handlers handlers = front_handlers(front);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core->server, fds[0]);
-	front->link = link_new_fd(core->loop, NULL, fds[1], "imap", &handlers);
-}
-
-static void on_chunk(void *ctx, struct link_call *call, struct str body)
-{
-	struct answer *answer = ctx;
-	answer->streamed += body.len;
-	answer->pieces++;
-	if (body.len > answer->biggest)
-		answer->biggest = body.len;
-	if (answer->cancel_first)
-		link_call_cancel(call);
-	else if (answer->grant)
-		link_call_grant(call, body.len);
-}
-
-static void on_reply(void *ctx, int error, struct str text, struct str body)
-{
-	struct answer *answer = ctx;
-	assert_false(answer->done);
-	answer->done = true;
-	answer->error = error;
-	snprintf(answer->text, sizeof(answer->text), "%.*s", STR_ARG(text));
-	buf_init(&answer->body, LINK_MESSAGE_MAX);
-	buf_add_str(&answer->body, body);
-}
-
-static void wait_for(struct loop *loop, const bool *done)
-{
-	int64_t until = clock_monotonic_ms() + PATIENCE_MS;
-	while (!*done && clock_monotonic_ms() < until)
-		loop_run_once(loop, 50);
-	assert_true(*done);
-}
-
-#define wait_until(loop, condition)                           \
-	do {                                                      \
-		int64_t until_ = clock_monotonic_ms() + PATIENCE_MS;  \
-		while (!(condition) && clock_monotonic_ms() < until_) \
-			loop_run_once(loop, 20);                          \
-		assert_true(condition);                               \
-	} while (0)
-
-/* A request whose body is a pk.Hello with this text as its host. */
-static struct link_call *ask(struct link *link, uint32_t method, const char *host,
-                             enum link_kind kind, struct answer *answer)
-{
-	Pk__Hello body = PK__HELLO__INIT;
-	body.host = (char *)host;
-	const struct link_request request = {
-		.method = method,
-		.body = &body.base,
-		.kind = kind,
-		.ctx = answer,
-		.reply = on_reply,
-	};
-	return link_call(link, &request);
-}
+#include "link_rig.h"
 
 static void echo_test(void **state)
 {
@@ -329,23 +56,6 @@ static void echo_test(void **state)
 	link_free(front.link);
 	wait_until(core.loop, core.peers_down == 1);
 	core_done(&core);
-}
-
-static struct link_call *ask_stream(struct link *link, uint64_t size, uint64_t credit,
-                                    struct answer *answer)
-{
-	Pk__Hello hello = PK__HELLO__INIT;
-	hello.instance.data = (uint8_t *)&size;
-	hello.instance.len = sizeof(size);
-	const struct link_request request = {
-		.method = COUNT,
-		.body = &hello.base,
-		.credit = credit,
-		.ctx = answer,
-		.chunk = on_chunk,
-		.reply = on_reply,
-	};
-	return link_call(link, &request);
 }
 
 static void stream_test(void **state)
@@ -427,15 +137,286 @@ static void upload_test(void **state)
 	core_done(&core);
 }
 
+static void deadline_test(void **state)
+{
+	(void)state;
+	struct core core;
+	struct front front;
+	core_init(&core, NULL);
+	front_init(&front, &core);
+	struct answer late = {0};
+	const struct link_request request = {
+		.method = KEEP,
+		.deadline_ms = 40,
+		.ctx = &late,
+		.reply = on_reply,
+	};
+	link_call(front.link, &request);
+	wait_for(core.loop, &late.done);
+	assert_int_equal(late.error, E_TIMEOUT);
+	wait_until(core.loop, core.cancelled == 1);
+	link_reply(core.kept[0], NULL); /* due, and goes nowhere */
+	settle(core.loop);
+	assert_true(link_connected(front.link));
+	/* A stream that waits for our credit is not late. */
+	struct answer slow = {0};
+	Pk__Hello hello = PK__HELLO__INIT;
+	uint64_t size = 30000;
+	hello.instance.data = (uint8_t *)&size;
+	hello.instance.len = sizeof(size);
+	const struct link_request stream = {
+		.method = COUNT,
+		.body = &hello.base,
+		.deadline_ms = 60,
+		.credit = 5000,
+		.ctx = &slow,
+		.chunk = on_chunk,
+		.reply = on_reply,
+	};
+	struct link_call *call = link_call(front.link, &stream);
+	int64_t start = clock_monotonic_ms();
+	while (clock_monotonic_ms() < start + 150)
+		loop_run_once(core.loop, 20);
+	assert_false(slow.done);
+	assert_int_equal(slow.pieces, 1);
+	link_call_grant(call, 100000);
+	wait_for(core.loop, &slow.done);
+	assert_int_equal(slow.error, 0);
+	assert_int_equal(slow.streamed, 30000);
+	/* link_call_wait tells the error and its text. */
+	struct errinfo info = {0};
+	const struct link_request refused = {.method = REFUSE};
+	assert_int_equal(link_call_wait(front.link, core.loop, &refused, NULL, &info), E_NOT_FOUND);
+	assert_string_equal(info.text, "no such thing");
+	forget(&late, 1);
+	forget(&slow, 1);
+	link_free(front.link);
+	core_done(&core);
+}
+
+static void cancel_test(void **state)
+{
+	(void)state;
+	struct core core;
+	struct front front;
+	struct answer answers[4] = {{0}};
+	core_init(&core, NULL);
+	front_init(&front, &core);
+	/* Before it was sent, after, and by the end of the link. */
+	link_call_cancel(ask(front.link, KEEP, "", LINK_ONCE, &answers[0]));
+	struct link_call *call = ask(front.link, KEEP, "", LINK_ONCE, &answers[1]);
+	ask(front.link, KEEP, "", LINK_ONCE, &answers[2]);
+	ask(front.link, KEEP, "", LINK_REPEAT, &answers[3]);
+	wait_until(core.loop, core.kept_count == 3);
+	link_call_cancel(call);
+	wait_until(core.loop, core.cancelled == 1);
+	assert_non_null(link_inbound_peer(core.kept[0]));
+	link_free(front.link);
+	assert_true(answers[2].done && answers[3].done);
+	assert_int_equal(answers[2].error, E_CANCELLED);
+	wait_until(core.loop, core.peers_down == 1);
+	/* The one with a repeat id goes on. */
+	assert_int_equal(core.cancelled, 2);
+	for (size_t i = 0; i < core.kept_count; i++) {
+		assert_null(link_inbound_peer(core.kept[i]));
+		struct buf piece;
+		buf_init(&piece, 100);
+		buf_add_text(&piece, "to nobody");
+		assert_true(link_chunk(core.kept[i], &piece));
+		reply_text(core.kept[i], "to nobody");
+	}
+	assert_false(answers[0].done || answers[1].done);
+	forget(answers, 4);
+	core_done(&core);
+}
+
+/* What the core holds of uploads is bounded over all of them; who has to wait is served in turn. */
+static void budget_test(void **state)
+{
+	(void)state;
+	const struct link_server_options options = {
+		.role = "store",
+		.allowed = allowed,
+		.allowed_count = 2,
+		.upload_total_max = 300000,
+		.upload_max = 250000,
+	};
+	struct core core;
+	struct front front;
+	core_init(&core, &options);
+	front_init(&front, &core);
+	char *bytes = mem_new(1000000);
+	struct answer answers[4] = {{0}};
+	ask_upload(front.link, KEEP, STR_OF(bytes, 250000), LINK_ONCE, &answers[0]);
+	ask_upload(front.link, KEEP, STR_OF(bytes, 250000), LINK_ONCE, &answers[1]);
+	ask_upload(front.link, KEEP, STR_OF(bytes, 200000), LINK_ONCE, &answers[2]);
+	ask_upload(front.link, KEEP, STR_OF(bytes, 250001), LINK_ONCE, &answers[3]);
+	wait_for(core.loop, &answers[3].done);
+	assert_int_equal(answers[3].error, E_TOO_LARGE);
+	wait_until(core.loop, core.kept_count == 1);
+	settle(core.loop);
+	assert_int_equal(core.kept_count, 1);
+	assert_int_equal(link_inbound_upload(core.kept[0]).len, 250000);
+	for (size_t i = 0; i < 3; i++) {
+		wait_until(core.loop, core.kept_count == i + 1);
+		reply_text(core.kept[i], "done");
+		wait_for(core.loop, &answers[i].done);
+		assert_int_equal(answers[i].error, 0);
+	}
+	/* One that waits and is cancelled makes room for the next. */
+	struct answer more[3] = {{0}};
+	ask_upload(front.link, KEEP, STR_OF(bytes, 250000), LINK_ONCE, &more[0]);
+	wait_until(core.loop, core.kept_count == 4);
+	struct link_call *waits = ask_upload(front.link, KEEP, STR_OF(bytes, 250000), LINK_ONCE,
+	                                     &more[1]);
+	ask_upload(front.link, KEEP, STR_OF(bytes, 100000), LINK_ONCE, &more[2]);
+	settle(core.loop);
+	link_call_cancel(waits);
+	settle(core.loop);
+	assert_int_equal(core.kept_count, 4);
+	reply_text(core.kept[3], "done");
+	wait_until(core.loop, core.kept_count == 5);
+	assert_int_equal(link_inbound_upload(core.kept[4]).len, 100000);
+	reply_text(core.kept[4], "done");
+	wait_for(core.loop, &more[2].done);
+	/* A request that no frame can hold. */
+	struct answer huge = {0};
+	char *host = mem_new(LINK_MESSAGE_MAX + 1);
+	memset(host, 'h', LINK_MESSAGE_MAX);
+	ask(front.link, ECHO, host, LINK_ONCE, &huge);
+	assert_false(huge.done);
+	wait_for(core.loop, &huge.done);
+	assert_int_equal(huge.error, E_TOO_LARGE);
+	free(host);
+	free(bytes);
+	forget(&huge, 1);
+	forget(answers, 4);
+	forget(more, 3);
+	link_free(front.link);
+	core_done(&core);
+}
+
+/* A core that streams past its credit is held back by its own end of the link. */
+static void patience_test(void **state)
+{
+	(void)state;
+	struct core core;
+	struct front front;
+	core_init(&core, NULL);
+	front_init(&front, &core);
+	struct answer answer = {0};
+	const struct link_request request = {
+		.method = KEEP,
+		.credit = 10,
+		.ctx = &answer,
+		.chunk = on_chunk,
+		.reply = on_reply,
+	};
+	struct link_call *call = link_call(front.link, &request);
+	wait_until(core.loop, core.kept_count == 1);
+	for (int i = 0; i < 5; i++) {
+		struct buf piece;
+		buf_init(&piece, 100);
+		buf_add_text(&piece, "0123456789");
+		assert_int_equal(link_chunk(core.kept[0], &piece), false);
+	}
+	reply_text(core.kept[0], "end");
+	settle(core.loop);
+	assert_int_equal(answer.pieces, 1);
+	assert_false(answer.done);
+	link_call_grant(call, 20);
+	settle(core.loop);
+	assert_int_equal(answer.pieces, 3);
+	link_call_grant(call, 20);
+	wait_for(core.loop, &answer.done);
+	assert_int_equal(answer.pieces, 5);
+	assert_true(str_eq(buf_str(&answer.body), STR("end")));
+	forget(&answer, 1);
+	link_free(front.link);
+	core_done(&core);
+}
+
+/* Replies and the link's end from inside the callbacks. */
+struct nest {
+	struct link *link;
+	struct answer answer;
+	bool freed;
+};
+
+static void free_in_reply(void *ctx, int error, struct str text, struct str body)
+{
+	struct nest *nest = ctx;
+	(void)text;
+	(void)body;
+	assert_int_equal(error, 0);
+	ask(nest->link, ECHO, "", LINK_ONCE, &nest->answer);
+	link_free(nest->link);
+	nest->freed = true;
+}
+
+static void free_in_chunk(void *ctx, struct link_call *call, struct str body)
+{
+	struct nest *nest = ctx;
+	(void)call;
+	(void)body;
+	if (!nest->freed)
+		link_free(nest->link);
+	nest->freed = true;
+}
+
+static void reply_after_free(void *ctx, int error, struct str text, struct str body)
+{
+	struct nest *nest = ctx;
+	(void)text;
+	(void)body;
+	nest->answer.done = true;
+	nest->answer.error = error;
+}
+
+static void nesting_test(void **state)
+{
+	(void)state;
+	struct core core;
+	struct front front;
+	core_init(&core, NULL);
+	front_init(&front, &core);
+	struct nest nest = {.link = front.link};
+	struct link_request request = {.method = ECHO, .ctx = &nest, .reply = free_in_reply};
+	link_call(front.link, &request);
+	wait_for(core.loop, &nest.freed);
+	assert_int_equal(nest.answer.error, E_CANCELLED);
+	forget(&nest.answer, 1);
+	front_init(&front, &core);
+	nest = (struct nest){.link = front.link};
+	Pk__Hello hello = PK__HELLO__INIT;
+	uint64_t size = 500000;
+	hello.instance.data = (uint8_t *)&size;
+	hello.instance.len = sizeof(size);
+	request = (struct link_request){
+		.method = COUNT,
+		.body = &hello.base,
+		.credit = 1000000,
+		.ctx = &nest,
+		.chunk = free_in_chunk,
+		.reply = reply_after_free,
+	};
+	link_call(front.link, &request);
+	wait_for(core.loop, &nest.freed);
+	assert_int_equal(nest.answer.error, E_CANCELLED);
+	wait_until(core.loop, core.peers_down == 2);
+	core_done(&core);
+}
+
 int main(void)
 {
 	struct errinfo info;
 	if (crypto_init(&info) != 0)
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(echo_test),
-		cmocka_unit_test(stream_test),
-		cmocka_unit_test(upload_test),
+		cmocka_unit_test(echo_test),     cmocka_unit_test(stream_test),
+		cmocka_unit_test(upload_test),   cmocka_unit_test(deadline_test),
+		cmocka_unit_test(cancel_test),   cmocka_unit_test(budget_test),
+		cmocka_unit_test(patience_test), cmocka_unit_test(nesting_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
