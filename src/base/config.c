@@ -370,6 +370,16 @@ bool config_same(const struct config *a, const struct config *b, const char *nam
 	return strcmp(value_get(a, name, &type)->text, value_get(b, name, &type)->text) == 0;
 }
 
+void config_copy(struct config *to, const struct config *from, const char *name)
+{
+	size_t index;
+	const struct config_option *option = option_find(str_from(name), &index);
+	must(option != NULL);
+	free(to->values[index].text);
+	to->values[index] = (struct config_value){str_dup(str_from(from->values[index].text)),
+	                                          from->values[index].number};
+}
+
 bool config_bool(const struct config *config, const char *name)
 {
 	enum config_type type;

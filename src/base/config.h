@@ -58,6 +58,8 @@ void config_print(const struct config *config, struct buf *out);
 
 /* Whether an option has the same text in both. */
 bool config_same(const struct config *a, const struct config *b, const char *name);
+/* Gives an option the value that it has in from. */
+void config_copy(struct config *to, const struct config *from, const char *name);
 
 /* Asking for a name that is not in the table, or of another type, is our own bug. */
 bool config_bool(const struct config *config, const char *name);

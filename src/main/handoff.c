@@ -168,6 +168,22 @@ int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info)
 	return send_all(fd, STR_OF(&header, sizeof(header)), NULL, info);
 }
 
+int handoff_receive_order(int fd, enum handoff_kind *ret_kind)
+{
+	struct header header;
+	/* Descriptors that come along are dropped by the kernel: there is no room for them. */
+	ssize_t got = recv(fd, &header, sizeof(header), MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return E_AGAIN;
+	if (got <= 0)
+		return E_UNAVAILABLE;
+	/* Orders are sent whole, and 8 bytes are never split. */
+	if (got != sizeof(header) || header.len != 0)
+		return E_INVALID;
+	*ret_kind = (enum handoff_kind)header.kind;
+	return 0;
+}
+
 /* Takes the descriptors that came with a piece; without a name they wait at the end of the list. */
 static void take_descriptors(struct msghdr *message, struct handoff *ret)
 {

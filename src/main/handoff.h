@@ -51,9 +51,13 @@ int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo 
 /* STOP or READY. */
 int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info) MUST_USE;
 
-/* Receives one message, blocking for HANDOFF_TIMEOUT_MS at most once its first byte is there; wait:
- * also until then. *ret is filled for HANDOFF_SETTINGS. E_UNAVAILABLE: the other end is gone;
- * E_AGAIN: nothing is there (only without wait). */
+/* For the supervisor: an order that is there, never blocking, whatever the process does. E_AGAIN:
+ * nothing is there; E_UNAVAILABLE: the process is gone; E_INVALID: something else came. */
+int handoff_receive_order(int fd, enum handoff_kind *ret_kind) MUST_USE;
+
+/* For the process: receives one message, blocking for HANDOFF_TIMEOUT_MS at most once its first byte
+ * is there; wait: also until then. *ret is filled for HANDOFF_SETTINGS. E_UNAVAILABLE: the supervisor
+ * is gone; E_AGAIN: nothing is there (only without wait). */
 int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct handoff *ret,
                     struct errinfo *info) MUST_USE;
 

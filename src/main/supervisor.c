@@ -117,8 +117,9 @@ static void announce(struct supervisor *supervisor)
 
 /* ---------------------------------------------------------------- reloading */
 
-/* Options that processes and sockets are made from: a new value waits for the next start. */
-static void warn_of_fixed(struct supervisor *supervisor, const struct config *now)
+/* What folders, sockets and processes were made from stays as it was until the next start; so does
+ * the host key, without which the files of the cores could not be read. */
+static void keep_fixed(struct supervisor *supervisor, struct settings *now)
 {
 	static const char *const fixed[] = {
 		"data_dir",       "run_dir",          "roles",
@@ -127,11 +128,16 @@ static void warn_of_fixed(struct supervisor *supervisor, const struct config *no
 		"imap_processes", "smtp_processes",   "store_workers",
 		"host_key_file",  "store_address",    "directory_address",
 	};
+	struct settings *old = &supervisor->settings;
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-		if (!config_same(supervisor->settings.config, now, fixed[i]))
-			log_warn(&supervisor->log, "supervisor.reload_needs_restart",
-			         F_TEXT("option", fixed[i]));
+		if (config_same(old->config, now->config, fixed[i]))
+			continue;
+		log_warn(&supervisor->log, "supervisor.reload_needs_restart", F_TEXT("option", fixed[i]));
+		config_copy(now->config, old->config, fixed[i]);
 	}
+	struct secret *unused = now->host_key;
+	now->host_key = old->host_key;
+	old->host_key = unused;
 }
 
 static void reload(struct supervisor *supervisor)
@@ -147,7 +153,7 @@ static void reload(struct supervisor *supervisor)
 		notify_service_manager(options->environment, "READY=1\n");
 		return;
 	}
-	warn_of_fixed(supervisor, settings.config);
+	keep_fixed(supervisor, &settings);
 	settings_done(&supervisor->settings);
 	supervisor->settings = settings;
 	bool known = log_level_parse(str_from(config_text(settings.config, "log_level")),

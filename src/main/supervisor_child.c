@@ -158,14 +158,10 @@ int child_send_settings(struct supervisor *supervisor, struct child *child, bool
 
 void child_read(struct supervisor *supervisor, struct child *child)
 {
-	struct handoff handoff;
-	struct errinfo info;
 	enum handoff_kind kind;
-	int error = handoff_receive(child->control_fd, false, &kind, &handoff, &info);
+	int error = handoff_receive_order(child->control_fd, &kind);
 	if (error == E_AGAIN)
 		return;
-	if (error == 0)
-		handoff_done(&handoff);
 	if (error == 0 && kind == HANDOFF_READY && !child->ready) {
 		child->ready = true;
 		child->ready_ms = clock_monotonic_ms();

@@ -3,15 +3,17 @@
 import imaplib
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, wait_for  # noqa: E402
+from service import BUILD, Service, Tap, wait_for  # noqa: E402
 
 ROLES = {"directory", "store", "imap", "smtp"}
 EX_CONFIG = 78
@@ -109,6 +111,76 @@ def test_a_bad_configuration_keeps_the_old_one():
         assert service.children() == pids
         assert greets(service)
         assert service.stop() == 0
+
+
+def test_what_needs_a_restart_waits_for_it():
+    with Service() as service:
+        service.options["imap_processes"] = "2"
+        service.options["data_dir"] = "/nonexistent"
+        service.options["message_size_max"] = "70M"
+        with open(service.options["host_key_file"], "rb") as file:
+            key = file.read()
+        os.chmod(service.options["host_key_file"], 0o600)
+        with open(service.options["host_key_file"], "wb") as file:
+            file.write(bytes(32))
+        service.write_config()
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(events(service, "role.reloaded")) == 4, "the new configuration")
+        named = {re.search(r"option=(\w+)", line).group(1)
+                 for line in events(service, "supervisor.reload_needs_restart")}
+        assert named == {"imap_processes", "data_dir"}, named
+        # A core that starts again finds its files and the key that opens them.
+        old = service.children()["directory"]
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: service.children().get("directory", old) != old, "the directory")
+        wait_for(lambda: len(events(service, "supervisor.serving")) == 5, "it to serve")
+        with service.smtp() as smtp:
+            smtp.ehlo()
+            assert smtp.esmtp_features["size"] == str(70 << 20), smtp.esmtp_features
+        with open(service.options["host_key_file"], "wb") as file:
+            file.write(key)
+        assert service.stop() == 0
+
+
+def test_a_service_manager_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(20)
+            with Service(environment={"NOTIFY_SOCKET": path}) as service:
+                assert notify.recv(100) == b"READY=1\n"
+                service.process.send_signal(signal.SIGHUP)
+                assert notify.recv(100) == b"RELOADING=1\n"
+                assert notify.recv(100) == b"READY=1\n"
+                service.stop()
+                assert notify.recv(100) == b"STOPPING=1\n"
+
+
+def test_it_runs_without_root_too():
+    if not ROOT_USER:
+        return  # Then all the other tests have shown it.
+    with tempfile.TemporaryDirectory(prefix="postkasse-test-") as folder:
+        program = os.path.join(folder, "program")
+        wrapper = os.path.join(folder, "wrapper")
+        shutil.copy(os.path.join(BUILD, "postkasse"), program)
+        with open(wrapper, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nexec setpriv --reuid 64999 --regid 64999 --clear-groups "
+                       f"{program} \"$@\"\n")
+        for path in (program, wrapper):
+            os.chmod(path, 0o755)
+        inner = os.path.join(folder, "service")
+        os.mkdir(inner)
+        os.chown(inner, 64999, 64999)
+        os.chmod(folder, 0o755)
+        with Service(folder=inner, binary=wrapper) as service:
+            for role, pid in service.children().items():
+                status = status_of(pid)
+                assert set(status["Uid"].split()) == {"64999"}, (role, status)
+                assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", (role, status)
+            assert greets(service)
+            service.run("domain", "list")
+            assert service.stop() == 0
 
 
 def certificate(service):

@@ -203,6 +203,12 @@ static void what_is_printed_is_read_back(void **state)
 	config_print(copy, &second);
 	assert_true(str_eq(buf_str(&first), buf_str(&second)));
 	assert_string_equal(config_text(copy, "hostname"), "a = b # c");
+	assert_true(config_same(config, copy, "quota"));
+	assert_int_equal(config_parse(copy, "x", STR("quota = 3G"), &info), 0);
+	assert_false(config_same(config, copy, "quota"));
+	config_copy(config, copy, "quota");
+	assert_true(config_same(config, copy, "quota"));
+	assert_int_equal(config_number(config, "quota"), INT64_C(3) << 30);
 	assert_string_equal(config_text(copy, "data_dir"), "/srv/mail box");
 	config_free(config);
 	config_free(copy);

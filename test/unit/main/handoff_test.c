@@ -168,6 +168,35 @@ static void what_is_broken_is_refused(void **state)
 	}
 }
 
+/* The supervisor reads from a process that may have been taken over: it must never wait for it. */
+static void the_supervisor_never_waits(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t words[3];
+		size_t len;
+		int error;
+	} cases[] = {
+		{{0}, 0, E_AGAIN},
+		{{HANDOFF_READY}, 8, 0},
+		{{HANDOFF_READY}, 4, E_INVALID},
+		{{HANDOFF_READY, 1}, 8, E_INVALID},
+		{{HANDOFF_SETTINGS, HANDOFF_BODY_MAX, 0}, 12, E_INVALID},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pair pair = make_pair();
+		enum handoff_kind kind;
+		assert_int_equal(write(pair.theirs, cases[i].words, cases[i].len), cases[i].len);
+		assert_int_equal(handoff_receive_order(pair.ours, &kind), cases[i].error);
+		close(pair.theirs);
+		if (cases[i].error == 0) {
+			assert_int_equal(kind, HANDOFF_READY);
+			assert_int_equal(handoff_receive_order(pair.ours, &kind), E_UNAVAILABLE);
+		}
+		close(pair.ours);
+	}
+}
+
 static size_t open_descriptors(void)
 {
 	size_t count = 0;
@@ -214,6 +243,7 @@ int main(void)
 		cmocka_unit_test(settings_arrive_whole),
 		cmocka_unit_test(orders_arrive),
 		cmocka_unit_test(what_is_broken_is_refused),
+		cmocka_unit_test(the_supervisor_never_waits),
 		cmocka_unit_test(descriptors_without_names_are_closed),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
