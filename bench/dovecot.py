@@ -125,7 +125,7 @@ plugin {{
     def forget_caches(self):
         for path, _, names in os.walk(self.path("mail")):
             for name in names:
-                if name.startswith("dovecot.index"):
+                if name.startswith("dovecot.index.cache"):
                     os.unlink(os.path.join(path, name))
 
 
