@@ -27,12 +27,10 @@ enum {
 
 struct fetch_section {
 	struct str label;   /* how the response names it: "BODY[1.MIME]<0>", "RFC822.TEXT" */
-	bool binary;        /* decoded: BINARY[...] */
-	bool only_size;     /* BINARY.SIZE[...] */
 	struct str *fields; /* HEADER.FIELDS: the names; NULL: all */
 	size_t field_count;
 	bool fields_not; /* HEADER.FIELDS.NOT */
-	bool partial;    /* applied here, not by the store: HEADER.FIELDS, BINARY */
+	bool partial;    /* applied here, not by the store: HEADER.FIELDS */
 	uint64_t partial_offset;
 	uint64_t partial_length;
 };

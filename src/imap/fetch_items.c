@@ -116,8 +116,8 @@ static bool partial(struct section_builder *b)
 {
 	struct imap_parse *in = b->in;
 	uint64_t offset, length;
-	bool here = b->section->fields != NULL || b->section->binary;
-	if (here && b->section->fields != NULL) /* an unbounded header is not taken into memory */
+	bool here = b->section->fields != NULL;
+	if (here) /* an unbounded header is not taken into memory */
 		b->request->length = FETCH_HEADER_MAX;
 	if (!cursor_byte(&in->c, '<'))
 		return true;
@@ -164,23 +164,19 @@ static bool keep_label(struct section_builder *b, struct str label)
 	return b->section->label.ptr != NULL || too_long(b->in);
 }
 
-/* "BODY" ["." "PEEK"] section, "BINARY" ..., after the name; the cursor is at the "[". */
-static bool body_section(struct imap_parse *in, struct fetch_items *items, struct str name,
-                         bool binary)
+/* "BODY" [".PEEK"] section [partial], after the name; the cursor is at the "[". */
+static bool body_section(struct imap_parse *in, struct fetch_items *items)
 {
 	struct section_builder b;
 	if (!add_section(&b, in, items))
 		return false;
-	b.section->binary = binary;
-	b.section->only_size = str_eq(name, STR("BINARY.SIZE"));
 	buf_init(&b.label, LABEL_MAX);
-	buf_add_str(&b.label, name);
-	buf_add_byte(&b.label, '[');
-	bool ok = cursor_byte(&in->c, '[') && (binary ? section_part(&b) : section_spec(&b)) &&
+	buf_add_str(&b.label, STR("BODY["));
+	bool ok = cursor_byte(&in->c, '[') && section_spec(&b) &&
 	          (cursor_byte(&in->c, ']') || imap_parse_fail(in, "Section without an end"));
 	buf_add_byte(&b.label, ']');
-	ok = ok && (b.section->only_size || partial(&b));
-	ok = ok && (!b.label.failed || too_long(in)) && keep_label(&b, buf_str(&b.label));
+	ok = ok && partial(&b) && (!b.label.failed || too_long(in)) &&
+	     keep_label(&b, buf_str(&b.label));
 	buf_done(&b.label);
 	return ok;
 }
@@ -239,18 +235,10 @@ static bool fetch_att(struct imap_parse *in, struct fetch_items *items)
 	if (plain_item(in, items))
 		return true;
 	if (word_before_section(in, STR("BODY.PEEK")))
-		return body_section(in, items, STR("BODY"), false);
+		return body_section(in, items);
 	if (word_before_section(in, STR("BODY"))) {
 		items->mark_seen = true;
-		return body_section(in, items, STR("BODY"), false);
-	}
-	if (word_before_section(in, STR("BINARY.PEEK")))
-		return body_section(in, items, STR("BINARY"), true);
-	if (word_before_section(in, STR("BINARY.SIZE")))
-		return body_section(in, items, STR("BINARY.SIZE"), true);
-	if (word_before_section(in, STR("BINARY"))) {
-		items->mark_seen = true;
-		return body_section(in, items, STR("BINARY"), true);
+		return body_section(in, items);
 	}
 	if (imap_word(in, STR("BODY"))) {
 		items->set |= FETCH_BODY;

@@ -25,10 +25,12 @@ struct imap_folder {
 	struct seq_list pending;    /* expunged in the store, still in map: the client was not told */
 };
 
+/* From the answer to SELECT. */
 struct imap_folder *imap_folder_new(const Pk__SelectReply *reply, struct str name, bool read_only)
 	__attribute__((returns_nonnull, warn_unused_result));
 void imap_folder_free(struct imap_folder *folder);
 
+/* How many messages are \Recent. */
 uint32_t imap_folder_recent(const struct imap_folder *folder);
 /* Notes a modseq that the client knows of because it caused it. */
 void imap_folder_saw(struct imap_folder *folder, uint64_t modseq);

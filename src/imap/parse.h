@@ -28,12 +28,14 @@ struct imap_parse {
 /* Remembers why, unless a reason is known already; always false. */
 bool imap_parse_fail(struct imap_parse *in, const char *error);
 
+/* SP */
 bool imap_space(struct imap_parse *in);
 /* True at the end of the command. */
 bool imap_end(struct imap_parse *in);
 /* The word as given, in any case, followed by something that cannot belong to an atom. */
 bool imap_word(struct imap_parse *in, struct str word);
 
+/* tag, atom, quoted, literal, string as the RFC names them. */
 bool imap_tag(struct imap_parse *in, struct str *ret);
 bool imap_atom(struct imap_parse *in, struct str *ret);
 /* The bytes of an atom, borrowed, without moving; len 0 when there is none. */
@@ -43,12 +45,15 @@ bool imap_literal(struct imap_parse *in, struct str *ret);
 bool imap_string(struct imap_parse *in, struct str *ret);
 /* ret->ptr is NULL for NIL. */
 bool imap_nstring(struct imap_parse *in, struct str *ret);
+/* 1*ASTRING-CHAR / string */
 bool imap_astring(struct imap_parse *in, struct str *ret);
 /* "{123}", "{123+}", "~{123}" and its CRLF, without the bytes that it announces. */
 bool imap_literal_header(struct imap_parse *in, uint64_t *ret_size);
 
+/* number, nz-number up to max. */
 bool imap_number(struct imap_parse *in, uint64_t max, uint64_t *ret);
 bool imap_nz_number(struct imap_parse *in, uint64_t max, uint64_t *ret);
+/* sequence-set as it was written: seqset_normalize is yet to be called. */
 bool imap_sequence_set(struct imap_parse *in, struct seqset *ret);
 
 /* A mailbox name in modified UTF-7 or UTF-8; comes back in UTF-8, with INBOX (or INBOX as the first
@@ -62,6 +67,7 @@ struct imap_flags {
 	char **keywords;
 	size_t keyword_count;
 };
+/* "(" [flag *(SP flag)] ")" */
 bool imap_flag_list(struct imap_parse *in, struct imap_flags *ret);
 /* A list, or flags without parentheses as STORE allows them. */
 bool imap_store_flags(struct imap_parse *in, struct imap_flags *ret);
