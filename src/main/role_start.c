@@ -197,7 +197,7 @@ static uint16_t port_of(const struct config *config, const char *option)
 	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
-enum { FOLDERS_MAX = 4 };
+enum { FOLDERS_MAX = 4, FOLDER_PATH_MAX = 8192 /* more than an option's value holds */ };
 
 static int enter_sandbox(const struct started *started, const struct kind *kind,
                          struct errinfo *info)
@@ -208,7 +208,7 @@ static int enter_sandbox(const struct started *started, const struct kind *kind,
 	uint16_t ports[2];
 	for (size_t i = 0; kind->folders != NULL && kind->folders[i] != NULL && i < FOLDERS_MAX; i++) {
 		struct buf path;
-		buf_init(&path, 2 * SETTINGS_FILE_MAX);
+		buf_init(&path, FOLDER_PATH_MAX);
 		buf_addf(&path, "%s/%s", config_text(config, "data_dir"), kind->folders[i]);
 		buf_add_byte(&path, '\0');
 		folders[i] = path.ptr;
