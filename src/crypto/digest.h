@@ -2,8 +2,8 @@
 #define POSTKASSE_CRYPTO_DIGEST_H
 
 /*
- * SHA-256 (FIPS 180-4) and PBKDF2 (RFC 8018) by OpenSSL, which uses the processor's instructions for
- * them; HMAC (RFC 2104) and HKDF (RFC 5869), for short texts, by libsodium. From any thread.
+ * SHA-256 (FIPS 180-4) and PBKDF2 (RFC 8018) by OpenSSL, which uses the processor's instructions
+ * for them; HMAC (RFC 2104) and HKDF (RFC 5869), for short texts, by libsodium. From any thread.
  */
 
 #include "base/str.h"

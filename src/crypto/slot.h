@@ -8,10 +8,10 @@
  *     password --HKDF-----------> fast key ----------> opens slot.by_plain --+--> mailbox secret
  *     mailbox secret --> opens the key record --> data key (the key of the SQLite file)
  *
- * A slot belongs to one password. All slots of a mailbox share one salt and iteration count, so that
- * SCRAM (RFC 5802, RFC 7677), which sends the salt before it knows which password will be used,
- * works for every one of them. Passwords are made by password_generate and carry 128 bits or more,
- * which is why by_plain needs no slow hash. Pure functions; crypto_init first.
+ * A slot belongs to one password. All slots of a mailbox share one salt and iteration count, so
+ * that SCRAM (RFC 5802, RFC 7677), which sends the salt before it knows which password will be
+ * used, works for every one of them. Passwords are made by password_generate and carry 128 bits or
+ * more, which is why by_plain needs no slow hash. Pure functions; crypto_init first.
  */
 
 #include "base/str.h"

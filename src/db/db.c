@@ -35,7 +35,8 @@ static int memory_security_on(struct errinfo *info)
 	return rc == SQLITE_OK ? 0 : err_set(info, E_INTERNAL, "SQLite has no secure memory");
 }
 
-/* SQLite would open /dev/urandom, which a sandboxed process cannot, and then make do with the time. */
+/* SQLite would open /dev/urandom, which a sandboxed process cannot, and then make do with the
+ * time. */
 static int system_random(sqlite3_vfs *vfs, int len, char *ret)
 {
 	(void)vfs;
@@ -244,7 +245,7 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 int db_open(struct db **ret, const char *path, const struct data_key *key, unsigned flags,
             struct errinfo *info)
 {
-	bool is_new;
+	bool is_new = false;
 	*ret = NULL;
 	int rc = db_init(info);
 	if (rc == 0) {

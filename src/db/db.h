@@ -13,9 +13,9 @@
  * Freed memory is overwritten (memory_security): no difference in time was measurable between with
  * and without, reading and writing. Text stays in no freed page, the key goes with db_close.
  *
- * What it costs (AMD EPYC): opening with the first query and closing again 0.10 ms, with DB_EXCLUSIVE
- * 0.06 ms; finding a wrong key 0.02 ms; a commit of one 3 KB row 25 us, with DB_SYNC_FULL the disk's
- * fdatasync besides; changing between the two 0.5 us.
+ * What it costs (AMD EPYC): opening with the first query and closing again 0.10 ms, with
+ * DB_EXCLUSIVE 0.06 ms; finding a wrong key 0.02 ms; a commit of one 3 KB row 25 us, with
+ * DB_SYNC_FULL the disk's fdatasync besides; changing between the two 0.5 us.
  */
 
 #include "base/error.h"
@@ -35,8 +35,8 @@ enum db_open_flags {
 	                      calls per transaction, half the time to open */
 };
 
-/* Starts SQLite: the page cipher, randomness from the system, no URI names. db_open calls it too; it
- * works once and is remembered, so it may be called in any thread and in a sandbox. */
+/* Starts SQLite: the page cipher, randomness from the system, no URI names. db_open calls it too;
+ * it works once and is remembered, so it may be called in any thread and in a sandbox. */
 int db_init(struct errinfo *info) MUST_USE;
 
 /* key->salt is used when the file is created, and afterwards stands in its first 16 bytes.
@@ -51,12 +51,13 @@ void db_close(struct db *db);
 /* The last error's enum error and text. */
 int db_error(struct db *db, struct errinfo *info);
 
-/* Commits from here on are durable on return (true) or only ordered (false). Inside a transaction it
- * takes effect with the next one. */
+/* Commits from here on are durable on return (true) or only ordered (false). Inside a transaction
+ * it takes effect with the next one. */
 void db_set_sync_full(struct db *db, bool full);
 int db_exec(struct db *db, const char *sql, struct errinfo *info) MUST_USE;
-/* BEGIN IMMEDIATE, COMMIT, ROLLBACK (which never fails, and is fine outside a transaction). A commit
- * that fails has been rolled back; where its sync failed it may be there, whole, after a restart. */
+/* BEGIN IMMEDIATE, COMMIT, ROLLBACK (which never fails, and is fine outside a transaction). A
+ * commit that fails has been rolled back; where its sync failed it may be there, whole, after a
+ * restart. */
 int db_begin(struct db *db, struct errinfo *info) MUST_USE;
 int db_commit(struct db *db, struct errinfo *info) MUST_USE;
 void db_rollback(struct db *db);
@@ -65,6 +66,7 @@ int64_t db_last_rowid(struct db *db);
 int db_changes(struct db *db);
 
 /*
+ * SQL that does not compile shows in db_step: E_INTERNAL, our bug, or what is wrong with the file.
  * Statements are kept per struct db under the address of their SQL text, which must therefore be a
  * string literal. db_query returns it reset with all bindings cleared. Usage:
  *
@@ -75,8 +77,7 @@ int db_changes(struct db *db);
  *     db_reset(q);
  */
 struct db_stmt *db_query(struct db *db, const char *sql_literal)
-	__attribute__((returns_nonnull, warn_unused_result)); /* db_step tells when it does not compile:
-	                                                          E_INTERNAL is our bug, others the file's */
+	__attribute__((returns_nonnull, warn_unused_result));
 void db_bind_int(struct db_stmt *stmt, int index, int64_t value);
 void db_bind_real(struct db_stmt *stmt, int index, double value);
 void db_bind_null(struct db_stmt *stmt, int index);
@@ -98,12 +99,12 @@ struct str db_blob(struct db_stmt *stmt, int column);
 
 /*
  * Migrations: migrations[n] takes the schema from version n to n+1 (PRAGMA user_version), each in
- * one transaction. Afterwards tables, columns and indexes found are compared with those that a fresh
- * database has (made in memory from the same list): a difference is E_CORRUPT and named in info. The
- * same is done before the first step with the version found, so that a file with other contents is
- * left as it is. A file of a later version than the list's is E_UNSUPPORTED. When nothing is to be
- * done nothing is compared either: that is what db_schema_check is for. Foreign keys are off during
- * a step and checked at its end, so that a table can be made anew.
+ * one transaction. Afterwards tables, columns and indexes found are compared with those that a
+ * fresh database has (made in memory from the same list): a difference is E_CORRUPT and named in
+ * info. The same is done before the first step with the version found, so that a file with other
+ * contents is left as it is. A file of a later version than the list's is E_UNSUPPORTED. When
+ * nothing is to be done nothing is compared either: that is what db_schema_check is for. Foreign
+ * keys are off during a step and checked at its end, so that a table can be made anew.
  */
 int db_migrate(struct db *db, const char *const *migrations, int count,
                struct errinfo *info) MUST_USE;
@@ -117,12 +118,13 @@ int db_checkpoint(struct db *db, bool truncate, struct errinfo *info) MUST_USE;
  * there at db_open counts from the first commit on. */
 uint64_t db_wal_bytes(const struct db *db);
 /* VACUUM INTO path under another key. The copy is complete, on disk, one file, with key->salt in
- * front, so that the new password opens it; its folder is synced too. Nothing is left when it fails.
- * E_EXISTS when there is something at path, E_BUSY inside a transaction. About 0.2 s for 80 MB, in
- * one go. */
+ * front, so that the new password opens it; its folder is synced too. Nothing is left when it
+ * fails. E_EXISTS when there is something at path, E_BUSY inside a transaction. About 0.2 s for 80
+ * MB, in one go. */
 int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
                     struct errinfo *info) MUST_USE;
-/* PRAGMA integrity_check and foreign_key_check; findings are appended as lines. E_CORRUPT if any. */
+/* PRAGMA integrity_check and foreign_key_check; findings are appended as lines. E_CORRUPT if
+ * any. */
 int db_integrity_check(struct db *db, struct buf *findings, struct errinfo *info) MUST_USE;
 
 /* The sqlite3 handle, for blob streaming and the like. */

@@ -54,7 +54,7 @@ static int lines_compare(struct db *db, sqlite3_stmt *found, struct db *referenc
                          sqlite3_stmt *expected, struct errinfo *info)
 {
 	for (;;) {
-		const char *have, *want;
+		const char *have, *want = NULL;
 		int rc = lines_next(db, found, &have, info);
 		if (rc == 0) {
 			rc = lines_next(reference, expected, &want, info);

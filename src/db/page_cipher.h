@@ -15,8 +15,8 @@
  *     data[0..n) encrypted with ChaCha20 (one-time key[32..64), nonce[0..12), counter + 1)
  *     tag = Poly1305(one-time key[0..32), data[0..n) | nonce)
  *
- * The block counter wraps at 32 bits without a carry into the nonce. Page 1 is encrypted from byte 24
- * on: bytes 0 to 15 are the salt of the file, 16 to 23 the clear page size and versions.
+ * The block counter wraps at 32 bits without a carry into the nonce. Page 1 is encrypted from byte
+ * 24 on: bytes 0 to 15 are the salt of the file, 16 to 23 the clear page size and versions.
  *
  * It takes keys only as "raw:", 32 bytes of key, 16 of salt: with anything else no page can be read
  * or written. One cipher object belongs to one connection and is used by one thread at a time.

@@ -12,6 +12,7 @@ struct db_stmt {
 	const char *sql;    /* borrowed, a literal; its address is the key */
 	sqlite3_stmt *stmt; /* owned; NULL when it does not compile */
 	struct errinfo why; /* then: what db_step answers */
+	int bind_code;      /* of a value that could not be bound: likewise */
 };
 
 static size_t stmt_slot(const struct db *db, const char *sql)
@@ -96,12 +97,16 @@ void db_reset(struct db_stmt *stmt)
 		sqlite3_reset(stmt->stmt);
 		sqlite3_clear_bindings(stmt->stmt); /* what they point to may be gone soon */
 	}
+	stmt->bind_code = SQLITE_OK;
 }
 
-/* SQLITE_RANGE is our bug; anything else leaves the parameter NULL, as a text of a gigabyte would. */
+/* SQLITE_RANGE is our bug; a value too large for SQLite makes db_step fail. */
 static void bound(struct db_stmt *stmt, int code)
 {
-	must(stmt->stmt == NULL || code == SQLITE_OK || code == SQLITE_TOOBIG || code == SQLITE_NOMEM);
+	if (stmt->stmt != NULL && code != SQLITE_OK) {
+		must(code == SQLITE_TOOBIG || code == SQLITE_NOMEM);
+		stmt->bind_code = code;
+	}
 }
 
 void db_bind_int(struct db_stmt *stmt, int index, int64_t value)
@@ -136,7 +141,7 @@ int db_step(struct db_stmt *stmt, struct errinfo *info)
 	if (stmt->stmt == NULL) {
 		return err_set(info, stmt->why.error, "%s", stmt->why.text);
 	}
-	int code = sqlite3_step(stmt->stmt);
+	int code = stmt->bind_code != SQLITE_OK ? stmt->bind_code : sqlite3_step(stmt->stmt);
 	if (code == SQLITE_ROW) {
 		return DB_ROW;
 	}

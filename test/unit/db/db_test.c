@@ -213,6 +213,17 @@ static void errors_have_their_names(void **state)
 		assert_int_equal(db_exec(db, cases[i].sql, &info), cases[i].error);
 		assert_int_equal(db_error(db, &info), cases[i].error);
 	}
+	/* A value that SQLite has no room for is not stored as something else. */
+	sqlite3_limit(db_handle(db), SQLITE_LIMIT_LENGTH, 100);
+	static const char too_large[] = "INSERT INTO p VALUES(7, ?1)";
+	char text[101] = {0};
+	struct db_stmt *stmt = db_query(db, too_large);
+	db_bind_text(stmt, 1, STR_OF(text, sizeof(text)));
+	assert_int_equal(db_run(stmt, &info), E_TOO_LARGE);
+	stmt = db_query(db, too_large);
+	db_bind_text(stmt, 1, STR_OF(text, 50));
+	assert_int_equal(db_run(stmt, &info), 0);
+	sqlite3_limit(db_handle(db), SQLITE_LIMIT_LENGTH, 1000000);
 	/* A statement that did not compile is tried again. */
 	static const char late[] = "SELECT count(*) FROM late";
 	assert_int_equal(db_run(db_query(db, late), &info), E_INTERNAL);

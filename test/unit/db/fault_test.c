@@ -1,7 +1,8 @@
 /*
  * What a disk can do: a VFS between SQLite and the system fails the n-th write, sync, truncation or
- * removal, once or from then on, for every n. Afterwards the file is opened again and looked through:
- * what was acknowledged is there, what was not is there whole or not at all, nothing is damaged.
+ * removal, once or from then on, for every n. Afterwards the file is opened again and looked
+ * through: what was acknowledged is there, what was not is there whole or not at all, nothing is
+ * damaged.
  */
 
 #include <stdarg.h>
