@@ -26,7 +26,7 @@ struct smtp_budget {
 	size_t total;
 	size_t used;
 	struct smtp_ticket *past_total; /* who may go past it, or NULL */
-	TAILQ_HEAD(, smtp_ticket) queue;
+	TAILQ_HEAD(smtp_tickets, smtp_ticket) queue;
 };
 
 void smtp_budget_init(struct smtp_budget *budget, size_t total);

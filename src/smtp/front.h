@@ -47,8 +47,8 @@ struct smtp_front {
 	struct smtp_retry *retry;
 	struct smtp_budget budget;
 	struct buf scratch; /* for one reply */
-	TAILQ_HEAD(, smtp_session) sessions;
-	TAILQ_HEAD(, smtp_delivery) deliveries;
+	TAILQ_HEAD(smtp_sessions, smtp_session) sessions;
+	TAILQ_HEAD(smtp_deliveries, smtp_delivery) deliveries;
 	struct timer *stop_timer;
 	int stop_steps;
 	bool stopping;

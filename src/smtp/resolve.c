@@ -19,7 +19,7 @@ struct kept {
 struct smtp_resolver {
 	struct link *directory;
 	struct map *kept; /* by address; values are owned */
-	TAILQ_HEAD(, kept) oldest;
+	TAILQ_HEAD(kept_answers, kept) oldest;
 };
 
 struct smtp_resolving {

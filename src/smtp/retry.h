@@ -38,6 +38,7 @@ void smtp_retry_remember(struct smtp_retry *retry, struct str reverse_path, stru
 void smtp_retry_forget(struct smtp_retry *retry, struct str reverse_path, struct str content);
 size_t smtp_retry_count(const struct smtp_retry *retry);
 
+/* The id that the message has for one mailbox. */
 void smtp_delivery_id(const struct smtp_seed *seed, struct str mailbox,
                       unsigned char ret[SMTP_DELIVERY_ID_SIZE]);
 

@@ -184,6 +184,7 @@ int smtp_run(struct role *role)
 		on_stop(&front);
 		role->on_reload = NULL;
 		role->on_stop = NULL;
+		role->ctx = NULL;
 	} else {
 		log_error(role->log, "smtp.not_started", F_ERR(error), F_TEXT("reason", info.text));
 	}

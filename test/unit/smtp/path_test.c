@@ -68,7 +68,7 @@ static const struct vector vectors[] = {
 	{"<a@b@example.test>", false, NULL, NULL, NULL, false},
 	{"<.hello@example.test>", false, NULL, NULL, NULL, false},
 	{"<hello.@example.test>", false, NULL, NULL, NULL, false},
-	{"<hel..lo@example.test>", false, NULL, NULL, NULL, false},
+	{"<hell..o@example.test>", false, NULL, NULL, NULL, false},
 	{"<hello@.example.test>", false, NULL, NULL, NULL, false},
 	{"<hello@example.test.>", false, NULL, NULL, NULL, false},
 	{"<hello@example..test>", false, NULL, NULL, NULL, false},
