@@ -129,14 +129,15 @@ static void convert(struct buf *out, struct str bytes, UConverter *from, UConver
 {
 	UChar pivot[PIVOT];
 	UChar *pivot_source = pivot, *pivot_target = pivot;
-	const char *source = bytes.ptr, *end = bytes.ptr + bytes.len;
+	struct cursor c = cursor_of(bytes);
+	const char *source = c.p;
 	bool reset = true;
 	while (!out->failed) {
 		char chunk[CHUNK];
 		char *target = chunk;
 		UErrorCode error = U_ZERO_ERROR;
-		ucnv_convertEx(to, from, &target, chunk + sizeof(chunk), &source, end, pivot, &pivot_source,
-		               &pivot_target, pivot + PIVOT, reset, true, &error);
+		ucnv_convertEx(to, from, &target, chunk + sizeof(chunk), &source, c.end, pivot,
+		               &pivot_source, &pivot_target, pivot + PIVOT, reset, true, &error);
 		reset = false;
 		add_converted(out, chunk, (size_t)(target - chunk));
 		if (error != U_BUFFER_OVERFLOW_ERROR)

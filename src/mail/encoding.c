@@ -153,7 +153,8 @@ static void add_literal(struct buf *out, const char *p, const char *end, bool he
 
 void mail_quoted_printable_decode(struct buf *out, struct str text, bool header)
 {
-	const char *p = text.ptr, *end = text.ptr + text.len;
+	struct cursor c = cursor_of(text);
+	const char *p = c.p, *end = c.end;
 	while (p < end && !out->failed) {
 		const char *equals = memchr(p, '=', (size_t)(end - p));
 		if (equals == NULL) {

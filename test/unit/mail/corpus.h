@@ -4,6 +4,7 @@
 /* Messages that break things, each with what the tree of parts must be: one word a part, preorder,
  * "depth:type/subtype:body size". */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct corpus_message {
