@@ -1,0 +1,198 @@
+#include "store/care.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/entry.h"
+#include "store/message.h"
+#include "store/rekey.h"
+#include "store/server.h"
+
+enum {
+	GARBAGE_STEP = 20,         /* messages in a transaction */
+	VACUUM_PAGES = 256,        /* in a step */
+	DELIVERY_DAYS = 30,        /* a repeat may come so late */
+	EXPUNGED_RUNS_MAX = 10000, /* of a folder; older ones go */
+};
+
+/* What is left to do, kept between slices. */
+struct caring {
+	bool rekeyed, garbage_gone, vacuumed, pruned;
+};
+
+/* ---------------------------------------------------------------- garbage */
+
+static int next_garbage(struct db *db, int64_t *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT message FROM garbage LIMIT 1");
+	int rc = db_step(q, info);
+	if (rc != DB_ROW)
+		return rc == 0 ? E_NOT_FOUND : rc;
+	*ret = db_int(q, 0);
+	db_reset(q);
+	return 0;
+}
+
+static int delete_garbage(struct db *db, int64_t message, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "DELETE FROM garbage WHERE message=?1");
+	db_bind_int(q, 1, message);
+	int rc = db_run(q, info);
+	return rc == 0 ? message_delete(db, message, info) : rc;
+}
+
+/* Some messages that no entry holds any more; *ret_gone: none is left. */
+static int collect_garbage(struct mailbox *mailbox, bool *ret_gone, struct errinfo *info)
+{
+	int64_t message;
+	int rc = next_garbage(mailbox->db, &message, info);
+	*ret_gone = rc == E_NOT_FOUND;
+	if (rc != 0)
+		return *ret_gone ? 0 : rc;
+	rc = mailbox_begin(mailbox, false, info);
+	for (int i = 0; i < GARBAGE_STEP && rc == 0; i++) {
+		rc = next_garbage(mailbox->db, &message, info);
+		if (rc == 0)
+			rc = delete_garbage(mailbox->db, message, info);
+	}
+	*ret_gone = rc == E_NOT_FOUND;
+	if (rc == 0 || *ret_gone)
+		rc = mailbox_commit(mailbox, info);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- free pages */
+
+static int free_pages(struct db *db, int64_t *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "PRAGMA freelist_count");
+	int rc = db_step(q, info);
+	if (rc < 0)
+		return rc;
+	*ret = rc == DB_ROW ? db_int(q, 0) : 0;
+	db_reset(q);
+	return 0;
+}
+
+static int give_back_pages(struct mailbox *mailbox, bool *ret_done, struct errinfo *info)
+{
+	int64_t pages;
+	int rc = free_pages(mailbox->db, &pages, info);
+	*ret_done = rc == 0 && pages == 0;
+	if (rc != 0 || *ret_done)
+		return rc;
+	rc = mailbox_begin(mailbox, false, info);
+	if (rc == 0)
+		rc = db_exec(mailbox->db, "PRAGMA incremental_vacuum(256)", info);
+	if (rc == 0)
+		rc = mailbox_commit(mailbox, info);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- old records */
+
+static int prune_deliveries(struct db *db, struct errinfo *info)
+{
+	char limit[ISO8601_SIZE];
+	date_text(clock_realtime_us() / 1000000 - (int64_t)DELIVERY_DAYS * 24 * 60 * 60, limit);
+	struct db_stmt *q = db_query(db, "DELETE FROM delivery WHERE created < ?1");
+	db_bind_text(q, 1, str_from(limit));
+	return db_run(q, info);
+}
+
+/* Who asks for changes from before then is told of every UID that is not there. */
+static int prune_expunged(struct db *db, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(
+		db, "UPDATE folder SET expunged_since = (SELECT modseq FROM expunged e"
+			" WHERE e.folder = folder.id ORDER BY modseq DESC LIMIT 1 OFFSET ?1)"
+			" WHERE (SELECT count(*) FROM expunged e WHERE e.folder = folder.id) > ?1");
+	db_bind_int(q, 1, EXPUNGED_RUNS_MAX);
+	int rc = db_run(q, info);
+	if (rc != 0 || db_changes(db) == 0)
+		return rc;
+	return db_exec(db,
+	               "DELETE FROM expunged WHERE modseq <= (SELECT expunged_since FROM folder"
+	               " WHERE folder.id = expunged.folder)",
+	               info);
+}
+
+static int prune(struct mailbox *mailbox, struct errinfo *info)
+{
+	int rc = mailbox_begin(mailbox, false, info);
+	if (rc == 0)
+		rc = prune_deliveries(mailbox->db, info);
+	if (rc == 0)
+		rc = prune_expunged(mailbox->db, info);
+	if (rc == 0)
+		rc = mailbox_commit(mailbox, info);
+	return rc;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static int checkpoint(struct mailbox *mailbox, struct errinfo *info)
+{
+	int rc = 0;
+	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
+		rc = db_checkpoint(mailbox->db, true, info);
+	if (rc == 0 && mailbox->temporary != NULL && db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
+		rc = db_checkpoint(mailbox->temporary, true, info);
+	return rc;
+}
+
+/* One step of what needs the open mailbox; *ret_done: nothing is left. */
+static int care_step(struct mailbox *mailbox, struct caring *caring, enum care care, bool *ret_done,
+                     struct errinfo *info)
+{
+	if (!caring->rekeyed) {
+		caring->rekeyed = true;
+		return rekey_due(mailbox, info);
+	}
+	if (!caring->garbage_gone && atomic_load(&mailbox->streams_inside) == 0)
+		return collect_garbage(mailbox, &caring->garbage_gone, info);
+	if (!caring->vacuumed)
+		return give_back_pages(mailbox, &caring->vacuumed, info);
+	if (!caring->pruned && care == CARE_FORGET) {
+		caring->pruned = true;
+		return prune(mailbox, info);
+	}
+	*ret_done = true;
+	return 0;
+}
+
+static int tidy(struct request *request, struct caring *caring, enum care care)
+{
+	struct mailbox *mailbox = request->mailbox;
+	/* A handle that is already given back is not opened again just for this. */
+	bool done = mailbox->db == NULL && !mailbox->has_next_key;
+	int rc = checkpoint(mailbox, &request->info);
+	while (rc == 0 && !done) {
+		rc = mailbox_ready(mailbox, &request->info);
+		if (rc == 0)
+			rc = care_step(mailbox, caring, care, &done, &request->info);
+		if (rc == 0 && !done && request_slice_over(request))
+			return REQUEST_AGAIN;
+	}
+	return rc == 0 ? checkpoint(mailbox, &request->info) : rc;
+}
+
+int care_run(struct request *request, enum care care)
+{
+	struct mailbox *mailbox = request->mailbox;
+	if (request->state == NULL) {
+		request->state = mem_new(sizeof(struct caring));
+		request->state_free = free;
+		mailbox->needs_care = false;
+	}
+	int rc = mailbox->has_key || mailbox->temporary != NULL ? tidy(request, request->state, care)
+	                                                        : 0;
+	if (rc == REQUEST_AGAIN)
+		return rc;
+	if (care == CARE_CLOSE || care == CARE_FORGET)
+		mailbox_close_handles(mailbox);
+	if (care == CARE_FORGET)
+		mailbox_forget_key(mailbox);
+	return rc;
+}

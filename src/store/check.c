@@ -1,0 +1,163 @@
+#include "store/check.h"
+
+enum { SEARCH_DEPTH_MAX = 50 };
+
+/* ---------------------------------------------------------------- text */
+
+/* Length of the character at the start of s, 0 if it is not one (RFC 3629 section 4). */
+static size_t utf8_character(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr;
+	size_t len = p[0] < 0x80   ? 1
+	             : p[0] < 0xc2 ? 0
+	             : p[0] < 0xe0 ? 2
+	             : p[0] < 0xf0 ? 3
+	             : p[0] < 0xf5 ? 4
+	                           : 0;
+	if (len == 0 || len > s.len || p[0] == 0)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+	bool surrogate = p[0] == 0xed && p[1] > 0x9f;
+	bool beyond = p[0] == 0xf4 && p[1] > 0x8f;
+	return overlong || surrogate || beyond ? 0 : len;
+}
+
+bool utf8_valid(struct str s)
+{
+	while (s.len > 0) {
+		size_t len = utf8_character(s);
+		if (len == 0)
+			return false;
+		s = str_from_byte(s, len);
+	}
+	return true;
+}
+
+struct str text_field(const char *text, size_t max)
+{
+	struct str s = str_from(text);
+	if (s.len > max) {
+		s.len = max;
+		while (s.len > 0 && ((unsigned char)s.ptr[s.len] & 0xc0) == 0x80)
+			s.len--;
+	}
+	return utf8_valid(s) ? s : STR("");
+}
+
+/* ---------------------------------------------------------------- descriptions */
+
+static bool inside(uint64_t offset, uint64_t len, uint64_t size)
+{
+	return offset <= size && len <= size - offset;
+}
+
+int description_check(const Pk__Description *description, uint64_t size, struct errinfo *info)
+{
+	if (description == NULL || description->n_parts == 0)
+		return err_set(info, E_INVALID, "a message without a description");
+	if (description->n_parts > PARTS_MAX)
+		return err_set(info, E_TOO_LARGE, "a description with too many parts");
+	for (size_t i = 0; i < description->n_parts; i++) {
+		const Pk__Part *part = description->parts[i];
+		if (!inside(part->header_offset, part->header_size, size) ||
+		    !inside(part->body_offset, part->body_size, size) || part->parent > i ||
+		    (part->parent == 0) != (i == 0))
+			return err_set(info, E_INVALID, "a description that does not fit its message");
+	}
+	return 0;
+}
+
+/* atom = 1*ATOM-CHAR, RFC 9051 section 9; a flag-keyword is one. */
+static bool atom_valid(struct str s)
+{
+	if (s.len == 0 || s.len > KEYWORD_SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		if (c <= 0x20 || c >= 0x7f || str_find_byte(STR("(){%*\"\\]"), (char)c) >= 0)
+			return false;
+	}
+	return true;
+}
+
+int keywords_check(char *const *keywords, size_t count, struct errinfo *info)
+{
+	if (count > KEYWORDS_PER_MESSAGE)
+		return err_set(info, E_LIMIT, "too many keywords");
+	for (size_t i = 0; i < count; i++) {
+		if (!atom_valid(str_from(keywords[i])))
+			return err_set(info, E_INVALID, "not a keyword");
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- nesting */
+
+static bool read_varint(struct cursor *c, uint64_t *ret)
+{
+	uint64_t value = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		if (c->p == c->end)
+			return false;
+		unsigned char byte = (unsigned char)*c->p++;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One field of protobuf's wire form. Length-delimited ones give their content. */
+static bool read_field(struct cursor *c, uint64_t *ret_tag, struct str *ret_content)
+{
+	uint64_t len;
+	*ret_content = (struct str){0};
+	if (!read_varint(c, ret_tag))
+		return false;
+	switch (*ret_tag & 7) {
+	case 0:
+		return read_varint(c, &len);
+	case 1:
+		return cursor_take(c, 8, ret_content);
+	case 2:
+		return read_varint(c, &len) && len <= cursor_left(c) &&
+		       cursor_take(c, (size_t)len, ret_content);
+	case 5:
+		return cursor_take(c, 4, ret_content);
+	default:
+		return false;
+	}
+}
+
+/* protobuf-c unpacks nested messages by recursion, and SearchKey nests: SearchRequest.key is field
+ * 3, SearchKey.keys field 6. Walked here with a stack of fixed size. */
+bool search_depth_ok(struct str body)
+{
+	enum { KEY_TAG = 3 << 3 | 2, KEYS_TAG = 6 << 3 | 2 };
+	struct cursor stack[SEARCH_DEPTH_MAX];
+	int depth = 0;
+	stack[0] = cursor_of(body);
+	for (;;) {
+		struct cursor *c = &stack[depth];
+		if (cursor_at_end(c)) {
+			if (depth-- == 0)
+				return true;
+			continue;
+		}
+		uint64_t tag;
+		struct str content;
+		if (!read_field(c, &tag, &content))
+			return false;
+		if (tag != (depth == 0 ? KEY_TAG : KEYS_TAG))
+			continue;
+		if (++depth == SEARCH_DEPTH_MAX)
+			return false;
+		stack[depth] = cursor_of(content);
+	}
+}

@@ -1,0 +1,93 @@
+#include "store/deliver.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/group.h"
+#include "store/server.h"
+
+const struct method store_method_deliver = {
+	.number = PK__STORE_METHOD__STORE_DELIVER,
+	.name = "deliver",
+	.roles = ROLE_SMTP | ROLE_CLI,
+	.scope = METHOD_TARGETS,
+	.upload = true,
+	.grouped = true,
+	.request = &pk__deliver_request__descriptor,
+	.run = group_run,
+};
+
+static void answer(struct delivery *delivery)
+{
+	Pk__DeliverReply reply = PK__DELIVER_REPLY__INIT;
+	Pk__DeliverReply__Result *results = mem_new_array(delivery->count, sizeof(*results));
+	Pk__DeliverReply__Result **pointers = mem_new_array(delivery->count,
+	                                                    sizeof(Pk__DeliverReply__Result *));
+	for (size_t i = 0; i < delivery->count; i++) {
+		pk__deliver_reply__result__init(&results[i]);
+		results[i].error = delivery->results[i].error;
+		results[i].sealed = delivery->results[i].sealed;
+		if (delivery->results[i].text != NULL)
+			results[i].text = delivery->results[i].text;
+		pointers[i] = &results[i];
+	}
+	reply.n_results = delivery->count;
+	reply.results = pointers;
+	link_reply(delivery->inbound, &reply.base);
+	free(results);
+	free(pointers);
+}
+
+static void delivery_free(struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->count; i++)
+		free(delivery->results[i].text);
+	protobuf_c_message_free_unpacked(delivery->message, NULL);
+	free(delivery);
+}
+
+static void one_done(struct delivery *delivery, size_t target, int error, bool sealed,
+                     const char *text)
+{
+	delivery->results[target].error = error;
+	delivery->results[target].sealed = sealed;
+	if (text != NULL && text[0] != '\0')
+		delivery->results[target].text = str_dup(str_from(text));
+	if (--delivery->pending > 0)
+		return;
+	answer(delivery);
+	delivery_free(delivery);
+}
+
+void deliver_done(struct request *request)
+{
+	one_done(request->delivery, request->target, request->error, request->sealed,
+	         request->error == 0 ? NULL : request->info.text);
+}
+
+void deliver_start(struct store *store, struct link_inbound *inbound, ProtobufCMessage *message)
+{
+	Pk__DeliverRequest *deliver = (Pk__DeliverRequest *)message;
+	size_t count = deliver->n_targets;
+	if (count == 0 || count > DELIVER_TARGETS_MAX) {
+		link_reply_error(inbound, E_INVALID, "a delivery to nobody, or to too many");
+		protobuf_c_message_free_unpacked(message, NULL);
+		return;
+	}
+	struct delivery *delivery = mem_new(sizeof(*delivery) + count * sizeof(delivery->results[0]));
+	delivery->inbound = inbound;
+	delivery->message = message;
+	delivery->count = count;
+	delivery->pending = count + 1; /* one more until all are started */
+	for (size_t i = 0; i < count; i++) {
+		struct str id = str_from(deliver->targets[i]->mailbox);
+		if (mailbox_id_valid(id) && deliver->targets[i]->delivery_id.len == 16)
+			store_start_target(store, delivery, i, id);
+		else
+			one_done(delivery, i, E_INVALID, false, "not a mailbox and a delivery id");
+	}
+	if (--delivery->pending == 0) {
+		answer(delivery);
+		delivery_free(delivery);
+	}
+}

@@ -1,0 +1,218 @@
+#include "store/entry.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/check.h"
+
+/* ---------------------------------------------------------------- dates */
+
+void date_text(int64_t seconds, char ret[ISO8601_SIZE])
+{
+	int64_t limit = INT64_C(253402300799); /* the end of year 9999 */
+	if (seconds > limit)
+		seconds = limit;
+	if (seconds < -limit)
+		seconds = -limit;
+	iso8601_format(seconds * 1000000, ret);
+}
+
+int64_t date_seconds(struct str text)
+{
+	int64_t us;
+	if (!iso8601_parse(text, &us))
+		return 0;
+	return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000);
+}
+
+/* ---------------------------------------------------------------- keywords */
+
+int keywords_count(struct db *db, int64_t *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT count(*) FROM keyword");
+	int rc = db_step(q, info);
+	if (rc < 0)
+		return rc;
+	*ret = db_int(q, 0);
+	db_reset(q);
+	return 0;
+}
+
+static int add_keyword(struct db *db, struct str name, struct errinfo *info)
+{
+	int64_t count;
+	int rc = keywords_count(db, &count, info);
+	if (rc != 0)
+		return rc;
+	if (count >= KEYWORDS_MAX)
+		return err_set(info, E_LIMIT, "the mailbox has too many keywords");
+	struct db_stmt *q = db_query(db, "INSERT INTO keyword (name) VALUES (?1)");
+	db_bind_text(q, 1, name);
+	return db_run(q, info);
+}
+
+/* Copies the name as the mailbox has it into ret. */
+static int canonical_keyword(struct db *db, struct str name, struct buf *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT name FROM keyword WHERE name=?1");
+	db_bind_text(q, 1, name);
+	int rc = db_step(q, info);
+	if (rc == DB_ROW) {
+		buf_add_str(ret, db_text(q, 0));
+		db_reset(q);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	buf_add_str(ret, name);
+	return add_keyword(db, name, info);
+}
+
+static int compare_strs(const void *a, const void *b)
+{
+	return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+int keywords_intern(struct db *db, char *const *keywords, size_t count, struct buf *ret,
+                    struct errinfo *info)
+{
+	struct str sorted[KEYWORDS_PER_MESSAGE];
+	struct buf names BUF_AUTO;
+	buf_init(&names, KEYWORDS_PER_MESSAGE * KEYWORD_SIZE_MAX);
+	buf_reserve(&names, KEYWORDS_PER_MESSAGE * KEYWORD_SIZE_MAX); /* so that pointers stay */
+	int rc = keywords_check(keywords, count, info);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		size_t start = names.len;
+		rc = canonical_keyword(db, str_from(keywords[i]), &names, info);
+		sorted[i] = str_from_byte(buf_str(&names), start);
+	}
+	if (rc != 0)
+		return rc;
+	qsort(sorted, count, sizeof(sorted[0]), compare_strs);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && str_eq(sorted[i], sorted[i - 1]))
+			continue;
+		if (ret->len > 0)
+			buf_add_byte(ret, ' ');
+		buf_add_str(ret, sorted[i]);
+	}
+	return 0;
+}
+
+bool keywords_next(struct str *keywords, struct str *ret_name)
+{
+	if (keywords->len == 0)
+		return false;
+	ptrdiff_t blank = str_find_byte(*keywords, ' ');
+	*ret_name = blank < 0 ? *keywords : str_slice(*keywords, 0, (size_t)blank);
+	*keywords = str_from_byte(*keywords, blank < 0 ? keywords->len : (size_t)blank + 1);
+	return true;
+}
+
+bool keywords_have(struct str keywords, struct str name)
+{
+	struct str item;
+	while (keywords_next(&keywords, &item)) {
+		if (str_eq_nocase(item, name))
+			return true;
+	}
+	return false;
+}
+
+void names_done(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->items[i]);
+	free(names->items);
+	*names = (struct names){0};
+}
+
+int keywords_all(struct db *db, struct names *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT name FROM keyword ORDER BY id");
+	int rc;
+	while ((rc = db_step(q, info)) == DB_ROW) {
+		ret->items = mem_grow(ret->items, ret->count + 1, sizeof(char *));
+		ret->items[ret->count++] = str_dup(db_text(q, 0));
+	}
+	return rc;
+}
+
+/* ---------------------------------------------------------------- entries */
+
+int entry_add(struct db *db, struct folder *folder, struct entry *entry, struct errinfo *info)
+{
+	if (folder->uid_next > UID_LAST)
+		return err_set(info, E_LIMIT, "the folder has no UID left");
+	entry->uid = folder->uid_next++;
+	folder_count(folder, entry->flags, entry->size, 1);
+	struct db_stmt *q = db_query(
+		db,
+		"INSERT INTO entry (folder, uid, message, flags, modseq, size, internal_date, save_date,"
+		" keywords) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+	db_bind_int(q, 1, folder->id);
+	db_bind_int(q, 2, entry->uid);
+	db_bind_int(q, 3, entry->message);
+	db_bind_int(q, 4, entry->flags);
+	db_bind_int(q, 5, (int64_t)folder->modseq);
+	db_bind_int(q, 6, entry->size);
+	db_bind_text(q, 7, entry->internal_date);
+	db_bind_text(q, 8, entry->save_date);
+	db_bind_text(q, 9, entry->keywords);
+	return db_run(q, info);
+}
+
+static int make_garbage(struct db *db, int64_t message, bool *ret_made, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(
+		db, "INSERT OR IGNORE INTO garbage (message)"
+			" SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM entry WHERE message=?1)");
+	db_bind_int(q, 1, message);
+	int rc = db_run(q, info);
+	*ret_made = rc == 0 && db_changes(db) > 0;
+	return rc;
+}
+
+int entry_remove(struct db *db, struct folder *folder, const struct entry *entry,
+                 int64_t *ret_freed, struct errinfo *info)
+{
+	folder_count(folder, entry->flags, entry->size, -1);
+	struct db_stmt *q = db_query(db, "DELETE FROM entry WHERE folder=?1 AND uid=?2");
+	db_bind_int(q, 1, folder->id);
+	db_bind_int(q, 2, entry->uid);
+	int rc = db_run(q, info);
+	bool made = false;
+	if (rc == 0)
+		rc = make_garbage(db, entry->message, &made, info);
+	*ret_freed = made ? entry->size : 0;
+	return rc;
+}
+
+int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
+                 struct errinfo *info)
+{
+	for (size_t i = 0; i < uids->count; i++) {
+		struct db_stmt *q = db_query(db,
+		                             "INSERT INTO expunged (folder, modseq, uid_first, uid_last)"
+		                             " VALUES (?1, ?2, ?3, ?4)");
+		db_bind_int(q, 1, folder->id);
+		db_bind_int(q, 2, (int64_t)folder->modseq);
+		db_bind_int(q, 3, uids->items[i].first);
+		db_bind_int(q, 4, uids->items[i].last);
+		int rc = db_run(q, info);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int used_bytes_free(struct mailbox *mailbox, int64_t freed, struct errinfo *info)
+{
+	if (freed == 0)
+		return 0;
+	struct db_stmt *q = db_query(mailbox->db, "UPDATE meta SET used_bytes = used_bytes - ?1");
+	db_bind_int(q, 1, freed);
+	mailbox->used_bytes_known = false;
+	mailbox->needs_care = true; /* there is garbage now */
+	return db_run(q, info);
+}

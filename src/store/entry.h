@@ -1,0 +1,61 @@
+#ifndef POSTKASSE_STORE_ENTRY_H
+#define POSTKASSE_STORE_ENTRY_H
+
+/* Entries: a message in a folder, with UID, flags, keywords and dates. For the mailbox's turn. */
+
+#include "base/clock.h"
+#include "db/db.h"
+#include "store/folder.h"
+
+enum {
+	FLAGS_ALL = 31, /* every bit of Pk__Flag */
+	KEYWORDS_MAX = 1000,
+	UID_LAST = 4294967294,
+};
+
+/* Seconds since 1970 as the text of a date column. Out of range gives the nearest date. */
+void date_text(int64_t seconds, char ret[ISO8601_SIZE]);
+/* Seconds since 1970, 0 for what is no date. */
+int64_t date_seconds(struct str text);
+
+/* The form in which an entry keeps keywords: their names as the mailbox first saw them, rising,
+ * separated by blanks. Unknown ones are made. E_LIMIT when the mailbox has too many. */
+int keywords_intern(struct db *db, char *const *keywords, size_t count, struct buf *ret,
+                    struct errinfo *info) MUST_USE;
+int keywords_count(struct db *db, int64_t *ret, struct errinfo *info) MUST_USE;
+/* Walks the names in a keywords column. */
+bool keywords_next(struct str *keywords, struct str *ret_name);
+bool keywords_have(struct str keywords, struct str name);
+
+/* An array of names for a protobuf-c message. */
+struct names {
+	char **items; /* owned, as are the strings */
+	size_t count;
+};
+void names_done(struct names *names);
+#define NAMES_AUTO __attribute__((cleanup(names_done)))
+int keywords_all(struct db *db, struct names *ret, struct errinfo *info) MUST_USE;
+
+struct entry {
+	uint32_t uid;
+	int64_t message;
+	unsigned flags;
+	int64_t size;
+	struct str internal_date, save_date, keywords; /* borrowed */
+};
+
+/* Adds an entry at the end of folder (uid is assigned) and counts it. The folder's row is the
+ * caller's to write. E_LIMIT when the folder has no UID left. */
+int entry_add(struct db *db, struct folder *folder, struct entry *entry,
+              struct errinfo *info) MUST_USE;
+/* Deletes an entry of folder and counts it off; a message without any entry left becomes garbage
+ * and *ret_freed its size, else 0. */
+int entry_remove(struct db *db, struct folder *folder, const struct entry *entry,
+                 int64_t *ret_freed, struct errinfo *info) MUST_USE;
+/* Notes for QRESYNC which UIDs went, at folder's modseq. */
+int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
+                 struct errinfo *info) MUST_USE;
+/* Takes what became garbage off the mailbox's used bytes. */
+int used_bytes_free(struct mailbox *mailbox, int64_t freed, struct errinfo *info) MUST_USE;
+
+#endif

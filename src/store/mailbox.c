@@ -1,0 +1,323 @@
+#include "store/mailbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "crypto/digest.h"
+#include "store/folder.h"
+#include "store/message.h"
+#include "store/schema.h"
+#include "store/server.h"
+
+/* ---------------------------------------------------------------- life */
+
+bool mailbox_id_valid(struct str id)
+{
+	if (id.len != MAILBOX_ID_SIZE)
+		return false;
+	for (size_t i = 0; i < id.len; i++) {
+		if (!ascii_is_digit(id.ptr[i]) && !(id.ptr[i] >= 'a' && id.ptr[i] <= 'f'))
+			return false;
+	}
+	return true;
+}
+
+struct mailbox *mailbox_new(struct store *store, struct str id)
+{
+	must(mailbox_id_valid(id));
+	struct mailbox *mailbox = mem_new(sizeof(*mailbox));
+	for (size_t i = 0; i < id.len; i++)
+		mailbox->id[i] = id.ptr[i];
+	mailbox->store = store;
+	LIST_INIT(&mailbox->sessions);
+	turn_init(&mailbox->turn);
+	return mailbox;
+}
+
+bool mailbox_holds_anything(const struct mailbox *mailbox)
+{
+	return mailbox->has_key || mailbox->db != NULL || mailbox->temporary != NULL;
+}
+
+void mailbox_free(struct mailbox *mailbox)
+{
+	if (mailbox == NULL)
+		return;
+	must(mailbox->session_count == 0 && mailbox->task_count == 0);
+	must(!mailbox_holds_anything(mailbox));
+	piece_cache_free(mailbox->pieces);
+	folder_summary_free(mailbox->summary);
+	free(mailbox);
+}
+
+/* ---------------------------------------------------------------- paths */
+
+void mailbox_path(const struct mailbox *mailbox, enum mailbox_path which, struct buf *ret)
+{
+	static const char *const folders[] = {"mailboxes", "mailboxes", "mailboxes", "temporary"};
+	static const char *const endings[] = {"", ".new", ".rekey", ""};
+	buf_addf(ret, "%s/%s/%.2s/%s.sqlite%s", store_data_dir(mailbox->store), folders[which],
+	         mailbox->id, mailbox->id, endings[which]);
+	buf_add_byte(ret, '\0');
+	must(!ret->failed);
+}
+
+static void folder_path(const struct mailbox *mailbox, enum mailbox_path which, struct buf *ret)
+{
+	mailbox_path(mailbox, which, ret);
+	ret->len = (size_t)str_rfind_byte(buf_str(ret), '/');
+	ret->ptr[ret->len] = '\0';
+}
+
+static int sync_folder_at(const char *path, struct errinfo *info)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "cannot open a folder of mailboxes");
+	int rc = fsync(fd) == 0 ? 0 : err_from_errno(errno);
+	close(fd);
+	return rc == 0 ? 0 : err_set(info, rc, "cannot sync a folder of mailboxes");
+}
+
+int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	folder_path(mailbox, which, &path);
+	return sync_folder_at(path.ptr, info);
+}
+
+int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	folder_path(mailbox, which, &path);
+	if (mkdir(path.ptr, 0700) != 0) {
+		if (errno == EEXIST)
+			return 0;
+		return err_set(info, err_from_errno(errno), "cannot make a folder for mailboxes");
+	}
+	path.ptr[str_rfind_byte(buf_str(&path), '/')] = '\0';
+	return sync_folder_at(path.ptr, info);
+}
+
+bool mailbox_file_exists(const struct mailbox *mailbox, enum mailbox_path which)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, which, &path);
+	return access(path.ptr, F_OK) == 0;
+}
+
+int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info)
+{
+	static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, which, &path);
+	size_t len = path.len - 1;
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		path.len = len;
+		buf_add_text(&path, endings[i]);
+		buf_add_byte(&path, '\0');
+		if (unlink(path.ptr) == 0)
+			any = true;
+		else if (errno != ENOENT)
+			return err_set(info, err_from_errno(errno), "cannot remove a mailbox file");
+	}
+	return any ? mailbox_sync_folder(mailbox, which, info) : 0;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+bool mailbox_key(struct mailbox *mailbox, struct data_key *ret)
+{
+	if (!mailbox->has_key || !store_key_get(mailbox->store, &mailbox->key, &ret->key))
+		return false;
+	for (size_t i = 0; i < sizeof(ret->salt); i++)
+		ret->salt[i] = mailbox->salt[i];
+	return true;
+}
+
+void mailbox_set_key(struct mailbox *mailbox, const struct data_key *key)
+{
+	store_key_put(mailbox->store, &key->key, &mailbox->key);
+	for (size_t i = 0; i < sizeof(key->salt); i++)
+		mailbox->salt[i] = key->salt[i];
+	mailbox->has_key = true;
+}
+
+void mailbox_forget_key(struct mailbox *mailbox)
+{
+	wipe(&mailbox->key, sizeof(mailbox->key));
+	wipe(&mailbox->next_key, sizeof(mailbox->next_key));
+	mailbox->has_key = mailbox->has_next_key = false;
+}
+
+/* ---------------------------------------------------------------- handles */
+
+static int open_main(struct mailbox *mailbox, const struct data_key *key, struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, PATH_MAIN, &path);
+	struct db *db;
+	int rc = db_open(&db, path.ptr, key, 0, info);
+	if (rc != 0)
+		return rc;
+	rc = schema_mailbox_migrate(db, info);
+	if (rc != 0) {
+		db_close(db);
+		return rc;
+	}
+	mailbox->db = db;
+	mailbox->durable = false;
+	store_handle_opened(mailbox->store);
+	return 0;
+}
+
+int mailbox_ready(struct mailbox *mailbox, struct errinfo *info)
+{
+	if (mailbox->db != NULL)
+		return 0;
+	struct data_key key DATA_KEY_AUTO = {0};
+	if (!mailbox_key(mailbox, &key))
+		return err_set(info, E_STALE, "the mailbox is not open");
+	return open_main(mailbox, &key, info);
+}
+
+int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info)
+{
+	if (mailbox->temporary != NULL)
+		return 0;
+	bool there = mailbox_file_exists(mailbox, PATH_TEMPORARY);
+	if (!there && !create)
+		return E_NOT_FOUND;
+	if (!there) {
+		int rc = mailbox_make_folder(mailbox, PATH_TEMPORARY, info);
+		if (rc != 0)
+			return rc;
+	}
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, PATH_TEMPORARY, &path);
+	struct data_key key DATA_KEY_AUTO = {0};
+	store_temporary_key(mailbox->store, str_from(mailbox->id), &key.key);
+	random_bytes(key.salt, sizeof(key.salt));
+	struct db *db;
+	int rc = db_open(&db, path.ptr, &key, DB_CREATE | DB_SYNC_FULL, info);
+	if (rc != 0)
+		return rc;
+	rc = schema_temporary_migrate(db, info);
+	if (rc == 0 && !there)
+		rc = mailbox_sync_folder(mailbox, PATH_TEMPORARY, info);
+	if (rc != 0) {
+		db_close(db);
+		return rc;
+	}
+	mailbox->temporary = db;
+	store_handle_opened(mailbox->store);
+	return 0;
+}
+
+void mailbox_close_handles(struct mailbox *mailbox)
+{
+	if (mailbox->db != NULL)
+		store_handle_closed(mailbox->store);
+	if (mailbox->temporary != NULL)
+		store_handle_closed(mailbox->store);
+	db_close(mailbox->db);
+	db_close(mailbox->temporary);
+	mailbox->db = mailbox->temporary = NULL;
+	piece_cache_free(mailbox->pieces);
+	mailbox->pieces = NULL;
+	folder_summary_free(mailbox->summary);
+	mailbox->summary = NULL;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static void remember_next_key(struct mailbox *mailbox, const struct data_key *next)
+{
+	store_key_put(mailbox->store, &next->key, &mailbox->next_key);
+	for (size_t i = 0; i < sizeof(next->salt); i++)
+		mailbox->next_salt[i] = next->salt[i];
+	mailbox->has_next_key = mailbox->needs_care = true;
+}
+
+/* Which of the two is the key of the file. */
+static int find_key(struct mailbox *mailbox, const struct data_key *current,
+                    const struct data_key *next, bool has_next, bool *ret_is_next,
+                    struct errinfo *info)
+{
+	*ret_is_next = false;
+	struct data_key held DATA_KEY_AUTO = {0};
+	if (mailbox_key(mailbox, &held)) {
+		*ret_is_next = has_next && key32_eq(&held.key, &next->key);
+		if (*ret_is_next || key32_eq(&held.key, &current->key))
+			return mailbox_ready(mailbox, info);
+		return err_set(info, E_STALE, "the mailbox has another key by now");
+	}
+	int rc = open_main(mailbox, current, info);
+	if (rc == E_DENIED && has_next) {
+		*ret_is_next = true;
+		rc = open_main(mailbox, next, info);
+	}
+	if (rc == E_DENIED)
+		return err_set(info, E_STALE, "the mailbox has another key by now");
+	if (rc == 0)
+		mailbox_set_key(mailbox, *ret_is_next ? next : current);
+	return rc;
+}
+
+int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record,
+                   struct buf *new_record, struct errinfo *info)
+{
+	struct key32 secret_key KEY32_AUTO = {0};
+	if (secret.len != KEY_SIZE || record.len > KEY_RECORD_MAX)
+		return err_set(info, E_INVALID, "not a mailbox secret with its key record");
+	for (size_t i = 0; i < KEY_SIZE; i++)
+		secret_key.bytes[i] = (unsigned char)secret.ptr[i];
+	struct data_key current DATA_KEY_AUTO = {0}, next DATA_KEY_AUTO = {0};
+	bool has_next, is_next;
+	struct str id = str_from(mailbox->id);
+	if (key_record_open(record, id, &secret_key, &current, &next, &has_next) != 0)
+		return err_set(info, E_DENIED, "the secret does not open this mailbox");
+	int rc = find_key(mailbox, &current, &next, has_next, &is_next, info);
+	if (rc != 0)
+		return rc;
+	if (is_next)
+		key_record_seal(new_record, id, &secret_key, &next, NULL);
+	else if (has_next)
+		remember_next_key(mailbox, &next);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- transactions */
+
+int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info)
+{
+	if (mailbox->durable != durable) {
+		db_set_sync_full(mailbox->db, durable);
+		mailbox->durable = durable;
+	}
+	return db_begin(mailbox->db, info);
+}
+
+int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
+{
+	int rc = db_commit(mailbox->db, info);
+	if (rc == 0 && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
+		mailbox->needs_care = true;
+	return rc;
+}

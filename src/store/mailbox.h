@@ -1,0 +1,109 @@
+#ifndef POSTKASSE_STORE_MAILBOX_H
+#define POSTKASSE_STORE_MAILBOX_H
+
+/*
+ * A mailbox that somebody has to do with: its files, its key, its turn. It is made with the first
+ * request for it and goes when nothing is left of it in memory.
+ *
+ * Two owners: the loop's thread keeps the books (who has sessions, what is idle), and whoever has the
+ * mailbox's turn (worker.h) works with the files. The loop may look at the turn's fields only while
+ * no task is on its way. An error harms this mailbox alone: its handles are closed, the next request
+ * opens them again.
+ */
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "crypto/slot.h"
+#include "db/db.h"
+#include "store/worker.h"
+
+struct store;
+struct session;
+struct piece_cache;
+struct folder_summary;
+
+enum {
+	MAILBOX_ID_SIZE = 24,              /* hexadecimal digits */
+	MAILBOX_WAL_MAX = 8 * 1024 * 1024, /* more is copied into the file at the next free moment */
+};
+
+struct mailbox {
+	char id[MAILBOX_ID_SIZE + 1];
+	struct store *store;
+
+	/* The loop's. */
+	TAILQ_ENTRY(mailbox) by_use;
+	LIST_HEAD(, session) sessions;
+	unsigned session_count;
+	unsigned task_count; /* started and not yet back, or waiting for credit */
+	bool caring;         /* a request of our own is under way */
+	int64_t used_ms;     /* when the last task came back */
+	int64_t left_ms;     /* when the last session ended */
+
+	/* The turn's. */
+	struct turn turn;
+	struct db *db;
+	struct db *temporary;
+	bool has_key;
+	struct vaulted key;
+	unsigned char salt[DATA_KEY_SALT_SIZE];
+	bool durable;      /* how commits of db are set at the moment */
+	bool needs_care;   /* mailbox_care has something to do */
+	bool has_next_key; /* a re-key is due */
+	struct vaulted next_key;
+	unsigned char next_salt[DATA_KEY_SALT_SIZE];
+	uint64_t used_bytes; /* as last seen; judges quotas while the owner is away */
+	bool used_bytes_known;
+	uint64_t temporary_bytes; /* of the messages in the temporary mailbox, while that is open */
+	struct piece_cache *pieces;
+	struct folder_summary *summary;
+	atomic_uint streams_inside; /* fetches in the middle of a message: garbage waits for them */
+};
+
+struct mailbox *mailbox_new(struct store *store, struct str id)
+	__attribute__((returns_nonnull, warn_unused_result));
+/* Nothing of it may be open any more. */
+void mailbox_free(struct mailbox *mailbox);
+/* 24 lower-case hexadecimal digits: the only names that become paths. */
+bool mailbox_id_valid(struct str id);
+/* Whether anything but the struct is left: handles or a key. For the loop, when task_count is 0. */
+bool mailbox_holds_anything(const struct mailbox *mailbox);
+
+/* ---- all that follows: in the mailbox's turn ---- */
+
+/* Puts the key in that the record holds and opens the file, or checks that they are what is open
+ * already. When the record holds two keys and the file has the second, new_record gets the record
+ * that is to replace it; when it has the first, the re-key is remembered as due.
+ * E_DENIED: the secret does not open the record. E_STALE: the file has another key. */
+int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record,
+                   struct buf *new_record, struct errinfo *info) MUST_USE;
+/* Opens the file if its handle was given back. E_STALE when there is no key. */
+int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
+/* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND. */
+int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
+/* BEGIN IMMEDIATE; the commit will be durable on return, or only ordered. */
+int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info) MUST_USE;
+/* Commits and notes when the WAL has grown enough to be looked after. */
+int mailbox_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
+
+void mailbox_close_handles(struct mailbox *mailbox);
+void mailbox_forget_key(struct mailbox *mailbox);
+/* Copies the data key that is in use. */
+bool mailbox_key(struct mailbox *mailbox, struct data_key *ret);
+void mailbox_set_key(struct mailbox *mailbox, const struct data_key *key);
+
+/* Paths, appended with a NUL. */
+enum mailbox_path { PATH_MAIN, PATH_NEW, PATH_REKEY, PATH_TEMPORARY };
+void mailbox_path(const struct mailbox *mailbox, enum mailbox_path which, struct buf *ret);
+/* Makes the folder that the file is in, durably. */
+int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info) MUST_USE;
+int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info) MUST_USE;
+bool mailbox_file_exists(const struct mailbox *mailbox, enum mailbox_path which);
+/* Removes the file with its -wal and -shm; what is not there is fine. */
+int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info) MUST_USE;
+
+#endif

@@ -1,0 +1,28 @@
+#include "store/request.h"
+
+/* REMOVE: a mailbox, what waits for it, and leftovers. Its sessions end (server.c). */
+
+static int remove_run(struct request *request)
+{
+	struct mailbox *mailbox = request->mailbox;
+	static const enum mailbox_path files[] = {PATH_TEMPORARY, PATH_MAIN, PATH_NEW, PATH_REKEY};
+	mailbox_close_handles(mailbox);
+	mailbox_forget_key(mailbox);
+	mailbox->used_bytes_known = false;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int rc = mailbox_remove_file(mailbox, files[i], &request->info);
+		if (rc != 0)
+			return rc;
+	}
+	Pk__Empty reply = PK__EMPTY__INIT;
+	return request_reply(request, &reply.base);
+}
+
+const struct method store_method_remove = {
+	.number = PK__STORE_METHOD__STORE_REMOVE,
+	.name = "remove",
+	.roles = ROLE_CLI,
+	.scope = METHOD_MAILBOX,
+	.request = &pk__mailbox_request__descriptor,
+	.run = remove_run,
+};

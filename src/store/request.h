@@ -1,0 +1,141 @@
+#ifndef POSTKASSE_STORE_REQUEST_H
+#define POSTKASSE_STORE_REQUEST_H
+
+/*
+ * One request of the link on its way through the store, and the table of methods. The loop's thread
+ * unpacks it, checks who may ask, and gives it to the mailbox's turn; the method's run works on it in
+ * a worker; back in the loop the reply goes out and sessions are told of changes.
+ */
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdatomic.h>
+
+#include "net/link.h"
+#include "store.pb-c.h"
+#include "store/mailbox.h"
+#include "store/worker.h"
+
+enum {
+	SLICE_MS = 20,           /* a long request lets others go first after this */
+	CHUNK_SIZE = 160 * 1024, /* a piece of a stream is sent when it has reached this */
+	REPLY_MAX = LINK_MESSAGE_MAX - 64 * 1024,
+	CHANGES_MAX = 2,
+};
+
+struct session {
+	uint64_t id;
+	struct mailbox *mailbox;
+
+	/* The loop's. */
+	LIST_ENTRY(session) of_mailbox, of_peer;
+	struct link_peer *peer;
+	unsigned request_count; /* under way */
+	bool registered;
+	bool closed;
+	bool told;         /* scratch of one round of events */
+	uint64_t watching; /* the folder whose changes it is told of */
+
+	/* The turn's. */
+	uint64_t folder; /* selected; 0: none */
+	bool read_only;
+	uint32_t recent_from;
+	uint64_t quota;         /* bytes, 0: none */
+	int64_t keywords_known; /* how many of the mailbox's keywords the front has been told */
+};
+
+/* Something changed in a folder. */
+struct change {
+	uint64_t folder;
+	uint64_t modseq;
+	bool to_all; /* also to the session that caused it, whose reply does not say it */
+};
+
+/* What run returns besides errors. */
+enum { REQUEST_DONE = 0, REQUEST_AGAIN = 1, REQUEST_CHUNK = 2 };
+
+struct method;
+struct delivery;
+
+struct request {
+	struct task task;
+	const struct method *method;
+	struct store *store;
+	struct mailbox *mailbox;
+	struct session *session; /* NULL when the method needs none */
+
+	/* The loop's. */
+	struct link_inbound *inbound; /* NULL: internal, or part of a delivery */
+	bool waiting;                 /* for credit */
+	LIST_ENTRY(request) under_way;
+
+	ProtobufCMessage *message; /* the unpacked body; of a delivery's: borrowed from it */
+	struct str upload;         /* borrowed from inbound */
+	struct delivery *delivery; /* with target: one recipient's part of a DELIVER */
+	size_t target;
+	atomic_bool cancelled;
+
+	/* While it runs. */
+	struct worker *worker;
+	struct packer *packer;
+	int64_t slice_end_ms;
+	void *state; /* the method's own, kept between slices */
+	void (*state_free)(void *state);
+
+	/* The result. */
+	int error;
+	struct errinfo info;
+	struct buf reply;
+	struct buf
+		chunk; /* of a stream: goes out before the reply, or instead of it with more to come */
+	bool more;
+	bool sealed; /* of a delivery: it waits in the temporary mailbox */
+	bool watch_set;
+	uint64_t watch;
+	struct change changes[CHANGES_MAX];
+	int change_count;
+	bool wants_care; /* the mailbox has something to be looked after */
+	unsigned care;   /* of our own requests: an enum care */
+};
+
+enum method_scope {
+	METHOD_SESSION, /* field 1 is a session of the asking peer */
+	METHOD_OPENING, /* field 1 is a mailbox; a session comes of it */
+	METHOD_MAILBOX, /* field 1 is a mailbox */
+	METHOD_TARGETS, /* a delivery */
+	METHOD_STORE,   /* answered by the loop's thread */
+};
+
+enum method_roles { ROLE_MAIL = 1, ROLE_SMTP = 2, ROLE_CLI = 4 }; /* MAIL: imap and pop3 */
+
+struct method {
+	Pk__StoreMethod number;
+	const char *name;
+	unsigned roles;
+	enum method_scope scope;
+	bool upload;  /* comes with the bytes of a message */
+	bool grouped; /* takes its likes that wait behind it along */
+	const ProtobufCMessageDescriptor *request;
+	int (*run)(struct request *request);
+};
+
+extern const struct method store_method_open, store_method_close, store_method_folder_list,
+	store_method_folder_create, store_method_folder_delete, store_method_folder_rename,
+	store_method_folder_subscribe, store_method_folder_status, store_method_select,
+	store_method_unselect, store_method_changes, store_method_fetch, store_method_store,
+	store_method_search, store_method_copy, store_method_expunge, store_method_append,
+	store_method_deliver, store_method_create, store_method_rekey, store_method_verify,
+	store_method_remove, store_method_statistics;
+
+/* Packs message as the reply. */
+int request_reply(struct request *request, const ProtobufCMessage *message) MUST_USE;
+/* Tells the sessions that look at folder, once the request is back in the loop. */
+void request_changed(struct request *request, uint64_t folder, uint64_t modseq, bool to_all);
+/* True when the slice is over, or nobody wants the answer. */
+bool request_slice_over(const struct request *request);
+bool request_cancelled(const struct request *request);
+
+/* str of protobuf-c's strings and bytes, and back (borrowed). */
+#define STR_OF_BYTES(bytes) STR_OF((bytes).data, (bytes).len)
+ProtobufCBinaryData bytes_of(struct str s);
+
+#endif

@@ -1,0 +1,604 @@
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "store/check.h"
+#include "store/deliver.h"
+#include "store/internal.h"
+#include "store/message.h"
+
+/* Everything that a peer may ask, by number. */
+static const struct method *const methods[] = {
+	&store_method_open,
+	&store_method_close,
+	&store_method_folder_list,
+	&store_method_folder_create,
+	&store_method_folder_delete,
+	&store_method_folder_rename,
+	&store_method_folder_subscribe,
+	&store_method_folder_status,
+	&store_method_select,
+	&store_method_unselect,
+	&store_method_changes,
+	&store_method_fetch,
+	&store_method_store,
+	&store_method_search,
+	&store_method_copy,
+	&store_method_expunge,
+	&store_method_append,
+	&store_method_deliver,
+	&store_method_create,
+	&store_method_rekey,
+	&store_method_verify,
+	&store_method_remove,
+	&store_method_statistics,
+};
+
+static const struct method *find_method(uint32_t number)
+{
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if ((uint32_t)methods[i]->number == number)
+			return methods[i];
+	}
+	return NULL;
+}
+
+static unsigned role_bit(const char *role)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} roles[] = {{"imap", ROLE_MAIL}, {"pop3", ROLE_MAIL}, {"smtp", ROLE_SMTP}, {"cli", ROLE_CLI}};
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		if (str_eq(str_from(role), str_from(roles[i].name)))
+			return roles[i].bit;
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- requests, common parts */
+
+int request_reply(struct request *request, const ProtobufCMessage *message)
+{
+	buf_clear(&request->reply);
+	link_pack(&request->reply, message);
+	if (request->reply.failed)
+		return err_set(&request->info, E_TOO_LARGE, "the answer is too large");
+	return 0;
+}
+
+void request_changed(struct request *request, uint64_t folder, uint64_t modseq, bool to_all)
+{
+	for (int i = 0; i < request->change_count; i++) {
+		if (request->changes[i].folder == folder) {
+			request->changes[i].modseq = modseq;
+			request->changes[i].to_all = request->changes[i].to_all || to_all;
+			return;
+		}
+	}
+	must(request->change_count < CHANGES_MAX);
+	request->changes[request->change_count++] = (struct change){folder, modseq, to_all};
+}
+
+bool request_cancelled(const struct request *request)
+{
+	return atomic_load_explicit(&request->cancelled, memory_order_relaxed);
+}
+
+bool request_slice_over(const struct request *request)
+{
+	return clock_monotonic_ms() >= request->slice_end_ms || request_cancelled(request);
+}
+
+ProtobufCBinaryData bytes_of(struct str s)
+{
+	union {
+		const char *in;
+		uint8_t *out;
+	} pointer = {.in = s.ptr}; /* protobuf-c only reads what it packs */
+	return (ProtobufCBinaryData){.len = s.len, .data = pointer.out};
+}
+
+/* ---------------------------------------------------------------- in a worker */
+
+/* Whatever happened, the next request finds no open transaction, and after damage a fresh handle. */
+static void leave_clean(struct request *request)
+{
+	struct mailbox *mailbox = request->mailbox;
+	if (mailbox->db != NULL && db_in_transaction(mailbox->db))
+		db_rollback(mailbox->db);
+	if (mailbox->temporary != NULL && db_in_transaction(mailbox->temporary))
+		db_rollback(mailbox->temporary);
+	if (request->error == E_CORRUPT || request->error == E_IO)
+		mailbox_close_handles(mailbox);
+	request->wants_care = mailbox->needs_care;
+}
+
+static int run_method(struct request *request)
+{
+	if (request_cancelled(request) && !request->method->grouped)
+		return err_set(&request->info, E_CANCELLED, "nobody waits for this any more");
+	if (request->method->scope == METHOD_SESSION) {
+		int rc = mailbox_ready(request->mailbox, &request->info);
+		if (rc != 0)
+			return rc;
+	}
+	return request->method->run(request);
+}
+
+static enum task_outcome run_request(struct worker *worker, struct task *task)
+{
+	struct request *request = container_of(task, struct request, task);
+	request->worker = worker;
+	request->packer = worker->packer;
+	request->slice_end_ms = clock_monotonic_ms() + SLICE_MS;
+	int rc = run_method(request);
+	if (rc == REQUEST_AGAIN)
+		return TASK_AGAIN;
+	request->error = rc < 0 ? rc : 0;
+	request->more = rc == REQUEST_CHUNK;
+	leave_clean(request);
+	return TASK_DONE;
+}
+
+/* ---------------------------------------------------------------- back in the loop */
+
+static void mailbox_release(struct store *store, struct mailbox *mailbox)
+{
+	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox))
+		return;
+	TAILQ_REMOVE(&store->by_use, mailbox, by_use);
+	map_remove(store->mailboxes, str_from(mailbox->id));
+	mailbox_free(mailbox);
+}
+
+static void request_free(struct request *request)
+{
+	struct store *store = request->store;
+	LIST_REMOVE(request, under_way);
+	if (request->state != NULL)
+		request->state_free(request->state);
+	if (request->message != NULL && request->delivery == NULL)
+		protobuf_c_message_free_unpacked(request->message, NULL);
+	buf_done_wiped(&request->reply); /* may hold a key record */
+	buf_done(&request->chunk);
+	if (request->session != NULL)
+		session_request_done(store, request->session);
+	free(request);
+}
+
+/* A session comes of OPEN, unless the front has gone meanwhile. */
+static void finish_opening(struct request *request)
+{
+	struct session *session = request->session;
+	session->peer = request->inbound == NULL ? NULL : link_inbound_peer(request->inbound);
+	if (request->error == 0 && session->peer != NULL)
+		session_register(request->store, session);
+	else
+		session_close(request->store, session);
+}
+
+static void apply_to_session(struct request *request)
+{
+	switch (request->method->number) {
+	case PK__STORE_METHOD__STORE_OPEN:
+		finish_opening(request);
+		break;
+	case PK__STORE_METHOD__STORE_CLOSE:
+		session_close(request->store, request->session);
+		break;
+	case PK__STORE_METHOD__STORE_REMOVE:
+		session_close_all(request->store, request->mailbox, "the mailbox is removed");
+		break;
+	default:
+		if (request->watch_set && request->session != NULL)
+			request->session->watching = request->watch;
+	}
+}
+
+static void log_failure(const struct request *request)
+{
+	if (request->error != E_CORRUPT && request->error != E_IO && request->error != E_NO_SPACE &&
+	    request->error != E_INTERNAL)
+		return;
+	log_error(request->store->log, "store.failed", F_TEXT("method", request->method->name),
+	          F_TEXT("mailbox", request->mailbox->id), F_ERR(request->error),
+	          F_TEXT("text", request->info.text));
+}
+
+static void answer(struct request *request)
+{
+	if (request->delivery != NULL)
+		deliver_done(request);
+	else if (request->error != 0)
+		link_reply_error(request->inbound, request->error, request->info.text);
+	else
+		link_reply_packed(request->inbound, &request->reply);
+}
+
+static void request_finish(struct request *request)
+{
+	struct store *store = request->store;
+	struct mailbox *mailbox = request->mailbox;
+	log_failure(request);
+	if (request->delivery != NULL && request->error == 0)
+		store->deliveries++;
+	session_tell_changes(request);
+	apply_to_session(request);
+	bool care = request->wants_care && !store->stopping;
+	store->upload_bytes_held -= request->upload.len;
+	answer(request);
+	request_free(request);
+	mailbox->task_count--;
+	mailbox->used_ms = clock_monotonic_ms();
+	if (care)
+		store_start_care(store, mailbox, CARE_TIDY);
+	mailbox_release(store, mailbox);
+	if (store->stopping)
+		store_stop_further(store);
+}
+
+static void start(struct request *request)
+{
+	task_start(request->store->pool, &request->task);
+}
+
+static void request_done(struct task *task)
+{
+	struct request *request = container_of(task, struct request, task);
+	bool credit = true;
+	if (request->error == 0 && request->chunk.len > 0) {
+		credit = link_chunk(request->inbound, &request->chunk);
+		buf_init(&request->chunk, REPLY_MAX); /* its memory is the link's now */
+	}
+	/* The next piece of a stream is made when there is credit for it. */
+	if (!request->more)
+		request_finish(request);
+	else if (credit || request_cancelled(request) || request->store->stopping)
+		start(request);
+	else
+		request->waiting = true;
+}
+
+/* ---------------------------------------------------------------- starting */
+
+static void touch(struct store *store, struct mailbox *mailbox)
+{
+	TAILQ_REMOVE(&store->by_use, mailbox, by_use);
+	TAILQ_INSERT_TAIL(&store->by_use, mailbox, by_use);
+}
+
+struct mailbox *store_mailbox(struct store *store, struct str id)
+{
+	struct mailbox *mailbox = map_get(store->mailboxes, id);
+	if (mailbox != NULL) {
+		touch(store, mailbox);
+		return mailbox;
+	}
+	mailbox = mailbox_new(store, id);
+	map_put(store->mailboxes, id, mailbox);
+	TAILQ_INSERT_TAIL(&store->by_use, mailbox, by_use);
+	return mailbox;
+}
+
+static struct request *request_new(struct store *store, const struct method *method,
+                                   struct mailbox *mailbox)
+{
+	struct request *request = mem_new(sizeof(*request));
+	request->store = store;
+	request->method = method;
+	request->mailbox = mailbox;
+	request->task.turn = &mailbox->turn;
+	request->task.run = run_request;
+	request->task.done = request_done;
+	buf_init(&request->reply, REPLY_MAX);
+	buf_init(&request->chunk, REPLY_MAX);
+	LIST_INSERT_HEAD(&store->under_way, request, under_way);
+	mailbox->task_count++;
+	return request;
+}
+
+void store_start_target(struct store *store, struct delivery *delivery, size_t target,
+                        struct str mailbox)
+{
+	struct request *request = request_new(store, &store_method_deliver,
+	                                      store_mailbox(store, mailbox));
+	request->delivery = delivery;
+	request->target = target;
+	request->message = delivery->message;
+	request->upload = link_inbound_upload(delivery->inbound);
+	store->upload_bytes_held += request->upload.len;
+	start(request);
+}
+
+/* Field 1 of every request that names a session or a mailbox. */
+static const void *first_field(const ProtobufCMessage *message, ProtobufCType type)
+{
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+		message->descriptor, 1);
+	must(field != NULL && field->type == type && field->label != PROTOBUF_C_LABEL_REPEATED);
+	return (const char *)message + field->offset;
+}
+
+static void start_on_session(struct store *store, const struct method *method,
+                             struct link_inbound *inbound, ProtobufCMessage *message)
+{
+	const uint64_t *id = first_field(message, PROTOBUF_C_TYPE_UINT64);
+	struct session *session = session_find(store, link_inbound_peer(inbound), *id);
+	if (session == NULL) {
+		protobuf_c_message_free_unpacked(message, NULL);
+		link_reply_error(inbound, E_STALE, "no such session");
+		return;
+	}
+	touch(store, session->mailbox);
+	struct request *request = request_new(store, method, session->mailbox);
+	request->session = session;
+	session->request_count++;
+	request->message = message;
+	request->inbound = inbound;
+	request->upload = link_inbound_upload(inbound);
+	store->upload_bytes_held += request->upload.len;
+	link_inbound_set_data(inbound, request);
+	start(request);
+}
+
+static void start_on_mailbox(struct store *store, const struct method *method,
+                             struct link_inbound *inbound, ProtobufCMessage *message)
+{
+	char *const *id = first_field(message, PROTOBUF_C_TYPE_STRING);
+	const char *problem = NULL;
+	int error = E_INVALID;
+	if (!mailbox_id_valid(str_from(*id))) {
+		problem = "not a mailbox";
+	} else if (method->scope == METHOD_OPENING) {
+		const struct mailbox *there = map_get(store->mailboxes, str_from(*id));
+		if (there != NULL && there->session_count >= store->options.sessions_max) {
+			problem = "the mailbox has too many sessions";
+			error = E_LIMIT;
+		}
+	}
+	if (problem != NULL) {
+		protobuf_c_message_free_unpacked(message, NULL);
+		link_reply_error(inbound, error, problem);
+		return;
+	}
+	struct request *request = request_new(store, method, store_mailbox(store, str_from(*id)));
+	request->message = message;
+	request->inbound = inbound;
+	if (method->scope == METHOD_OPENING) {
+		const Pk__OpenRequest *open = (const Pk__OpenRequest *)message;
+		request->session = session_new(store, request->mailbox, link_inbound_peer(inbound),
+		                               open->quota_bytes);
+		request->session->request_count = 1;
+	}
+	link_inbound_set_data(inbound, request);
+	start(request);
+}
+
+static const char *refuse(const struct store *store, const struct method *method,
+                          struct link_inbound *inbound, int *ret_error)
+{
+	const struct link_peer *peer = link_inbound_peer(inbound);
+	*ret_error = E_UNSUPPORTED;
+	if (method == NULL)
+		return "no such method";
+	*ret_error = E_DENIED;
+	if (peer == NULL || (role_bit(link_peer_role(peer)) & method->roles) == 0)
+		return "not for this peer";
+	*ret_error = E_UNAVAILABLE;
+	if (store->stopping)
+		return "the store is stopping";
+	*ret_error = E_INVALID;
+	if (!method->upload && link_inbound_upload(inbound).len > 0)
+		return "an upload that does not belong here";
+	if (method->number == PK__STORE_METHOD__STORE_SEARCH &&
+	    !search_depth_ok(link_inbound_body(inbound)))
+		return "search keys nested too deeply";
+	return NULL;
+}
+
+static void on_request(void *ctx, struct link_inbound *inbound)
+{
+	struct store *store = ctx;
+	const struct method *method = find_method(link_inbound_method(inbound));
+	int error;
+	const char *refusal = refuse(store, method, inbound, &error);
+	if (refusal != NULL) {
+		link_reply_error(inbound, error, refusal);
+		return;
+	}
+	ProtobufCMessage *message = link_unpack(method->request, link_inbound_body(inbound));
+	if (message == NULL) {
+		link_reply_error(inbound, E_INVALID, "the request does not parse");
+		return;
+	}
+	switch (method->scope) {
+	case METHOD_SESSION:
+		start_on_session(store, method, inbound, message);
+		break;
+	case METHOD_OPENING:
+	case METHOD_MAILBOX:
+		start_on_mailbox(store, method, inbound, message);
+		break;
+	case METHOD_TARGETS:
+		deliver_start(store, inbound, message);
+		break;
+	case METHOD_STORE:
+		protobuf_c_message_free_unpacked(message, NULL);
+		store_answer_statistics(store, inbound);
+		break;
+	}
+}
+
+static void on_credit(void *ctx, struct link_inbound *inbound)
+{
+	(void)ctx;
+	struct request *request = link_inbound_data(inbound);
+	if (request == NULL || !request->waiting)
+		return;
+	request->waiting = false;
+	start(request);
+}
+
+/* The answer is still due, so that what waits for credit is woken to end. */
+static void on_cancelled(void *ctx, struct link_inbound *inbound)
+{
+	struct request *request = link_inbound_data(inbound);
+	if (request == NULL)
+		return;
+	atomic_store_explicit(&request->cancelled, true, memory_order_relaxed);
+	on_credit(ctx, inbound);
+}
+
+static void on_peer_up(void *ctx, struct link_peer *peer)
+{
+	(void)ctx;
+	peer_opened(peer);
+}
+
+static void on_peer_down(void *ctx, struct link_peer *peer)
+{
+	peer_closed(ctx, peer);
+}
+
+void store_server_handlers(struct store *store, struct link_server_handlers *ret)
+{
+	*ret = (struct link_server_handlers){
+		.ctx = store,
+		.request = on_request,
+		.credit = on_credit,
+		.cancelled = on_cancelled,
+		.peer_up = on_peer_up,
+		.peer_down = on_peer_down,
+	};
+}
+
+/* ---------------------------------------------------------------- our own requests */
+
+static enum task_outcome run_care(struct worker *worker, struct task *task)
+{
+	struct request *request = container_of(task, struct request, task);
+	request->worker = worker;
+	request->packer = worker->packer;
+	request->slice_end_ms = clock_monotonic_ms() + SLICE_MS;
+	int rc = care_run(request, request->care);
+	if (rc == REQUEST_AGAIN)
+		return TASK_AGAIN;
+	request->error = rc;
+	leave_clean(request);
+	return TASK_DONE;
+}
+
+static void care_done(struct task *task)
+{
+	struct request *request = container_of(task, struct request, task);
+	struct store *store = request->store;
+	struct mailbox *mailbox = request->mailbox;
+	if (request->error != 0)
+		log_error(store->log, "store.care_failed", F_TEXT("mailbox", mailbox->id),
+		          F_ERR(request->error), F_TEXT("text", request->info.text));
+	mailbox->caring = false;
+	request_free(request);
+	mailbox->task_count--;
+	mailbox_release(store, mailbox);
+	if (store->stopping)
+		store_stop_further(store);
+}
+
+void store_start_care(struct store *store, struct mailbox *mailbox, enum care care)
+{
+	if (mailbox->caring)
+		return;
+	mailbox->caring = true;
+	struct request *request = request_new(store, NULL, mailbox);
+	request->care = care;
+	request->task.run = run_care;
+	request->task.done = care_done;
+	start(request);
+}
+
+/* What an idle mailbox is due, looked at while nothing of it is under way. */
+static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t now,
+                         unsigned *too_many)
+{
+	if (mailbox->task_count > 0)
+		return;
+	bool open = mailbox->db != NULL || mailbox->temporary != NULL;
+	bool left = mailbox->session_count == 0 && now - mailbox->left_ms >= store->options.linger_ms &&
+	            now - mailbox->used_ms >= store->options.linger_ms;
+	bool idle = now - mailbox->used_ms >= store->options.handle_idle_ms;
+	if (mailbox->has_key && left) {
+		store_start_care(store, mailbox, CARE_FORGET);
+	} else if (open && (idle || *too_many > 0)) {
+		store_start_care(store, mailbox, CARE_CLOSE);
+		*too_many -= *too_many > 0;
+	} else {
+		mailbox_release(store, mailbox);
+	}
+}
+
+void store_tick(void *ctx)
+{
+	struct store *store = ctx;
+	int64_t now = clock_monotonic_ms();
+	unsigned handles = atomic_load(&store->handles), max = store->options.handles_max;
+	unsigned too_many = handles > max ? handles - max : 0;
+	struct mailbox *mailbox, *next;
+	for (mailbox = TAILQ_FIRST(&store->by_use); mailbox != NULL; mailbox = next) {
+		next = TAILQ_NEXT(mailbox, by_use);
+		tick_mailbox(store, mailbox, now, &too_many);
+	}
+	timer_start(store->tick, 1000);
+}
+
+/* ---------------------------------------------------------------- stopping */
+
+/* Streams that wait for credit end; everything else runs to its end, then all files are closed. */
+void store_stop_further(struct store *store)
+{
+	struct request *request, *next;
+	for (request = LIST_FIRST(&store->under_way); request != NULL; request = next) {
+		next = LIST_NEXT(request, under_way);
+		if (request->waiting) {
+			atomic_store_explicit(&request->cancelled, true, memory_order_relaxed);
+			request->waiting = false;
+			start(request);
+		}
+	}
+	struct mailbox *mailbox, *following;
+	for (mailbox = TAILQ_FIRST(&store->by_use); mailbox != NULL; mailbox = following) {
+		following = TAILQ_NEXT(mailbox, by_use);
+		if (mailbox->task_count == 0 && mailbox_holds_anything(mailbox))
+			store_start_care(store, mailbox, CARE_FORGET);
+	}
+	if (LIST_EMPTY(&store->under_way) && store->stopped != NULL) {
+		void (*stopped)(void *ctx) = store->stopped;
+		store->stopped = NULL;
+		stopped(store->stopped_ctx);
+	}
+}
+
+static int no_run(struct request *request)
+{
+	return err_set(&request->info, E_INTERNAL, "answered elsewhere");
+}
+
+const struct method store_method_statistics = {
+	.number = PK__STORE_METHOD__STORE_STATISTICS,
+	.name = "statistics",
+	.roles = ROLE_CLI,
+	.scope = METHOD_STORE,
+	.request = &pk__empty__descriptor,
+	.run = no_run,
+};
+
+void store_answer_statistics(struct store *store, struct link_inbound *inbound)
+{
+	Pk__StatisticsReply reply = PK__STATISTICS_REPLY__INIT;
+	reply.mailboxes_open = atomic_load(&store->handles);
+	reply.sessions = store->session_count;
+	reply.deliveries = store->deliveries;
+	reply.upload_bytes_held = store->upload_bytes_held;
+	link_reply(inbound, &reply.base);
+}

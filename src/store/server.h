@@ -1,0 +1,29 @@
+#ifndef POSTKASSE_STORE_SERVER_H
+#define POSTKASSE_STORE_SERVER_H
+
+/* What the work on a mailbox needs from the store as a whole. From any thread, except the last. */
+
+#include "base/log.h"
+#include "store/request.h"
+#include "store/store.h"
+
+const char *store_data_dir(const struct store *store);
+const struct log *store_log(const struct store *store);
+uint64_t store_message_max(const struct store *store);
+
+/* Keys of mailboxes, sealed under the process's own key while nobody uses them. */
+void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret);
+bool store_key_get(struct store *store, const struct vaulted *vaulted, struct key32 *ret) MUST_USE;
+/* The key of a mailbox's temporary file, derived from the host key. */
+void store_temporary_key(struct store *store, struct str mailbox, struct key32 *ret);
+
+/* Counts open files. */
+void store_handle_opened(struct store *store);
+void store_handle_closed(struct store *store);
+
+/* One recipient of a delivery. In the loop's thread. */
+struct delivery;
+void store_start_target(struct store *store, struct delivery *delivery, size_t target,
+                        struct str mailbox);
+
+#endif

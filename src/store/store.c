@@ -1,0 +1,318 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "crypto/digest.h"
+#include "db/db.h"
+#include "store/internal.h"
+
+enum {
+	HANDLES_MAX = 2000,   /* measured: about 200 KB of memory each */
+	FILES_PER_HANDLE = 3, /* the file, its -wal and its -shm */
+	FILES_SPARE = 256,    /* sockets and the rest */
+	UPLOADS_AT_ONCE = 4,  /* messages of the largest size that may come in together */
+};
+
+/* ---------------------------------------------------------------- what turns ask for */
+
+const char *store_data_dir(const struct store *store)
+{
+	return store->data_dir;
+}
+
+const struct log *store_log(const struct store *store)
+{
+	return store->log;
+}
+
+uint64_t store_message_max(const struct store *store)
+{
+	return store->options.message_max;
+}
+
+void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret)
+{
+	pthread_mutex_lock(&store->key_lock);
+	vault_put(store->vault, key, ret);
+	pthread_mutex_unlock(&store->key_lock);
+}
+
+bool store_key_get(struct store *store, const struct vaulted *vaulted, struct key32 *ret)
+{
+	pthread_mutex_lock(&store->key_lock);
+	bool good = vault_get(store->vault, vaulted, ret);
+	pthread_mutex_unlock(&store->key_lock);
+	return good;
+}
+
+void store_temporary_key(struct store *store, struct str mailbox, struct key32 *ret)
+{
+	struct key32 base KEY32_AUTO = {0};
+	must(store_key_get(store, &store->temporary_base, &base));
+	hkdf_sha256(base.bytes, sizeof(base.bytes), mailbox, STR("postkasse temporary mailbox"), ret);
+}
+
+void store_handle_opened(struct store *store)
+{
+	atomic_fetch_add(&store->handles, 1);
+}
+
+void store_handle_closed(struct store *store)
+{
+	atomic_fetch_sub(&store->handles, 1);
+}
+
+/* ---------------------------------------------------------------- life */
+
+static int make_folder(const char *data_dir, const char *name, struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, 4096);
+	buf_addf(&path, "%s/%s", data_dir, name);
+	buf_add_byte(&path, '\0');
+	if (path.failed)
+		return err_set(info, E_INVALID, "the path of the data folder is too long");
+	if (mkdir(path.ptr, 0700) != 0 && errno != EEXIST)
+		return err_set(info, err_from_errno(errno), "cannot make %s: %s", path.ptr,
+		               strerror(errno));
+	return 0;
+}
+
+static void keep_temporary_base(struct store *store, struct secret *host_key)
+{
+	struct key32 base KEY32_AUTO = {0};
+	hkdf_sha256(secret_open(host_key), secret_len(host_key), STR(""),
+	            STR("postkasse store: temporary mailboxes"), &base);
+	secret_close(host_key);
+	store_key_put(store, &base, &store->temporary_base);
+}
+
+/* As many files as the process may have open bound the handles, too. */
+static unsigned handles_allowed(unsigned wanted)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	rlim_t most = limit.rlim_cur > FILES_SPARE ? (limit.rlim_cur - FILES_SPARE) / FILES_PER_HANDLE
+	                                           : 1;
+	return most < wanted ? (unsigned)most : wanted;
+}
+
+static void start_server(struct store *store)
+{
+	struct link_server_options options = {
+		.role = "store",
+		.allowed = store->options.allowed,
+		.allowed_count = store->options.allowed_count,
+		.tls = store->options.tls,
+		.allowed_addresses = store->options.allowed_addresses,
+		.upload_total_max = store->options.upload_total_max,
+		.upload_max = store->options.message_max,
+	};
+	struct link_server_handlers handlers;
+	store_server_handlers(store, &handlers);
+	store->server = link_server_new(store->loop, store->log, &options, &handlers);
+}
+
+int store_new(struct store **ret, struct loop *loop, const struct log *log,
+              const struct store_options *options, struct secret *host_key, struct errinfo *info)
+{
+	int rc = make_folder(options->data_dir, "mailboxes", info);
+	if (rc == 0)
+		rc = make_folder(options->data_dir, "temporary", info);
+	if (rc != 0)
+		return rc;
+	struct store *store = mem_new(sizeof(*store));
+	store->loop = loop;
+	store->log = log;
+	store->options = *options;
+	store->options.handles_max = handles_allowed(options->handles_max);
+	store->data_dir = str_dup(str_from(options->data_dir));
+	must(pthread_mutex_init(&store->key_lock, NULL) == 0);
+	store->vault = vault_new();
+	keep_temporary_base(store, host_key);
+	store->mailboxes = map_new();
+	store->sessions = map_new();
+	TAILQ_INIT(&store->by_use);
+	LIST_INIT(&store->under_way);
+	/* Session ids of an earlier process mean nothing to this one. */
+	random_bytes(&store->session_last, sizeof(store->session_last));
+	store->session_last >>= 2;
+	store->pool = worker_pool_new(loop, options->workers);
+	start_server(store);
+	store->tick = timer_new(loop, store_tick, store);
+	timer_start(store->tick, 1000);
+	*ret = store;
+	return 0;
+}
+
+void store_listen(struct store *store, int fd, bool tls)
+{
+	link_server_listen(store->server, fd, tls);
+}
+
+void store_serve_fd(struct store *store, int fd)
+{
+	link_server_add_fd(store->server, fd);
+}
+
+void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx)
+{
+	store->stopping = true;
+	store->stopped = stopped;
+	store->stopped_ctx = ctx;
+	timer_stop(store->tick);
+	store_stop_further(store);
+}
+
+void store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	link_server_free(store->server);
+	timer_free(store->tick);
+	worker_pool_free(store->pool);
+	struct mailbox *mailbox;
+	while ((mailbox = TAILQ_FIRST(&store->by_use)) != NULL) {
+		TAILQ_REMOVE(&store->by_use, mailbox, by_use);
+		mailbox_free(mailbox);
+	}
+	map_free(store->mailboxes);
+	map_free(store->sessions);
+	vault_free(store->vault);
+	pthread_mutex_destroy(&store->key_lock);
+	free(store->data_dir);
+	free(store);
+}
+
+/* ---------------------------------------------------------------- the process */
+
+struct running {
+	struct role *role;
+	struct store *store;
+	const char **addresses; /* owned, as are its strings; NULL-terminated */
+	size_t address_count;
+};
+
+static void read_addresses(struct running *running)
+{
+	size_t position = 0;
+	struct str word;
+	running->addresses = mem_new_array(1, sizeof(char *));
+	while (config_list_next(running->role->config, "link_allowed_addresses", &position, &word)) {
+		running->addresses = mem_grow(running->addresses, running->address_count + 2,
+		                              sizeof(char *));
+		running->addresses[running->address_count++] = str_dup(word);
+		running->addresses[running->address_count] = NULL;
+	}
+}
+
+static void free_addresses(struct running *running)
+{
+	for (size_t i = 0; i < running->address_count; i++) {
+		union {
+			const char *in;
+			char *out;
+		} address = {.in = running->addresses[i]};
+		free(address.out);
+	}
+	free(running->addresses);
+}
+
+/* Two for each processor: most of the time a worker waits for the disk. */
+static int worker_count(const struct config *config)
+{
+	int64_t wanted = config_number(config, "store_workers");
+	if (wanted > 0)
+		return (int)wanted;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return processors < 2 ? 4 : processors > 64 ? 128 : (int)processors * 2;
+}
+
+static void options_of(const struct running *running, struct store_options *ret)
+{
+	const struct role *role = running->role;
+	const struct config *config = role->config;
+	uint64_t message_max = (uint64_t)config_number(config, "message_size_max");
+	*ret = (struct store_options){
+		.data_dir = config_text(config, "data_dir"),
+		.workers = worker_count(config),
+		.linger_ms = config_number(config, "mailbox_linger"),
+		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
+		.handles_max = HANDLES_MAX,
+		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
+		.message_max = message_max,
+		.upload_total_max = message_max * UPLOADS_AT_ONCE,
+		.allowed = role->allowed,
+		.allowed_count = role->allowed_count,
+		.tls = role->link_tls,
+		.allowed_addresses = running->addresses,
+	};
+}
+
+static void on_reload(void *ctx)
+{
+	struct running *running = ctx;
+	const struct config *config = running->role->config;
+	running->store->options.linger_ms = config_number(config, "mailbox_linger");
+	running->store->options.handle_idle_ms = config_number(config, "mailbox_handle_idle");
+	running->store->options.sessions_max = (unsigned)config_number(config,
+	                                                               "connections_per_mailbox");
+}
+
+static void stop_loop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static void on_stop(void *ctx)
+{
+	struct running *running = ctx;
+	store_stop(running->store, stop_loop, running->role->loop);
+}
+
+static void listen_all(struct running *running)
+{
+	int fd = role_socket(running->role, "link");
+	if (fd >= 0)
+		store_listen(running->store, fd, false);
+	fd = role_socket(running->role, "link-tls");
+	if (fd >= 0)
+		store_listen(running->store, fd, true);
+}
+
+int store_run(struct role *role)
+{
+	struct running running = {.role = role};
+	struct errinfo info = {0};
+	int rc = crypto_init(&info);
+	if (rc == 0)
+		rc = db_init(&info);
+	read_addresses(&running);
+	struct store_options options;
+	options_of(&running, &options);
+	if (rc == 0)
+		rc = store_new(&running.store, role->loop, role->log, &options, role->host_key, &info);
+	if (rc != 0) {
+		log_error(role->log, "store.start_failed", F_ERR(rc), F_TEXT("text", info.text));
+		free_addresses(&running);
+		return 1;
+	}
+	role->on_reload = on_reload;
+	role->on_stop = on_stop;
+	role->ctx = &running;
+	listen_all(&running);
+	log_info(role->log, "store.ready", F_INT("workers", options.workers));
+	loop_run(role->loop);
+	role->on_reload = role->on_stop = NULL;
+	store_free(running.store);
+	free_addresses(&running);
+	return 0;
+}

@@ -1,0 +1,49 @@
+#ifndef POSTKASSE_STORE_STORE_H
+#define POSTKASSE_STORE_STORE_H
+
+/*
+ * The store: the only process that opens mailbox files. One thread serves the link (server.c), a pool
+ * of workers does the blocking work (worker.h); the requests of one mailbox run one at a time. What a
+ * peer of the link sends is hostile input: bounds are checked here, mail itself is never parsed.
+ */
+
+#include "base/log.h"
+#include "crypto/secret.h"
+#include "net/link.h"
+#include "net/role.h"
+
+/* The life of the process: serves until it is told to stop. Returns the exit code. */
+int store_run(struct role *role);
+
+/* The same without a process around it, for tests and tools. */
+struct store_options {
+	const char *data_dir; /* copied */
+	int workers;
+	int64_t linger_ms;      /* keys stay so long after the last session */
+	int64_t handle_idle_ms; /* file handles stay open so long without a request */
+	unsigned handles_max;   /* open mailbox files; the least recently used go first */
+	unsigned sessions_max;  /* of one mailbox */
+	uint64_t message_max;   /* bytes of one message */
+	uint64_t upload_total_max;
+	const struct link_allowed
+		*allowed; /* borrowed; allowed_count may be 0: every role by any user */
+	size_t allowed_count;
+	struct tls_context *tls;              /* borrowed */
+	const char *const *allowed_addresses; /* borrowed */
+};
+
+struct store;
+/* host_key seals temporary mailboxes; it is only read here. E_IO and the like when data_dir is not
+ * usable. */
+int store_new(struct store **ret, struct loop *loop, const struct log *log,
+              const struct store_options *options, struct secret *host_key,
+              struct errinfo *info) MUST_USE;
+void store_listen(struct store *store, int fd, bool tls);
+/* Serves one connected descriptor. */
+void store_serve_fd(struct store *store, int fd);
+/* Ends what is under way, closes all files, then calls stopped from the loop. */
+void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx);
+/* After stopped was called (or when nothing was ever served). NULL is fine. */
+void store_free(struct store *store);
+
+#endif

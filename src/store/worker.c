@@ -1,0 +1,175 @@
+#include "store/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+
+enum { WORKER_STACK_SIZE = 512 * 1024 };
+
+struct worker_pool {
+	struct loop *loop;
+	struct pack_tables *tables;
+	pthread_mutex_t lock; /* guards what follows and every turn's line */
+	pthread_cond_t work;
+	TAILQ_HEAD(, turn) ready; /* turns with tasks and no worker */
+	struct task_list finished;
+	bool stopping;
+	int thread_count;
+	pthread_t threads[];
+};
+
+void turn_init(struct turn *turn)
+{
+	*turn = (struct turn){0};
+	TAILQ_INIT(&turn->tasks);
+}
+
+static void deliver_finished(void *ctx)
+{
+	struct worker_pool *pool = ctx;
+	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
+	pthread_mutex_lock(&pool->lock);
+	TAILQ_CONCAT(&list, &pool->finished, link);
+	pthread_mutex_unlock(&pool->lock);
+	struct task *task;
+	while ((task = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, task, link);
+		task->done(task);
+	}
+}
+
+/* Under the lock. Only the first of a batch wakes the loop. */
+static void add_finished(struct worker_pool *pool, struct task *task)
+{
+	bool first = TAILQ_EMPTY(&pool->finished);
+	TAILQ_INSERT_TAIL(&pool->finished, task, link);
+	if (first)
+		loop_post(pool->loop, deliver_finished, pool);
+}
+
+/* Under the lock. */
+static void make_ready(struct worker_pool *pool, struct turn *turn)
+{
+	TAILQ_INSERT_TAIL(&pool->ready, turn, link);
+	pthread_cond_signal(&pool->work);
+}
+
+void task_start(struct worker_pool *pool, struct task *task)
+{
+	pthread_mutex_lock(&pool->lock);
+	must(!pool->stopping);
+	struct turn *turn = task->turn;
+	TAILQ_INSERT_TAIL(&turn->tasks, task, link);
+	if (!turn->busy) {
+		turn->busy = true;
+		make_ready(pool, turn);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+struct task *task_take_next(struct worker *worker, struct turn *turn,
+                            bool (*match)(const struct task *task))
+{
+	pthread_mutex_lock(&worker->pool->lock);
+	struct task *task = TAILQ_FIRST(&turn->tasks);
+	if (task != NULL && match(task))
+		TAILQ_REMOVE(&turn->tasks, task, link);
+	else
+		task = NULL;
+	pthread_mutex_unlock(&worker->pool->lock);
+	return task;
+}
+
+void task_finish(struct worker *worker, struct task *task)
+{
+	pthread_mutex_lock(&worker->pool->lock);
+	add_finished(worker->pool, task);
+	pthread_mutex_unlock(&worker->pool->lock);
+}
+
+/* Under the lock, which is released while the task runs. */
+static void run_turn(struct worker *worker, struct turn *turn)
+{
+	struct worker_pool *pool = worker->pool;
+	struct task *task = TAILQ_FIRST(&turn->tasks);
+	must(task != NULL);
+	TAILQ_REMOVE(&turn->tasks, task, link);
+	pthread_mutex_unlock(&pool->lock);
+	enum task_outcome outcome = task->run(worker, task);
+	pthread_mutex_lock(&pool->lock);
+	if (outcome == TASK_AGAIN)
+		TAILQ_INSERT_TAIL(&turn->tasks, task, link);
+	/* The turn's owner may go with the last done, so the turn is let go first. */
+	turn->busy = !TAILQ_EMPTY(&turn->tasks);
+	if (turn->busy)
+		make_ready(pool, turn);
+	if (outcome == TASK_DONE)
+		add_finished(pool, task);
+}
+
+static void *worker_main(void *ctx)
+{
+	struct worker_pool *pool = ctx;
+	struct worker worker = {.pool = pool, .packer = packer_new(pool->tables)};
+	pthread_mutex_lock(&pool->lock);
+	for (;;) {
+		struct turn *turn = TAILQ_FIRST(&pool->ready);
+		if (turn != NULL) {
+			TAILQ_REMOVE(&pool->ready, turn, link);
+			run_turn(&worker, turn);
+		} else if (pool->stopping) {
+			break;
+		} else {
+			pthread_cond_wait(&pool->work, &pool->lock);
+		}
+	}
+	pthread_mutex_unlock(&pool->lock);
+	packer_free(worker.packer);
+	return NULL;
+}
+
+struct worker_pool *worker_pool_new(struct loop *loop, int threads)
+{
+	must(threads > 0);
+	struct worker_pool *pool = mem_new(sizeof(*pool) + (size_t)threads * sizeof(pool->threads[0]));
+	pool->loop = loop;
+	pool->tables = pack_tables_new();
+	TAILQ_INIT(&pool->ready);
+	TAILQ_INIT(&pool->finished);
+	must(pthread_mutex_init(&pool->lock, NULL) == 0);
+	must(pthread_cond_init(&pool->work, NULL) == 0);
+	pthread_attr_t attributes;
+	must(pthread_attr_init(&attributes) == 0);
+	must(pthread_attr_setstacksize(&attributes, WORKER_STACK_SIZE) == 0);
+	/* Signals are the loop's: workers start with all of them blocked. */
+	sigset_t all, before;
+	sigfillset(&all);
+	must(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	for (int i = 0; i < threads; i++) {
+		must(pthread_create(&pool->threads[i], &attributes, worker_main, pool) == 0);
+		pool->thread_count++;
+	}
+	must(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	pthread_attr_destroy(&attributes);
+	return pool;
+}
+
+void worker_pool_free(struct worker_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->stopping = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->lock);
+	for (int i = 0; i < pool->thread_count; i++)
+		must(pthread_join(pool->threads[i], NULL) == 0);
+	must(TAILQ_EMPTY(&pool->finished));
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->lock);
+	pack_tables_free(pool->tables);
+	free(pool);
+}
