@@ -1,0 +1,158 @@
+#include "imap/folder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+static struct imap_folder *make_folder(uint32_t first, uint32_t last, uint32_t recent_from)
+{
+	Pk__UidRange a = PK__UID_RANGE__INIT;
+	a.first = first;
+	a.last = last;
+	Pk__UidRange *ranges[] = {&a};
+	Pk__SelectReply reply = PK__SELECT_REPLY__INIT;
+	reply.uids = ranges;
+	reply.n_uids = 1;
+	reply.uid_next = last + 1;
+	reply.recent_from = recent_from;
+	reply.highest_modseq = 100;
+	return imap_folder_new(&reply, STR("INBOX"), false);
+}
+
+static void expect(struct buf *out, const char *text)
+{
+	buf_add_byte(out, '\0');
+	assert_string_equal(out->ptr, text);
+	buf_clear(out);
+}
+
+static void test_changes(void **state)
+{
+	(void)state;
+	struct imap_folder *folder = make_folder(10, 14, 14);
+	struct buf out BUF_AUTO;
+	buf_init(&out, 10000);
+	const struct imap_untagged to = {&out, true, false};
+
+	Pk__UidRange gone = PK__UID_RANGE__INIT;
+	gone.first = 11;
+	gone.last = 12;
+	Pk__UidRange *expunged[] = {&gone};
+	Pk__FetchRow seen = PK__FETCH_ROW__INIT, second = PK__FETCH_ROW__INIT,
+				 first = PK__FETCH_ROW__INIT;
+	seen.uid = 13;
+	seen.flags = PK__FLAG__FLAG_SEEN;
+	seen.modseq = 103;
+	first.uid = 15;
+	second.uid = 16;
+	Pk__FetchRow *changed[] = {&second, &seen, &first}; /* in no order */
+	Pk__ChangesReply reply = PK__CHANGES_REPLY__INIT;
+	char *keywords[] = {(char *)"work"};
+	reply.keywords = keywords;
+	reply.n_keywords = 1;
+	reply.expunged = expunged;
+	reply.n_expunged = 1;
+	reply.changed = changed;
+	reply.n_changed = 3;
+	reply.recent_from = 15;
+	reply.highest_modseq = 103;
+	imap_folder_changes(folder, &reply, &to);
+	expect(&out, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\r\n"
+	             "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n"
+	             "* 5 EXISTS\r\n* 3 RECENT\r\n"
+	             "* 2 FETCH (UID 13 FLAGS (\\Seen))\r\n");
+	assert_int_equal(folder->seen_modseq, 103);
+	/* The same again tells nothing new but the flags. */
+	reply.n_keywords = 0;
+	imap_folder_changes(folder, &reply, &(struct imap_untagged){&out, true, true});
+	expect(&out, "* 5 FETCH (UID 16 MODSEQ (0) FLAGS (\\Recent))\r\n"
+	             "* 2 FETCH (UID 13 MODSEQ (103) FLAGS (\\Seen))\r\n"
+	             "* 4 FETCH (UID 15 MODSEQ (0) FLAGS (\\Recent))\r\n");
+	imap_folder_free(folder);
+}
+
+/* While numbers must not change, what is gone stays countable, and is told of later. */
+static void test_expunge_is_held_back(void **state)
+{
+	(void)state;
+	struct imap_folder *folder = make_folder(1, 5, 0);
+	struct buf out BUF_AUTO;
+	buf_init(&out, 10000);
+	Pk__UidRange gone = PK__UID_RANGE__INIT;
+	gone.first = 2;
+	gone.last = 3;
+	Pk__UidRange *expunged[] = {&gone};
+	imap_folder_expunged(folder, expunged, 1, &(struct imap_untagged){&out, false, false});
+	assert_int_equal(out.len, 0);
+	assert_int_equal(uidmap_messages(&folder->map), 5);
+	imap_folder_expunged(folder, NULL, 0, &(struct imap_untagged){&out, true, false});
+	expect(&out, "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+	assert_int_equal(uidmap_messages(&folder->map), 3);
+	imap_folder_free(folder);
+}
+
+static void test_modseq_of_own_changes(void **state)
+{
+	(void)state;
+	struct imap_folder *folder = make_folder(1, 5, 0);
+	imap_folder_saw(folder, 105);
+	assert_int_equal(folder->seen_modseq, 105);
+	imap_folder_saw(folder, 104);
+	assert_int_equal(folder->seen_modseq, 105);
+	folder->dirty = true; /* somebody else's 106 has not been asked for */
+	imap_folder_saw(folder, 107);
+	assert_int_equal(folder->seen_modseq, 105);
+	imap_folder_free(folder);
+}
+
+static void test_uids(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *set;
+		bool uid;
+		int error;
+		const char *ranges;
+	} cases[] = {
+		{"1:*", false, 0, "10:14"},    {"2,4", false, 0, "11,13"}, {"6", false, E_INVALID, ""},
+		{"1:6", false, E_INVALID, ""}, {"1:*", true, 0, "1:14"},   {"12:99", true, 0, "12:14"},
+		{"99:*", true, 0, "14"},       {"1:5", true, 0, ""},       {"*", true, 0, "14"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct arena *arena = arena_new(100000);
+		struct cursor c = cursor_of(str_from(cases[i].set));
+		struct seqset set;
+		assert_int_equal(seqset_parse(&c, arena, &set), 0);
+		Pk__UidRange **uids;
+		size_t count = 0;
+		int error = imap_folder_uids(folder, &set, cases[i].uid, arena, &uids, &count);
+		assert_int_equal(error, cases[i].error);
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1000);
+		for (size_t n = 0; error == 0 && n < count; n++) {
+			struct seq_range range = {uids[n]->first, uids[n]->last};
+			if (n > 0)
+				buf_add_byte(&out, ',');
+			seq_ranges_format(&out, &range, 1);
+		}
+		expect(&out, cases[i].ranges);
+		imap_folder_free(folder);
+		arena_free(arena);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_expunge_is_held_back),
+		cmocka_unit_test(test_modseq_of_own_changes),
+		cmocka_unit_test(test_uids),
+	};
+	return cmocka_run_group_tests_name("imap/folder", tests, NULL, NULL);
+}
