@@ -121,7 +121,7 @@ static int32_t next_code(struct cursor *c)
 	return (int32_t)code;
 }
 
-bool utf8_valid(struct str text)
+bool imap_utf8_valid(struct str text)
 {
 	struct cursor c = cursor_of(text);
 	while (!cursor_at_end(&c)) {
