@@ -123,7 +123,7 @@ int mailbox_discard(struct directory *d, const struct mailbox *mailbox,
                     struct errinfo *info) MUST_USE;
 /* A protobuf string as text; peers may leave anything out. */
 struct str text_of(const char *proto_string);
-struct str bytes_of(const ProtobufCBinaryData *bytes);
+struct str field_bytes(const ProtobufCBinaryData *bytes);
 /* Borrowed bytes as a protobuf field. */
 ProtobufCBinaryData bytes_field(const void *ptr, size_t len);
 void now_text(char ret[DATE_SIZE]);

@@ -127,7 +127,7 @@ int directory_login(struct directory *d, const struct request *request, struct e
 		rc = attempt_begin(d, &attempt, request, asked->address, asked->remote, info);
 	if (rc != 0)
 		return rc;
-	struct str password = bytes_of(&asked->password);
+	struct str password = field_bytes(&asked->password);
 	const struct slot_row *row = password.len == 0 || password.len > PASSWORD_MAX
 	                                 ? NULL
 	                                 : slots_open(attempt.rows, attempt.count, &attempt.mailbox,
@@ -169,7 +169,8 @@ int directory_scram_finish(struct directory *d, const struct request *request, s
 	for (size_t i = 0; i < attempt.count; i++) {
 		const struct slot_row *row = &attempt.rows[i];
 		if (slot_open_scram(&row->slot, str_from(attempt.mailbox.id),
-		                    bytes_of(&asked->auth_message), asked->proof.data, &secret, signature))
+		                    field_bytes(&asked->auth_message), asked->proof.data, &secret,
+		                    signature))
 			return attempt_succeeded(d, &attempt, request, row, scope, &secret, signature, info);
 	}
 	return attempt_failed(d, &attempt, asked->service, info);

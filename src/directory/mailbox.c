@@ -9,7 +9,7 @@ struct str text_of(const char *proto_string)
 	return proto_string == NULL ? STR("") : str_from(proto_string);
 }
 
-struct str bytes_of(const ProtobufCBinaryData *bytes)
+struct str field_bytes(const ProtobufCBinaryData *bytes)
 {
 	return STR_OF(bytes->data, bytes->len);
 }

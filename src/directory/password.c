@@ -238,7 +238,7 @@ static int create_further(struct directory *d, const struct mailbox *mailbox,
                           struct errinfo *info)
 {
 	int64_t kind = asked->kind;
-	int rc = open_with_current(d, mailbox, bytes_of(&asked->current), fresh, info);
+	int rc = open_with_current(d, mailbox, field_bytes(&asked->current), fresh, info);
 	if (rc == 0)
 		rc = next_record(fresh, mailbox, kind, info);
 	if (rc != 0)

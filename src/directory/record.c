@@ -54,7 +54,7 @@ int directory_key_record_set(struct directory *d, const struct request *request,
                              struct errinfo *info)
 {
 	const Pk__KeyRecordSetRequest *asked = (const Pk__KeyRecordSetRequest *)request->message;
-	struct str record = bytes_of(&asked->key_record), replaces = bytes_of(&asked->replaces);
+	struct str record = field_bytes(&asked->key_record), replaces = field_bytes(&asked->replaces);
 	struct mailbox mailbox;
 	struct key32 secret KEY32_AUTO;
 
@@ -133,7 +133,7 @@ int directory_mailbox_publish(struct directory *d, const struct request *request
                               struct errinfo *info)
 {
 	const Pk__MailboxPublishRequest *asked = (const Pk__MailboxPublishRequest *)request->message;
-	struct str public_key = bytes_of(&asked->public_key);
+	struct str public_key = field_bytes(&asked->public_key);
 	struct mailbox mailbox;
 	struct key32 secret KEY32_AUTO;
 
