@@ -265,6 +265,7 @@ static const char *take_frame(struct link *link, const struct frame *frame)
 		return take_chunk(call, frame->body);
 	if (frame->error > 0 || frame->error < E_LAST)
 		return "an error that there is not";
+	link->retry_ms = LINK_RETRY_MIN_MS; /* this core does answer */
 	call_end(call, frame->error, frame->text, frame->body);
 	return NULL;
 }
