@@ -4,39 +4,6 @@ enum { SEARCH_DEPTH_MAX = 50 };
 
 /* ---------------------------------------------------------------- text */
 
-/* Length of the character at the start of s, 0 if it is not one (RFC 3629 section 4). */
-static size_t utf8_character(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.ptr;
-	size_t len = p[0] < 0x80   ? 1
-	             : p[0] < 0xc2 ? 0
-	             : p[0] < 0xe0 ? 2
-	             : p[0] < 0xf0 ? 3
-	             : p[0] < 0xf5 ? 4
-	                           : 0;
-	if (len == 0 || len > s.len || p[0] == 0)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-	bool surrogate = p[0] == 0xed && p[1] > 0x9f;
-	bool beyond = p[0] == 0xf4 && p[1] > 0x8f;
-	return overlong || surrogate || beyond ? 0 : len;
-}
-
-bool utf8_valid(struct str s)
-{
-	while (s.len > 0) {
-		size_t len = utf8_character(s);
-		if (len == 0)
-			return false;
-		s = str_from_byte(s, len);
-	}
-	return true;
-}
-
 struct str text_field(const char *text, size_t max)
 {
 	struct str s = str_from(text);

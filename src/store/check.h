@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "mail.pb-c.h"
 
 enum {
@@ -14,8 +15,6 @@ enum {
 	TEXT_FIELD_MAX = 64 * 1024, /* of subject, addresses and the like */
 };
 
-/* Well-formed UTF-8 (RFC 3629), NUL excluded. */
-bool utf8_valid(struct str s);
 /* text when it is valid UTF-8, cut at max on a character; else empty: such a field is for searching
  * and showing only, the message itself keeps every byte. */
 struct str text_field(const char *text, size_t max);

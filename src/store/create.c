@@ -141,7 +141,7 @@ static int create_run(struct request *request)
 	if (rc < 0)
 		return rc;
 	Pk__CreateReply reply = PK__CREATE_REPLY__INIT;
-	reply.public_key = bytes_of(db_blob(q, 0));
+	reply.public_key = packed_bytes(db_blob(q, 0));
 	rc = request_reply(request, &reply.base);
 	db_reset(q);
 	return rc;

@@ -353,13 +353,13 @@ static int add_message(struct request *request, struct fetch *fetch, struct db_s
 	if ((items & PK__FETCH_ITEM__FETCH_PREVIEW) != 0)
 		row->preview = add_text(fetch, db_text(q, 10));
 	if ((items & PK__FETCH_ITEM__FETCH_ENVELOPE) != 0)
-		row->envelope = bytes_of(db_blob(q, 11));
+		row->envelope = packed_bytes(db_blob(q, 11));
 	if ((items & PK__FETCH_ITEM__FETCH_BODY_STRUCTURE) != 0)
-		row->body_structure = bytes_of(db_blob(q, 12));
+		row->body_structure = packed_bytes(db_blob(q, 12));
 	if ((items & PK__FETCH_ITEM__FETCH_PARTS) == 0)
 		return 0;
 	int rc = unpack(request->packer, db_blob(q, 13), parts->max, parts, &request->info);
-	row->parts = bytes_of(buf_str(parts));
+	row->parts = packed_bytes(buf_str(parts));
 	return rc;
 }
 

@@ -87,7 +87,7 @@ static int open_run(struct request *request)
 		return rc;
 	Pk__OpenReply reply = PK__OPEN_REPLY__INIT;
 	reply.session = request->session->id;
-	reply.key_record = bytes_of(buf_str(&opening->new_record));
+	reply.key_record = packed_bytes(buf_str(&opening->new_record));
 	reply.used_bytes = (uint64_t)meta.used_bytes;
 	reply.merged = opening->merged.count;
 	return request_reply(request, &reply.base);

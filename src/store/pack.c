@@ -5,10 +5,12 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "db/db.h"
 
 enum {
 	LEVEL = 3,
 	LEVEL_FAST = 1,
+	LEVEL_READABLE = -7, /* literals stay as they are; see db_plain_asked */
 	TRIAL_SIZE = 64 * 1024,
 	WORK_MEMORY_KEPT = 1024 * 1024, /* buffers that one huge message made larger are given back */
 };
@@ -84,6 +86,9 @@ static void give_back_memory(struct packer *packer)
 static size_t compress(struct packer *packer, enum pack_kind kind, char *to, size_t room,
                        struct str plain)
 {
+	if (db_plain_asked())
+		return ZSTD_compressCCtx(packer->compressor, to, room, plain.ptr, plain.len,
+		                         LEVEL_READABLE);
 	switch (kind) {
 	case PACK_TEXT:
 		return ZSTD_compress_usingCDict(packer->compressor, to, room, plain.ptr, plain.len,

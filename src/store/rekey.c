@@ -127,7 +127,7 @@ static int seal_new_record(struct request *request, const struct key32 *secret,
 	buf_init(&record, KEY_RECORD_MAX);
 	key_record_seal(&record, str_from(request->mailbox->id), secret, next, NULL);
 	Pk__RekeyReply reply = PK__REKEY_REPLY__INIT;
-	reply.key_record = bytes_of(buf_str(&record));
+	reply.key_record = packed_bytes(buf_str(&record));
 	return request_reply(request, &reply.base);
 }
 

@@ -136,6 +136,6 @@ bool request_cancelled(const struct request *request);
 
 /* str of protobuf-c's strings and bytes, and back (borrowed). */
 #define STR_OF_BYTES(bytes) STR_OF((bytes).data, (bytes).len)
-ProtobufCBinaryData bytes_of(struct str s);
+ProtobufCBinaryData packed_bytes(struct str s);
 
 #endif

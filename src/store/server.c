@@ -91,7 +91,7 @@ bool request_slice_over(const struct request *request)
 	return clock_monotonic_ms() >= request->slice_end_ms || request_cancelled(request);
 }
 
-ProtobufCBinaryData bytes_of(struct str s)
+ProtobufCBinaryData packed_bytes(struct str s)
 {
 	union {
 		const char *in;
