@@ -35,6 +35,11 @@ enum db_open_flags {
 	                      calls per transaction, half the time to open */
 };
 
+/* Only in builds with POSTKASSE_TEST_PLAIN, and there only when the environment has POSTKASSE_PLAIN:
+ * every file is opened as with DB_PLAIN, and the store keeps text readable. So the test that searches
+ * the disk for readable text shows that it would find some. False in every other build. */
+bool db_plain_asked(void);
+
 /* Starts SQLite: the page cipher, randomness from the system, no URI names. db_open calls it too;
  * it works once and is remembered, so it may be called in any thread and in a sandbox. */
 int db_init(struct errinfo *info) MUST_USE;
