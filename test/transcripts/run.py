@@ -96,7 +96,7 @@ class Case:
     def pattern(self, text):
         """A regular expression for a line, and the names that its groups take."""
         parts, names = [], []
-        for piece in re.split(r"(\{\{.*?\}\})", text):
+        for piece in re.split(r"(\{\{.*?\}\}(?!\}))", text):
             if piece.startswith("{{"):
                 name, equals, regex = piece[2:-2].partition("=")
                 if equals and re.fullmatch(r"\w+", name):
