@@ -278,14 +278,16 @@ static void on_stop(void *ctx)
 	store_stop(running->store, stop_loop, running->role->loop);
 }
 
+/* Any number of each; "link-fd" is connected already, to a command line that started us. */
 static void listen_all(struct running *running)
 {
-	int fd = role_socket(running->role, "link");
-	if (fd >= 0)
-		store_listen(running->store, fd, false);
-	fd = role_socket(running->role, "link-tls");
-	if (fd >= 0)
-		store_listen(running->store, fd, true);
+	for (size_t i = 0; i < running->role->socket_count; i++) {
+		const struct role_socket *socket = &running->role->sockets[i];
+		if (strcmp(socket->name, "link-fd") == 0) /* the command line's private store */
+			store_serve_fd(running->store, socket->fd);
+		else if (strcmp(socket->name, "link") == 0 || strcmp(socket->name, "link-tls") == 0)
+			store_listen(running->store, socket->fd, strcmp(socket->name, "link-tls") == 0);
+	}
 }
 
 int store_run(struct role *role)
