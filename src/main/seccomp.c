@@ -299,12 +299,8 @@ int sandbox_seccomp(const struct sandbox *sandbox, struct errinfo *info)
 	scmp_filter_ctx filter = seccomp_init(action);
 	if (filter == NULL)
 		return err_set(info, E_INTERNAL, "seccomp: no filter");
-	int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-	if (error == -EOPNOTSUPP || error == -EINVAL) /* kernels before 4.14 */
-		error = 0;
 	/* A tree instead of a list: every call of ours goes through it. */
-	if (error == 0)
-		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	int error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (error == 0)
 		error = add_all(filter, sandbox);
 	if (error == 0)
