@@ -26,7 +26,11 @@ void imap_capability_write(const struct imap_client *client, struct buf *out)
 	const struct imap_command *const *commands = imap_commands(&count);
 	for (size_t i = 0; i < count; i++) {
 		const struct imap_command *command = commands[i];
-		bool offered = command->capability != NULL && (command->states & state) != 0;
+		/* Those of a selected mailbox are told from login on: clients ask only once. */
+		unsigned told_in = command->states;
+		if ((told_in & IMAP_LOGGED_IN) != 0)
+			told_in |= IMAP_LOGGED_IN;
+		bool offered = command->capability != NULL && (told_in & state) != 0;
 		if ((command->effects & IMAP_CLEAR_ONLY) != 0 &&
 		    (client->tls || client->front->role->tls == NULL))
 			offered = false;
