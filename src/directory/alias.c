@@ -61,7 +61,7 @@ static int insert_alias(struct directory *d, const struct address *address, int6
                         struct errinfo *info)
 {
 	char now[DATE_SIZE];
-	now_text(now);
+	directory_now(now);
 	struct db_stmt *q = db_query(d->db, "INSERT INTO alias (domain, local, created, quota_bytes)"
 	                                    " SELECT name, $1, $2, $3 FROM domain WHERE name = $4"
 	                                    " ON CONFLICT DO NOTHING");
@@ -85,7 +85,7 @@ int directory_alias_add(struct directory *d, const struct request *request, stru
 {
 	const Pk__AliasAddRequest *asked = (const Pk__AliasAddRequest *)request->message;
 	struct address address;
-	int rc = address_normalize(text_of(asked->address), &address, info);
+	int rc = address_normalize(field_text(asked->address), &address, info);
 	if (rc == 0 && address.detailed)
 		rc = err_set(info, E_INVALID, "an alias has no +: mail for %s+anything comes to %s",
 		             address.local, address.local);
@@ -126,7 +126,7 @@ static int reply_page(struct db_stmt *q, const struct request *request, struct e
 /* ListRequest.after is an address as an earlier page had it; anything else starts at the front. */
 static void split_after(const char *after, struct str *ret_local, struct str *ret_domain)
 {
-	struct str text = text_of(after);
+	struct str text = field_text(after);
 	ptrdiff_t at = str_rfind_byte(text, '@');
 	*ret_local = at < 0 ? STR("") : str_slice(text, 0, (size_t)at);
 	*ret_domain = at < 0 ? STR("") : str_from_byte(text, (size_t)at + 1);
@@ -137,7 +137,7 @@ int directory_alias_list(struct directory *d, const struct request *request, str
 	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
 	struct str after_local, after_domain;
 	split_after(asked->after, &after_local, &after_domain);
-	if (text_of(asked->domain).len == 0) {
+	if (field_text(asked->domain).len == 0) {
 		struct db_stmt *q = db_query(
 			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
 				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
@@ -150,7 +150,7 @@ int directory_alias_list(struct directory *d, const struct request *request, str
 		return reply_page(q, request, info);
 	}
 	char domain[ADDRESS_DOMAIN_MAX + 1];
-	int rc = domain_normalize(text_of(asked->domain), domain, info);
+	int rc = domain_normalize(field_text(asked->domain), domain, info);
 	if (rc != 0)
 		return rc;
 	struct db_stmt *q = db_query(d->db,
@@ -173,10 +173,11 @@ static int delete_alias(struct directory *d, const struct address *address, stru
 	return db_run(q, info);
 }
 
-int mailbox_discard(struct directory *d, const struct mailbox *mailbox, struct errinfo *info)
+int directory_mailbox_discard(struct directory *d, const struct mailbox *mailbox,
+                              struct errinfo *info)
 {
 	char now[DATE_SIZE];
-	now_text(now);
+	directory_now(now);
 	struct db_stmt *q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1");
 	db_bind_text(q, 1, str_from(mailbox->id));
 	int rc = db_run(q, info);
@@ -200,20 +201,20 @@ int directory_alias_remove(struct directory *d, const struct request *request, s
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(text_of(asked->address), &address, info);
+	int rc = address_normalize(field_text(asked->address), &address, info);
 	if (rc == 0 && address.detailed)
 		rc = err_set(info, E_NOT_FOUND, "no such alias");
 	if (rc == 0)
 		rc = db_begin(d->db, info);
 	if (rc != 0)
 		return rc;
-	rc = mailbox_find(d, &address, &mailbox, info);
+	rc = directory_mailbox_find(d, &address, &mailbox, info);
 	if (rc == 0)
 		rc = reply_alias(d, &address, request, info);
 	if (rc == 0)
 		rc = delete_alias(d, &address, info);
 	if (rc == 0 && mailbox.id[0] != '\0')
-		rc = mailbox_discard(d, &mailbox, info);
+		rc = directory_mailbox_discard(d, &mailbox, info);
 	return directory_end(d, rc, info);
 }
 
@@ -253,7 +254,7 @@ static int reply_removed(struct directory *d, struct str after, const struct req
 int directory_removed_list(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
-	return reply_removed(d, text_of(asked->after), request, info);
+	return reply_removed(d, field_text(asked->after), request, info);
 }
 
 int directory_removed_done(struct directory *d, const struct request *request, struct errinfo *info)
@@ -263,7 +264,7 @@ int directory_removed_done(struct directory *d, const struct request *request, s
 	if (rc != 0)
 		return rc;
 	struct db_stmt *q = db_query(d->db, "DELETE FROM removed_mailbox WHERE id = $1");
-	db_bind_text(q, 1, text_of(asked->mailbox));
+	db_bind_text(q, 1, field_text(asked->mailbox));
 	rc = directory_end(d, db_run(q, info), info);
 	return rc != 0 ? rc : reply_removed(d, STR(""), request, info);
 }

@@ -35,9 +35,9 @@ int directory_domain_add(struct directory *d, const struct request *request, str
 {
 	const Pk__DomainRequest *asked = (const Pk__DomainRequest *)request->message;
 	char name[ADDRESS_DOMAIN_MAX + 1], now[DATE_SIZE];
-	now_text(now);
+	directory_now(now);
 
-	int rc = domain_normalize(text_of(asked->name), name, info);
+	int rc = domain_normalize(field_text(asked->name), name, info);
 	if (rc == 0)
 		rc = db_begin(d->db, info);
 	if (rc != 0)
@@ -62,7 +62,7 @@ int directory_domain_list(struct directory *d, const struct request *request, st
 	struct db_stmt *q = db_query(
 		d->db, "SELECT name, created, (SELECT count(*) FROM alias WHERE domain = name) FROM domain"
 			   " WHERE name > $1 ORDER BY name LIMIT $2");
-	db_bind_text(q, 1, text_of(asked->after));
+	db_bind_text(q, 1, field_text(asked->after));
 	db_bind_int(q, 2, LIST_PAGE + 1);
 	while ((rc = db_step(q, info)) == DB_ROW) {
 		if (reply.n_domains == LIST_PAGE) {
@@ -91,7 +91,7 @@ int directory_domain_remove(struct directory *d, const struct request *request,
 {
 	const Pk__DomainRequest *asked = (const Pk__DomainRequest *)request->message;
 	char name[ADDRESS_DOMAIN_MAX + 1];
-	int rc = domain_normalize(text_of(asked->name), name, info);
+	int rc = domain_normalize(field_text(asked->name), name, info);
 	if (rc == 0)
 		rc = db_begin(d->db, info);
 	if (rc != 0)

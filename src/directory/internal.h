@@ -109,24 +109,24 @@ struct mailbox {
 };
 
 /* By address. E_NOT_FOUND "no such alias". */
-int mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
-                 struct errinfo *info) MUST_USE;
+int directory_mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
+                           struct errinfo *info) MUST_USE;
 /* By id; E_NOT_FOUND. Only what belongs to the mailbox itself is filled in. */
-int mailbox_find_id(struct directory *d, const char *id, struct mailbox *ret,
-                    struct errinfo *info) MUST_USE;
+int directory_mailbox_by_id(struct directory *d, const char *id, struct mailbox *ret,
+                            struct errinfo *info) MUST_USE;
 /* Whether secret opens the mailbox's key record: E_DENIED when not. */
-int mailbox_prove(const struct mailbox *mailbox, const ProtobufCBinaryData *secret,
-                  struct key32 *ret_secret, struct errinfo *info) MUST_USE;
+int directory_mailbox_prove(const struct mailbox *mailbox, const ProtobufCBinaryData *secret,
+                            struct key32 *ret_secret, struct errinfo *info) MUST_USE;
 /* Within a transaction: forgets a mailbox that no alias refers to any more, and remembers that its
  * files are to be removed. */
-int mailbox_discard(struct directory *d, const struct mailbox *mailbox,
-                    struct errinfo *info) MUST_USE;
+int directory_mailbox_discard(struct directory *d, const struct mailbox *mailbox,
+                              struct errinfo *info) MUST_USE;
 /* A protobuf string as text; peers may leave anything out. */
-struct str text_of(const char *proto_string);
+struct str field_text(const char *proto_string);
 struct str field_bytes(const ProtobufCBinaryData *bytes);
 /* Borrowed bytes as a protobuf field. */
-ProtobufCBinaryData bytes_field(const void *ptr, size_t len);
-void now_text(char ret[DATE_SIZE]);
+ProtobufCBinaryData field_make(const void *ptr, size_t len);
+void directory_now(char ret[DATE_SIZE]);
 
 /* ---------------------------------------------------------------- slots, slots.c */
 

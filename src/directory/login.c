@@ -44,17 +44,18 @@ static int attempt_begin(struct directory *d, struct attempt *attempt,
                          struct errinfo *info)
 {
 	struct errinfo unused;
-	attempt->key = str_slice(text_of(address), 0, ADDRESS_MAX);
-	attempt->remote = str_slice(text_of(remote), 0, REMOTE_MAX);
+	attempt->key = str_slice(field_text(address), 0, ADDRESS_MAX);
+	attempt->remote = str_slice(field_text(remote), 0, REMOTE_MAX);
 	attempt->counted = request->role != ROLE_CLI;
-	bool sane = address_normalize(text_of(address), &attempt->address, &unused) == 0;
+	bool sane = address_normalize(field_text(address), &attempt->address, &unused) == 0;
 	if (sane)
 		attempt->key = str_from(attempt->address.text);
 	if (attempt->counted &&
 	    failures_full(d->failures, attempt->key, attempt->remote, clock_monotonic_ms()))
 		return err_set(info, E_LIMIT, "too many failed logins, try again later");
 
-	int rc = sane ? mailbox_find(d, &attempt->address, &attempt->mailbox, info) : E_NOT_FOUND;
+	int rc = sane ? directory_mailbox_find(d, &attempt->address, &attempt->mailbox, info)
+	              : E_NOT_FOUND;
 	attempt->known = rc == 0 && attempt->mailbox.id[0] != '\0';
 	if (attempt->known)
 		return slots_load(d, attempt->mailbox.id, attempt->rows, &attempt->count, info);
@@ -69,7 +70,7 @@ static int attempt_failed(struct directory *d, struct attempt *attempt, const ch
 		failures_add(d->failures, attempt->key, attempt->remote, clock_monotonic_ms());
 	log_info(d->log, "directory.login_refused",
 	         F_TEXT("mailbox", attempt->known ? attempt->mailbox.id : ""),
-	         F_STR("service", text_of(service)), F_STR("remote", attempt->remote));
+	         F_STR("service", field_text(service)), F_STR("remote", attempt->remote));
 	return err_set(info, E_DENIED, "%s", wrong);
 }
 
@@ -89,15 +90,15 @@ static int attempt_succeeded(struct directory *d, struct attempt *attempt,
 
 	Pk__LoginReply reply = PK__LOGIN_REPLY__INIT;
 	reply.mailbox = attempt->mailbox.id;
-	reply.mailbox_secret = bytes_field(secret->bytes, KEY_SIZE);
-	reply.key_record = bytes_field(attempt->mailbox.key_record, attempt->mailbox.key_record_len);
+	reply.mailbox_secret = field_make(secret->bytes, KEY_SIZE);
+	reply.key_record = field_make(attempt->mailbox.key_record, attempt->mailbox.key_record_len);
 	if (attempt->mailbox.published)
-		reply.public_key = bytes_field(attempt->mailbox.public_key,
-		                               sizeof(attempt->mailbox.public_key));
+		reply.public_key = field_make(attempt->mailbox.public_key,
+		                              sizeof(attempt->mailbox.public_key));
 	reply.quota_bytes = attempt->mailbox.quota_bytes;
 	reply.store = attempt->mailbox.store;
 	if (signature != NULL)
-		reply.server_signature = bytes_field(signature, KEY_SIZE);
+		reply.server_signature = field_make(signature, KEY_SIZE);
 	reply.address = attempt->address.text;
 	reply.slot = (uint64_t)row->number;
 	link_pack(request->reply, &reply.base);
@@ -107,7 +108,7 @@ static int attempt_succeeded(struct directory *d, struct attempt *attempt,
 static int check_service(const struct request *request, const char *service, unsigned *ret_scope,
                          struct errinfo *info)
 {
-	*ret_scope = scope_parse(text_of(service));
+	*ret_scope = scope_parse(field_text(service));
 	if (*ret_scope == 0)
 		return err_set(info, E_INVALID, "unknown service");
 	if (*ret_scope == SCOPE_CLI && (request->role & ROLE_ADMIN) == 0)
@@ -145,7 +146,7 @@ int directory_scram_start(struct directory *d, const struct request *request, st
 	if (rc != 0)
 		return rc;
 	Pk__ScramStartReply reply = PK__SCRAM_START_REPLY__INIT;
-	reply.salt = bytes_field(attempt.mailbox.salt.bytes, SLOT_SALT_SIZE);
+	reply.salt = field_make(attempt.mailbox.salt.bytes, SLOT_SALT_SIZE);
 	reply.iterations = attempt.mailbox.salt.iterations;
 	link_pack(request->reply, &reply.base);
 	return 0;

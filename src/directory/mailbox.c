@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-struct str text_of(const char *proto_string)
+struct str field_text(const char *proto_string)
 {
 	return proto_string == NULL ? STR("") : str_from(proto_string);
 }
@@ -14,12 +14,12 @@ struct str field_bytes(const ProtobufCBinaryData *bytes)
 	return STR_OF(bytes->data, bytes->len);
 }
 
-ProtobufCBinaryData bytes_field(const void *ptr, size_t len)
+ProtobufCBinaryData field_make(const void *ptr, size_t len)
 {
 	return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)ptr, .len = len};
 }
 
-void now_text(char ret[DATE_SIZE])
+void directory_now(char ret[DATE_SIZE])
 {
 	iso8601_format(clock_realtime_us(), ret);
 }
@@ -62,8 +62,8 @@ static bool read_mailbox(struct db_stmt *q, int column, struct mailbox *ret)
 	       take_blob(db_blob(q, column + 4), ret->public_key, sizeof(ret->public_key));
 }
 
-int mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
-                 struct errinfo *info)
+int directory_mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
+                           struct errinfo *info)
 {
 	memset(ret, 0, sizeof(*ret));
 	struct db_stmt *q = db_query(
@@ -86,13 +86,14 @@ int mailbox_find(struct directory *d, const struct address *address, struct mail
 	return fine ? 0 : err_set(info, E_CORRUPT, "the directory has a damaged entry");
 }
 
-int mailbox_find_id(struct directory *d, const char *id, struct mailbox *ret, struct errinfo *info)
+int directory_mailbox_by_id(struct directory *d, const char *id, struct mailbox *ret,
+                            struct errinfo *info)
 {
 	memset(ret, 0, sizeof(*ret));
 	struct db_stmt *q = db_query(
 		d->db, "SELECT id, salt, iterations, key_record, public_key, store, next_slot"
 			   " FROM mailbox WHERE id = $1");
-	db_bind_text(q, 1, text_of(id));
+	db_bind_text(q, 1, field_text(id));
 	int rc = db_step(q, info);
 	if (rc < 0)
 		return rc;
@@ -103,8 +104,8 @@ int mailbox_find_id(struct directory *d, const char *id, struct mailbox *ret, st
 	return fine ? 0 : err_set(info, E_CORRUPT, "the directory has a damaged entry");
 }
 
-int mailbox_prove(const struct mailbox *mailbox, const ProtobufCBinaryData *secret,
-                  struct key32 *ret_secret, struct errinfo *info)
+int directory_mailbox_prove(const struct mailbox *mailbox, const ProtobufCBinaryData *secret,
+                            struct key32 *ret_secret, struct errinfo *info)
 {
 	struct data_key current DATA_KEY_AUTO, next DATA_KEY_AUTO;
 	bool has_next;

@@ -71,7 +71,7 @@ static int insert_slot(struct directory *d, const struct mailbox *mailbox,
                        struct errinfo *info)
 {
 	char now[DATE_SIZE];
-	now_text(now);
+	directory_now(now);
 	struct db_stmt *q = db_query(
 		d->db, "INSERT INTO slot (mailbox, number, kind, scopes, label, created, stored_key,"
 			   " server_key, by_scram, by_plain) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
@@ -123,7 +123,7 @@ static int insert_mailbox(struct directory *d, const struct address *address,
                           const struct mailbox *mailbox, struct errinfo *info)
 {
 	char now[DATE_SIZE];
-	now_text(now);
+	directory_now(now);
 	struct db_stmt *q = db_query(
 		d->db, "INSERT INTO mailbox (id, created, salt, iterations, key_record, next_slot)"
 			   " VALUES ($1, $2, $3, $4, $5, $6)");
@@ -157,7 +157,7 @@ static int discard_unpublished(struct directory *d, const struct address *addres
 	db_bind_text(q, 2, str_from(address->local));
 	db_bind_text(q, 3, str_from(mailbox->id));
 	int rc = db_run(q, info);
-	return rc != 0 ? rc : mailbox_discard(d, mailbox, info);
+	return rc != 0 ? rc : directory_mailbox_discard(d, mailbox, info);
 }
 
 static int create_first(struct directory *d, const struct address *address, struct mailbox *mailbox,
@@ -248,7 +248,7 @@ static int create_further(struct directory *d, const struct mailbox *mailbox,
 	            &fresh->secret);
 	rc = update_mailbox(d, mailbox, fresh, info);
 	if (rc == 0)
-		rc = insert_slot(d, mailbox, fresh, kind, text_of(asked->label), info);
+		rc = insert_slot(d, mailbox, fresh, kind, field_text(asked->label), info);
 	if (rc == 0 && kind != KIND_APP)
 		rc = mark_replaced(d, mailbox, kind, fresh->number, info);
 	return rc;
@@ -274,7 +274,7 @@ static int check_scopes(const Pk__PasswordCreateRequest *asked, unsigned *ret, s
 	if (asked->n_scopes == 0)
 		*ret |= SCOPE_APP;
 	for (size_t i = 0; i < asked->n_scopes; i++) {
-		unsigned scope = scope_parse(text_of(asked->scopes[i])) & SCOPE_APP;
+		unsigned scope = scope_parse(field_text(asked->scopes[i])) & SCOPE_APP;
 		if (scope == 0)
 			return err_set(info, E_INVALID, "a password is for imap, pop3, smtp, dav");
 		*ret |= scope;
@@ -287,11 +287,11 @@ static void reply_password(const struct request *request, const struct address *
 {
 	Pk__PasswordReply reply = PK__PASSWORD_REPLY__INIT;
 	reply.address = (char *)(uintptr_t)address->text;
-	reply.password = bytes_field(fresh->password.ptr, fresh->password.len);
+	reply.password = field_make(fresh->password.ptr, fresh->password.len);
 	reply.slot = (uint64_t)fresh->number;
 	reply.mailbox = (char *)(uintptr_t)mailbox->id;
-	reply.mailbox_secret = bytes_field(fresh->secret.bytes, KEY_SIZE);
-	reply.key_record = bytes_field(fresh->key_record, fresh->key_record_len);
+	reply.mailbox_secret = field_make(fresh->secret.bytes, KEY_SIZE);
+	reply.key_record = field_make(fresh->key_record, fresh->key_record_len);
 	reply.first = fresh->first;
 	reply.rekey = fresh->rekey;
 	link_pack(request->reply, &reply.base);
@@ -301,7 +301,7 @@ static int create_in_transaction(struct directory *d, const Pk__PasswordCreateRe
                                  const struct address *address, struct mailbox *mailbox,
                                  struct fresh *fresh, struct errinfo *info)
 {
-	int rc = mailbox_find(d, address, mailbox, info);
+	int rc = directory_mailbox_find(d, address, mailbox, info);
 	if (rc != 0)
 		return rc;
 	if (mailbox->published)
@@ -322,9 +322,9 @@ int directory_password_create(struct directory *d, const struct request *request
 
 	if (asked->kind != KIND_MAILBOX && asked->kind != KIND_APP && asked->kind != KIND_RECOVERY)
 		return err_set(info, E_INVALID, "unknown kind of password");
-	int rc = address_normalize(text_of(asked->address), &address, info);
+	int rc = address_normalize(field_text(asked->address), &address, info);
 	if (rc == 0)
-		rc = check_label(text_of(asked->label), info);
+		rc = check_label(field_text(asked->label), info);
 	if (rc == 0)
 		rc = check_scopes(asked, &fresh.scopes, info);
 	if (rc == 0)
@@ -400,9 +400,9 @@ int directory_password_list(struct directory *d, const struct request *request,
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(text_of(asked->address), &address, info);
+	int rc = address_normalize(field_text(asked->address), &address, info);
 	if (rc == 0)
-		rc = mailbox_find(d, &address, &mailbox, info);
+		rc = directory_mailbox_find(d, &address, &mailbox, info);
 	return rc != 0 ? rc : reply_list(d, &address, &mailbox, request, info);
 }
 
@@ -457,12 +457,12 @@ static int change_slot(struct directory *d, const struct request *request, bool 
 	struct address address;
 	struct mailbox mailbox;
 	int64_t number = (int64_t)asked->slot, kind = 0;
-	int rc = address_normalize(text_of(asked->address), &address, info);
+	int rc = address_normalize(field_text(asked->address), &address, info);
 	if (rc == 0)
 		rc = db_begin(d->db, info);
 	if (rc != 0)
 		return rc;
-	rc = mailbox_find(d, &address, &mailbox, info);
+	rc = directory_mailbox_find(d, &address, &mailbox, info);
 	if (rc == 0)
 		rc = slot_kind(d, &mailbox, number, &kind, info);
 	if (rc == 0 && revoke && kind == KIND_MAILBOX)

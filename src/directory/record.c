@@ -7,7 +7,7 @@
 static void reply_record(const struct request *request, struct str record)
 {
 	Pk__KeyRecordReply reply = PK__KEY_RECORD_REPLY__INIT;
-	reply.key_record = bytes_field(record.ptr, record.len);
+	reply.key_record = field_make(record.ptr, record.len);
 	link_pack(request->reply, &reply.base);
 }
 
@@ -16,9 +16,9 @@ int directory_key_record(struct directory *d, const struct request *request, str
 	const Pk__KeyRecordRequest *asked = (const Pk__KeyRecordRequest *)request->message;
 	struct mailbox mailbox;
 	struct key32 secret KEY32_AUTO;
-	int rc = mailbox_find_id(d, asked->mailbox, &mailbox, info);
+	int rc = directory_mailbox_by_id(d, asked->mailbox, &mailbox, info);
 	if (rc == 0)
-		rc = mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
+		rc = directory_mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
 	if (rc == 0)
 		reply_record(request, STR_OF(mailbox.key_record, mailbox.key_record_len));
 	return rc;
@@ -60,9 +60,9 @@ int directory_key_record_set(struct directory *d, const struct request *request,
 
 	if (record.len == 0 || record.len > KEY_RECORD_MAX)
 		return err_set(info, E_INVALID, "malformed key record");
-	int rc = mailbox_find_id(d, asked->mailbox, &mailbox, info);
+	int rc = directory_mailbox_by_id(d, asked->mailbox, &mailbox, info);
 	if (rc == 0)
-		rc = mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
+		rc = directory_mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
 	if (rc != 0)
 		return rc;
 	struct str present = STR_OF(mailbox.key_record, mailbox.key_record_len);
@@ -137,9 +137,9 @@ int directory_mailbox_publish(struct directory *d, const struct request *request
 	struct mailbox mailbox;
 	struct key32 secret KEY32_AUTO;
 
-	int rc = mailbox_find_id(d, asked->mailbox, &mailbox, info);
+	int rc = directory_mailbox_by_id(d, asked->mailbox, &mailbox, info);
 	if (rc == 0)
-		rc = mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
+		rc = directory_mailbox_prove(&mailbox, &asked->mailbox_secret, &secret, info);
 	if (rc == 0 && public_key.len != sizeof(mailbox.public_key))
 		rc = err_set(info, E_INVALID, "malformed public key");
 	if (rc != 0)

@@ -36,7 +36,7 @@ static int resolve_alias(struct directory *d, const struct address *address,
 	reply.quota_bytes = (uint64_t)db_int(q, 1);
 	reply.mailbox = id;
 	reply.store = store;
-	reply.public_key = bytes_field(public_key.ptr, public_key.len);
+	reply.public_key = field_make(public_key.ptr, public_key.len);
 	link_pack(request->reply, &reply.base);
 	db_reset(q);
 	return 0;
@@ -49,7 +49,7 @@ int directory_resolve(struct directory *d, const struct request *request, struct
 	struct address address;
 	bool found = false, ours = false;
 
-	int bad = address_normalize(text_of(asked->address), &address, info);
+	int bad = address_normalize(field_text(asked->address), &address, info);
 	int rc = bad != 0 ? 0 : resolve_alias(d, &address, request, &found, info);
 	if (rc != 0 || found)
 		return rc;

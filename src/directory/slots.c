@@ -116,7 +116,7 @@ void slots_used(struct directory *d, const char *mailbox, int64_t number)
 		use->number = number;
 		(void)map_put(d->uses, buf_str(&key), use);
 	}
-	now_text(use->when);
+	directory_now(use->when);
 }
 
 static int write_use(struct directory *d, const struct use *use, struct errinfo *info)

@@ -89,7 +89,7 @@ static bool works(struct fixture *f, const struct news *news)
 	bool has_next;
 	assert_memory_equal(reply->mailbox_secret.data, news->secret, KEY_SIZE);
 	memcpy(secret.bytes, reply->mailbox_secret.data, KEY_SIZE);
-	assert_int_equal(key_record_open(bytes_of(&reply->key_record), str_from(reply->mailbox),
+	assert_int_equal(key_record_open(field_bytes(&reply->key_record), str_from(reply->mailbox),
 	                                 &secret, &current, &next, &has_next),
 	                 0);
 	drop(reply);

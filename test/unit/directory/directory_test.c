@@ -415,9 +415,9 @@ static void key_records(void **state)
 	assert_int_equal(
 		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
 		0);
-	assert_true(str_eq(bytes_of(&reply->key_record), bytes_of(&first->key_record)));
+	assert_true(str_eq(field_bytes(&reply->key_record), field_bytes(&first->key_record)));
 	drop(reply);
-	request.mailbox_secret = bytes_field(wrong, sizeof(wrong));
+	request.mailbox_secret = field_make(wrong, sizeof(wrong));
 	assert_int_equal(
 		ask(f, f->imap, METHOD(KEY_RECORD), &request, &pk__key_record_reply__descriptor, &reply),
 		E_DENIED);
@@ -464,7 +464,7 @@ static void failure_limit(void **state)
 			login_with(f, names[i % 2], STR("wrong"), "imap", "2001:db8:0:1::1", &reply), E_DENIED);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(after); i++) {
-		assert_int_equal(login_with(f, "hello@example.test", bytes_of(&first->password), "imap",
+		assert_int_equal(login_with(f, "hello@example.test", field_bytes(&first->password), "imap",
 		                            after[i].remote, &reply),
 		                 after[i].error);
 		drop(reply);
@@ -496,7 +496,7 @@ static void make_proof(struct str password, const Pk__ScramStartReply *start, st
 {
 	struct key32 salted KEY32_AUTO;
 	unsigned char client_key[KEY_SIZE], stored_key[KEY_SIZE], signature[KEY_SIZE];
-	pbkdf2_sha256(password, bytes_of(&start->salt), start->iterations, &salted);
+	pbkdf2_sha256(password, field_bytes(&start->salt), start->iterations, &salted);
 	hmac_sha256(salted.bytes, KEY_SIZE, STR("Client Key"), client_key);
 	sha256(STR_OF(client_key, KEY_SIZE), stored_key);
 	hmac_sha256(stored_key, KEY_SIZE, message, signature);
@@ -509,8 +509,8 @@ static int scram_finish(struct fixture *f, const char *address, struct str messa
 {
 	Pk__ScramFinishRequest request = PK__SCRAM_FINISH_REQUEST__INIT;
 	request.address = (char *)(uintptr_t)address;
-	request.auth_message = bytes_field(message.ptr, message.len);
-	request.proof = bytes_field(proof, proof_len);
+	request.auth_message = field_make(message.ptr, message.len);
+	request.proof = field_make(proof, proof_len);
 	request.service = (char *)(uintptr_t) "imap";
 	request.remote = (char *)(uintptr_t) "192.0.2.1";
 	return ask(f, f->imap, METHOD(SCRAM_FINISH), &request, &pk__login_reply__descriptor, ret);
@@ -530,7 +530,7 @@ static void scram(void **state)
 	assert_int_equal(scram_start(f, "Hello@Example.test", &start), 0);
 	assert_int_equal(start->iterations, SLOT_ITERATIONS);
 	for (size_t i = 0; i < ARRAY_LEN(each); i++) {
-		make_proof(bytes_of(&each[i]->password), start, STR("auth message"), proof);
+		make_proof(field_bytes(&each[i]->password), start, STR("auth message"), proof);
 		assert_int_equal(
 			scram_finish(f, "hello@example.test", STR("auth message"), proof, KEY_SIZE, &reply), 0);
 		assert_memory_equal(reply->mailbox_secret.data, first->mailbox_secret.data, KEY_SIZE);
@@ -558,7 +558,7 @@ static void scram(void **state)
 	assert_int_equal(scram_start(f, "somebody@example.test", &again), 0);
 	assert_memory_not_equal(start->salt.data, again->salt.data, SLOT_SALT_SIZE);
 	drop(again);
-	make_proof(bytes_of(&first->password), start, STR("auth message"), proof);
+	make_proof(field_bytes(&first->password), start, STR("auth message"), proof);
 	assert_int_equal(
 		scram_finish(f, "nobody@example.test", STR("auth message"), proof, KEY_SIZE, &reply),
 		E_DENIED);

@@ -191,7 +191,7 @@ static inline int publish(struct fixture *f, const Pk__PasswordReply *password, 
 	memset(public_key, fill, sizeof(public_key));
 	request.mailbox = password->mailbox;
 	request.mailbox_secret = password->mailbox_secret;
-	request.public_key = bytes_field(public_key, sizeof(public_key));
+	request.public_key = field_make(public_key, sizeof(public_key));
 	int rc = ask(f, f->cli, METHOD(MAILBOX_PUBLISH), &request, &pk__alias_reply__descriptor,
 	             &reply);
 	drop(reply);
@@ -215,7 +215,7 @@ static inline int login_with(struct fixture *f, const char *address, struct str 
 {
 	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
 	request.address = (char *)(uintptr_t)address;
-	request.password = bytes_field(password.ptr, password.len);
+	request.password = field_make(password.ptr, password.len);
 	request.service = (char *)(uintptr_t)service;
 	request.remote = (char *)(uintptr_t)remote;
 	return ask(f, strcmp(service, "cli") == 0 ? f->cli : f->imap, METHOD(LOGIN), &request,
@@ -227,8 +227,8 @@ static inline int login_for(struct fixture *f, const Pk__PasswordReply *password
                             const char *service)
 {
 	Pk__LoginReply *reply;
-	int rc = login_with(f, password->address, bytes_of(&password->password), service, "192.0.2.1",
-	                    &reply);
+	int rc = login_with(f, password->address, field_bytes(&password->password), service,
+	                    "192.0.2.1", &reply);
 	if (rc == 0) {
 		assert_int_equal(reply->mailbox_secret.len, KEY_SIZE);
 		assert_memory_equal(reply->mailbox_secret.data, password->mailbox_secret.data, KEY_SIZE);
@@ -258,7 +258,7 @@ static inline int record_set(struct fixture *f, const Pk__PasswordReply *passwor
 	request.mailbox = password->mailbox;
 	request.mailbox_secret = password->mailbox_secret;
 	request.replaces = password->key_record;
-	request.key_record = bytes_field(record->ptr, record->len);
+	request.key_record = field_make(record->ptr, record->len);
 	int rc = ask(f, f->imap, METHOD(KEY_RECORD_SET), &request, &pk__key_record_reply__descriptor,
 	             &reply);
 	drop(reply);
@@ -272,8 +272,9 @@ static inline void record_after_rekey(const Pk__PasswordReply *password, struct 
 	struct key32 secret KEY32_AUTO;
 	bool has_next;
 	memcpy(secret.bytes, password->mailbox_secret.data, KEY_SIZE);
-	assert_int_equal(key_record_open(bytes_of(&password->key_record), str_from(password->mailbox),
-	                                 &secret, &current, &next, &has_next),
+	assert_int_equal(key_record_open(field_bytes(&password->key_record),
+	                                 str_from(password->mailbox), &secret, &current, &next,
+	                                 &has_next),
 	                 0);
 	assert_true(has_next);
 	key_record_seal(ret, str_from(password->mailbox), &secret, &next, NULL);

@@ -129,7 +129,7 @@ static void plain(void **state)
 		{"", "a\x01@example.test", NULL, E_DENIED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct str secret = cases[i].password == NULL ? bytes_of(&password->password)
+		struct str secret = cases[i].password == NULL ? field_bytes(&password->password)
 		                                              : str_from(cases[i].password);
 		buf_init(&text, 1024);
 		buf_add(&text, cases[i].authzid, strlen(cases[i].authzid) + 1);
@@ -209,7 +209,7 @@ static void login(void **state)
 	assert_true(str_eq(buf_str(&front.challenge), STR("Username:")));
 	answer(&front, STR("hello@example.test"));
 	assert_true(str_eq(buf_str(&front.challenge), STR("Password:")));
-	answer(&front, bytes_of(&password->password));
+	answer(&front, field_bytes(&password->password));
 	assert_in(&front, password);
 
 	begin(&front, "LOGIN", "hello@example.test");
@@ -217,7 +217,7 @@ static void login(void **state)
 	assert_out(&front, E_DENIED);
 
 	front.dones = 0;
-	sasl_password(front.sasl, STR("hello@example.test"), bytes_of(&password->password));
+	sasl_password(front.sasl, STR("hello@example.test"), field_bytes(&password->password));
 	settle(&front);
 	assert_in(&front, password);
 	front_done(&front);
@@ -283,7 +283,7 @@ static void scram(void **state)
 	begin(&front, "SCRAM-SHA-256", "n,,n=hello@example.test,r=clientnonce");
 	assert_int_equal(front.challenges, 1);
 	assert_true(str_starts(buf_str(&front.challenge), STR("r=clientnonce")));
-	make_final(&front, bare, "biws", bytes_of(&password->password), &final, signature);
+	make_final(&front, bare, "biws", field_bytes(&password->password), &final, signature);
 	answer(&front, buf_str(&final));
 	assert_int_equal(front.challenges, 2);
 	assert_int_equal(front.dones, 0);
@@ -315,7 +315,7 @@ static void scram(void **state)
 	}
 	begin(&front, "SCRAM-SHA-256", "n,,n=hello@example.test,r=clientnonce");
 	buf_clear(&final);
-	make_final(&front, bare, "biws", bytes_of(&password->password), &final, signature);
+	make_final(&front, bare, "biws", field_bytes(&password->password), &final, signature);
 	answer(&front, buf_str(&final));
 	answer(&front, STR("x"));
 	assert_out(&front, E_INVALID);
@@ -334,7 +334,7 @@ static void no_channel(void **state)
 	buf_init(&final, 1024);
 	begin(&front, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=hello@example.test,r=abc");
 	make_final(&front, "n=hello@example.test,r=abc",
-	           "cD10bHMtZXhwb3J0ZXIsLA==", bytes_of(&password->password), &final, signature);
+	           "cD10bHMtZXhwb3J0ZXIsLA==", field_bytes(&password->password), &final, signature);
 	answer(&front, buf_str(&final));
 	assert_out(&front, E_UNSUPPORTED);
 	/* The offer was altered on the way to the client. */
@@ -426,8 +426,8 @@ static void channel_binding(void **state)
 		front_init(&front, f, 0);
 		sasl_set_tls(front.sasl, server, sasl_offer(true, false));
 		begin(&front, "SCRAM-SHA-256-PLUS", first);
-		make_final(&front, "n=hello@example.test,r=abc", channel.ptr, bytes_of(&password->password),
-		           &final, signature);
+		make_final(&front, "n=hello@example.test,r=abc", channel.ptr,
+		           field_bytes(&password->password), &final, signature);
 		answer(&front, buf_str(&final));
 		if (cases[i].error == 0) {
 			answer(&front, STR(""));
