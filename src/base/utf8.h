@@ -8,5 +8,10 @@
 /* The length of the character at the start of s; 0 when there is none. */
 size_t utf8_character(struct str s);
 bool utf8_valid(struct str s);
+/* The length of the longest front of s that is valid, and of the run of ASCII (NUL included) there. */
+size_t utf8_valid_length(struct str s);
+size_t utf8_ascii_length(struct str s);
+/* s cut to at most max bytes, never within a character of valid UTF-8. */
+struct str utf8_cut(struct str s, size_t max);
 
 #endif

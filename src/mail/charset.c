@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unicode/ucnv.h>
 
+#include "base/utf8.h"
+
 enum {
 	CHARSET_NAME_MAX = 60,
 	CHUNK = 4096,
@@ -11,88 +13,12 @@ enum {
 
 static const struct str replacement = {"\xef\xbf\xbd", 3};
 
-size_t mail_ascii_length(struct str s)
-{
-	size_t i = 0;
-	uint64_t word;
-	while (s.len - i >= sizeof(word)) {
-		memcpy(&word, s.ptr + i, sizeof(word));
-		if ((word & UINT64_C(0x8080808080808080)) != 0)
-			break;
-		i += sizeof(word);
-	}
-	while (i < s.len && (unsigned char)s.ptr[i] < 0x80)
-		i++;
-	return i;
-}
-
-/* UTF8-char of RFC 3629 section 4: no surrogates, no overlong forms, nothing past U+10FFFF */
-size_t mail_utf8_length(struct str s)
-{
-	if (s.len == 0)
-		return 0;
-	const unsigned char *p = (const unsigned char *)s.ptr;
-	unsigned char lead = p[0];
-	if (lead < 0x80)
-		return 1;
-	size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	if (lead < 0xc2 || lead > 0xf4 || s.len < len)
-		return 0;
-	unsigned char low = 0x80, high = 0xbf;
-	if (lead == 0xe0)
-		low = 0xa0;
-	else if (lead == 0xed)
-		high = 0x9f;
-	else if (lead == 0xf0)
-		low = 0x90;
-	else if (lead == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return len;
-}
-
-/* The length of the longest valid front of s, NUL not counting as valid. */
-static size_t valid_length(struct str s)
-{
-	const char *nul = s.len == 0 ? NULL : memchr(s.ptr, '\0', s.len);
-	size_t i = 0;
-	if (nul != NULL)
-		s.len = (size_t)(nul - s.ptr);
-	while (i < s.len) {
-		i += mail_ascii_length(STR_OF(s.ptr + i, s.len - i));
-		size_t len = mail_utf8_length(str_from_byte(s, i));
-		if (len == 0)
-			break;
-		i += len;
-	}
-	return i;
-}
-
-bool mail_utf8_valid(struct str bytes)
-{
-	return valid_length(bytes) == bytes.len;
-}
-
-struct str mail_utf8_cut(struct str s, size_t max)
-{
-	if (s.len <= max)
-		return s;
-	while (max > 0 && ((unsigned char)s.ptr[max] & 0xc0) == 0x80)
-		max--;
-	return str_slice(s, 0, max);
-}
-
 /* Appends what fits, whole characters of it. */
 static void add_cut(struct buf *out, struct str valid)
 {
 	if (out->failed)
 		return;
-	struct str fits = mail_utf8_cut(valid, out->max - out->len);
+	struct str fits = utf8_cut(valid, out->max - out->len);
 	buf_add_str(out, fits);
 	if (fits.len < valid.len)
 		out->failed = true;
@@ -101,7 +27,7 @@ static void add_cut(struct buf *out, struct str valid)
 static void add_utf8(struct buf *out, struct str s)
 {
 	while (s.len > 0 && !out->failed) {
-		size_t len = valid_length(s);
+		size_t len = utf8_valid_length(s);
 		add_cut(out, STR_OF(s.ptr, len));
 		s = str_from_byte(s, len);
 		if (s.len == 0)
@@ -201,7 +127,7 @@ static int convert_with(struct buf *out, struct str bytes, struct str charset)
 static void add_ascii(struct buf *out, struct str bytes)
 {
 	while (bytes.len > 0 && !out->failed) {
-		size_t len = mail_ascii_length(bytes);
+		size_t len = utf8_ascii_length(bytes);
 		add_utf8(out, STR_OF(bytes.ptr, len));
 		bytes = str_from_byte(bytes, len);
 		if (bytes.len > 0)
@@ -239,18 +165,18 @@ static bool extends_ascii(struct str charset)
 
 void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset)
 {
-	if (is_utf8_name(charset) && mail_utf8_valid(bytes)) {
+	if (is_utf8_name(charset) && utf8_valid(bytes)) {
 		add_cut(out, bytes);
 		return;
 	}
-	if (extends_ascii(charset) && mail_ascii_length(bytes) == bytes.len) {
+	if (extends_ascii(charset) && utf8_ascii_length(bytes) == bytes.len) {
 		add_utf8(out, bytes);
 		return;
 	}
 	if (!is_ascii_name(charset) && !is_utf8_name(charset) &&
 	    convert_with(out, bytes, charset) != E_UNSUPPORTED)
 		return;
-	if (is_utf8_name(charset) || mail_utf8_valid(bytes) ||
+	if (is_utf8_name(charset) || utf8_valid(bytes) ||
 	    convert_with(out, bytes, STR("windows-1252")) == E_UNSUPPORTED)
 		add_utf8(out, bytes);
 }

@@ -17,13 +17,4 @@ int mail_to_utf8(struct buf *out, struct str bytes, struct str charset) MUST_USE
  * above 127 in US-ASCII, are taken as UTF-8 where they are that and as Windows-1252 otherwise. */
 void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset);
 
-/* Is it UTF-8 (RFC 3629) without NUL? */
-bool mail_utf8_valid(struct str bytes);
-/* The length of the UTF-8 character at the front of s: 1 to 4, or 0 if it is none. */
-size_t mail_utf8_length(struct str s);
-/* s cut to at most max bytes, never within a character of valid UTF-8. */
-struct str mail_utf8_cut(struct str s, size_t max);
-/* The length of the run of ASCII bytes at the front. */
-size_t mail_ascii_length(struct str s);
-
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mail/address.h"
 #include "mail/body_structure.h"
 #include "mail/charset.h"
@@ -17,11 +18,12 @@
 #include "mail/word.h"
 
 enum {
-	FIELD_TEXT_MAX = 1024 * 1024,        /* of one decoded field */
-	SEARCH_HEADER_MAX = 4 * 1024 * 1024, /* of the decoded top-level header */
+	FIELD_TEXT_MAX = 256 * 1024,         /* of one decoded field */
+	SEARCH_HEADER_MAX = 2 * 1024 * 1024, /* of the decoded top-level header */
 	CHARSET_MAX = 255,
 	FILE_NAME_MAX = 1000,
-	MESSAGE_ID_MAX = 1000, /* RFC 5322 has lines of 998 */
+	FILE_NAMES_MAX = 1024 * 1024, /* all of them */
+	MESSAGE_ID_MAX = 1000,        /* RFC 5322 has lines of 998 */
 	REFERENCES_MAX = 1000,
 	SORT_KEY_MAX = 1000,
 	ATTACHMENT_MIN = 1024, /* smaller ones are not worth a row of their own */
@@ -38,6 +40,7 @@ struct describer {
 	struct buf unfolded, decoded, folded; /* scratch for fields */
 	struct buf body, utf8, text;          /* scratch for bodies */
 	struct buf search;
+	size_t file_names; /* bytes of them so far */
 	bool has_preview;
 	bool full;    /* the arena is */
 	bool damaged; /* a limit was hit */
@@ -49,10 +52,10 @@ static void init(struct describer *d, struct str raw, struct arena *arena)
 	buf_init(&d->unfolded, FIELD_TEXT_MAX);
 	buf_init(&d->decoded, FIELD_TEXT_MAX);
 	buf_init(&d->folded, FIELD_TEXT_MAX);
-	buf_init(&d->body, MAIL_SEARCH_TEXT_MAX);
-	buf_init(&d->utf8, MAIL_SEARCH_TEXT_MAX);
-	buf_init(&d->text, MAIL_SEARCH_TEXT_MAX);
-	buf_init(&d->search, MAIL_SEARCH_TEXT_MAX);
+	buf_init(&d->body, MAIL_DESCRIPTION_MAX);
+	buf_init(&d->utf8, MAIL_DESCRIPTION_MAX);
+	buf_init(&d->text, MAIL_DESCRIPTION_MAX);
+	buf_init(&d->search, MAIL_DESCRIPTION_MAX);
 }
 
 static void done(struct describer *d)
@@ -134,7 +137,13 @@ static char *file_name(struct describer *d, const struct mail_part *part)
 		mail_params_read(&c, &params);
 		mail_params_decode(&params, STR("name"), &d->decoded);
 	}
-	return keep(d, str_trim(mail_utf8_cut(buf_str(&d->decoded), FILE_NAME_MAX)));
+	struct str name = str_trim(utf8_cut(buf_str(&d->decoded), FILE_NAME_MAX));
+	d->file_names += name.len;
+	if (d->file_names > FILE_NAMES_MAX) {
+		d->damaged = true;
+		name.len = 0;
+	}
+	return keep(d, name);
 }
 
 static bool is_attached(const struct mail_part *part)
@@ -220,7 +229,7 @@ static struct str clean_id(struct describer *d, struct str id)
 	buf_clear(&d->decoded);
 	struct str unfolded = mail_unfold(id, &d->unfolded);
 	mail_to_utf8_lenient(&d->decoded, unfolded, STR(""));
-	return mail_utf8_cut(buf_str(&d->decoded), MESSAGE_ID_MAX);
+	return utf8_cut(buf_str(&d->decoded), MESSAGE_ID_MAX);
 }
 
 /* The first identifier; without angle brackets all of it. */
@@ -276,14 +285,14 @@ static char *search_addresses(struct describer *d, enum mail_field_id id)
 		mail_fold(&all, decode_field(d, field.value));
 	}
 	d->damaged |= all.failed;
-	return keep(d, mail_utf8_cut(buf_str(&all), FIELD_TEXT_MAX));
+	return keep(d, utf8_cut(buf_str(&all), FIELD_TEXT_MAX));
 }
 
 static char *sort_key(struct describer *d, struct str value)
 {
 	buf_clear(&d->decoded);
 	mail_address_sort_key(&d->decoded, value);
-	return keep(d, mail_utf8_cut(fold_text(d, buf_str(&d->decoded)), SORT_KEY_MAX));
+	return keep(d, utf8_cut(fold_text(d, buf_str(&d->decoded)), SORT_KEY_MAX));
 }
 
 static void describe_fields(struct describer *d)
@@ -368,7 +377,7 @@ static struct str body_text(struct describer *d, const struct mail_part *part)
 	}
 	bool is_utf8 = charset.len == 0 || str_eq_nocase(buf_str(&charset), STR("utf-8")) ||
 	               str_eq_nocase(buf_str(&charset), STR("us-ascii"));
-	if (is_utf8 && mail_utf8_valid(body))
+	if (is_utf8 && utf8_valid(body))
 		return body;
 	buf_clear(&d->utf8);
 	mail_to_utf8_lenient(&d->utf8, body, str_trim(buf_str(&charset)));
@@ -382,9 +391,9 @@ static void make_preview(struct describer *d, struct str text)
 	char preview[PREVIEW_BYTES];
 	size_t len = 0, characters = 0;
 	bool white = false;
-	text = mail_utf8_cut(text, PREVIEW_LOOK);
+	text = utf8_cut(text, PREVIEW_LOOK);
 	for (size_t i = 0; i < text.len && characters < PREVIEW_CHARACTERS;) {
-		size_t bytes = mail_utf8_length(str_from_byte(text, i));
+		size_t bytes = utf8_character(str_from_byte(text, i));
 		if (bytes == 0 || (unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 127) {
 			white = true;
 			i += bytes == 0 ? 1 : bytes;
@@ -431,13 +440,25 @@ static bool is_searched(const struct mail_part *part)
 	       (is_text(part) || str_eq_nocase(part->type, STR("message")));
 }
 
+static void describe_header(struct describer *d)
+{
+	struct buf header BUF_AUTO;
+	buf_init(&header, SEARCH_HEADER_MAX);
+	add_header(d, &header, &d->tree.parts[0]);
+	d->out->search_header = keep_bytes(d, &header);
+}
+
+/* The last field to be made, for it gets what the others leave of MAIL_DESCRIPTION_MAX. */
 static void describe_text(struct describer *d)
 {
+	enum { LENGTH_BYTES = 16 }; /* tags and lengths of search_text and preview */
+	size_t others = pk__description__get_packed_size(d->out) + PREVIEW_BYTES + LENGTH_BYTES;
+	d->search.max = others < MAIL_DESCRIPTION_MAX ? MAIL_DESCRIPTION_MAX - others : 0;
 	for (size_t i = 0; i < d->tree.count && !d->search.failed; i++) {
 		const struct mail_part *part = &d->tree.parts[i];
 		if (i > 0 && mail_part_is_message_root(&d->tree, part))
 			add_header(d, &d->search, part);
-		struct str name = d->out->n_parts > i ? str_from(d->out->parts[i]->file_name) : STR("");
+		struct str name = str_from(d->out->parts[i]->file_name);
 		if (name.len > 0) {
 			mail_fold(&d->search, name);
 			buf_add_byte(&d->search, '\n');
@@ -446,11 +467,18 @@ static void describe_text(struct describer *d)
 			add_text(d, part);
 	}
 	d->out->search_text = keep_bytes(d, &d->search);
+}
 
-	struct buf header BUF_AUTO;
-	buf_init(&header, SEARCH_HEADER_MAX);
-	add_header(d, &header, &d->tree.parts[0]);
-	d->out->search_header = keep_bytes(d, &header);
+static void describe_all(struct describer *d)
+{
+	describe_parts(d);
+	if (d->full)
+		return;
+	render(d);
+	describe_fields(d);
+	describe_header(d);
+	describe_text(d);
+	d->out->damaged = d->tree.damaged || d->damaged;
 }
 
 Pk__Description *mail_describe(struct str raw, struct arena *arena)
@@ -462,15 +490,10 @@ Pk__Description *mail_describe(struct str raw, struct arena *arena)
 	pk__description__init(out);
 	init(&d, raw, arena);
 	d.out = out;
-	if (mail_scan(raw, arena, &d.tree) == 0) {
-		describe_parts(&d);
-		render(&d);
-		describe_fields(&d);
-		describe_text(&d);
-		out->damaged = d.tree.damaged || d.damaged;
-	} else {
+	if (mail_scan(raw, arena, &d.tree) == 0)
+		describe_all(&d);
+	else
 		d.full = true;
-	}
 	done(&d);
 	return d.full ? NULL : out;
 }

@@ -17,8 +17,10 @@ enum {
 	MAIL_DEPTH_MAX = 50,               /* nested multiparts and messages */
 	MAIL_PARTS_MAX = 10000,
 	MAIL_HEADER_MAX = 1024 * 1024, /* of one header that is looked at; all of it is stored */
-	MAIL_SEARCH_TEXT_MAX = 64 * 1024 * 1024,
-	MAIL_DESCRIBE_ARENA = 192 * 1024 * 1024,
+	/* A packed description, so that it fits one message of the link with room for the rest of a
+	 * request; the text to search is cut to what the other fields leave of it. */
+	MAIL_DESCRIPTION_MAX = 14 * 1024 * 1024,
+	MAIL_DESCRIBE_ARENA = 64 * 1024 * 1024,
 };
 
 /* Returns a description whose memory is arena's (do not free it with protobuf-c), or NULL when arena

@@ -5,7 +5,7 @@
 #include <unicode/ustring.h>
 
 #include "base/must.h"
-#include "mail/charset.h"
+#include "base/utf8.h"
 
 enum {
 	SPAN_MAX = 1024,           /* bytes that are handed to ICU at once */
@@ -86,7 +86,7 @@ static const uint16_t greek_and_cyrillic[CYRILLIC_LAST - GREEK_FIRST + 1] = {
 /* Lower case of the ASCII run at the front of s, eight bytes at a time; returns its length. */
 static size_t fold_ascii(struct buf *out, struct str s)
 {
-	size_t len = mail_ascii_length(s);
+	size_t len = utf8_ascii_length(s);
 	size_t room = out->max - out->len;
 	size_t fits = len < room ? len : room;
 	char *to = fits == 0 ? NULL : buf_reserve(out, fits);
@@ -143,7 +143,7 @@ static bool is_unchanged(const unsigned char *p)
  * its length, or 0. */
 static size_t fold_known(struct buf *out, const unsigned char *p, const unsigned char *end)
 {
-	size_t len = mail_utf8_length(STR_OF(p, end - p));
+	size_t len = utf8_character(STR_OF(p, end - p));
 	if ((len != 2 && len != 3) || !stands_alone(p + len, end) || out->max - out->len < 3)
 		return 0;
 	if (len == 3) {
@@ -185,7 +185,7 @@ static size_t span_length(struct str s)
 		if ((bytes[at] & 0xc0) != 0x80 && stands_alone(bytes + at, bytes + s.len))
 			return at;
 	}
-	struct str cut = mail_utf8_cut(s, i);
+	struct str cut = utf8_cut(s, i);
 	return cut.len > 0 ? cut.len : i;
 }
 
@@ -201,7 +201,7 @@ static void fold_with_icu(struct buf *out, struct str span)
 	u_strToUTF8(bytes, sizeof(bytes), &len, folded, len, &error);
 	must(U_SUCCESS(error)); /* every array has room for the worst input of SPAN_MAX bytes */
 	struct str result = STR_OF(bytes, len);
-	struct str fits = mail_utf8_cut(result, out->max - out->len);
+	struct str fits = utf8_cut(result, out->max - out->len);
 	buf_add_str(out, fits);
 	if (fits.len < result.len)
 		out->failed = true;

@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-enum { MAIL_RENDER_BUDGET = 1024 * 1024 };
+enum { MAIL_RENDER_BUDGET = 512 * 1024 };
 
 struct mail_render {
 	struct buf *out; /* borrowed */

@@ -23,7 +23,7 @@
 #include "mail.pb-c.h"
 #include "mail/header.h"
 
-enum { MAIL_MEDIA_TYPE_MAX = 255 }; /* bytes of "type/subtype"; a longer one is octet-stream */
+enum { MAIL_MEDIA_TYPE_MAX = 127 }; /* bytes of "type/subtype"; a longer one is octet-stream */
 
 struct mail_part {
 	uint32_t parent; /* index plus 1; 0 for the root */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "mail/address.h"
-#include "mail/charset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf key BUF_AUTO;
 	buf_init(&key, size * 3 + 16);
 	mail_address_sort_key(&key, value);
-	if (!mail_utf8_valid(buf_str(&key)))
+	if (!utf8_valid(buf_str(&key)))
 		abort();
 	return 0;
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "mail/charset.h"
+#include "base/utf8.h"
 #include "mail/fold.h"
 #include "mail/header.h"
 #include "mail/html.h"
@@ -36,7 +36,7 @@ static void check_params(struct str value, struct buf *out)
 		ensure(name.len > 0 && !name.failed && !text.failed);
 	buf_clear(out);
 	mail_params_decode(&params, STR("name"), out);
-	ensure(mail_utf8_valid(buf_str(out)));
+	ensure(utf8_valid(buf_str(out)));
 }
 
 static void check_text(struct str value, struct buf *decoded)
@@ -47,15 +47,15 @@ static void check_text(struct str value, struct buf *decoded)
 	buf_init(&other, decoded->max);
 	buf_clear(decoded);
 	mail_words_decode(decoded, value);
-	ensure(mail_utf8_valid(buf_str(decoded)));
+	ensure(utf8_valid(buf_str(decoded)));
 	mail_fold(&folded, buf_str(decoded));
 	mail_fold(&again, buf_str(&folded));
-	ensure(mail_utf8_valid(buf_str(&folded)) && str_eq(buf_str(&folded), buf_str(&again)));
+	ensure(utf8_valid(buf_str(&folded)) && str_eq(buf_str(&folded), buf_str(&again)));
 	mail_base_subject(&other, buf_str(decoded));
-	ensure(mail_utf8_valid(buf_str(&other)) && other.len <= decoded->len);
+	ensure(utf8_valid(buf_str(&other)) && other.len <= decoded->len);
 	buf_clear(&other);
 	mail_html_text(&other, buf_str(decoded));
-	ensure(mail_utf8_valid(buf_str(&other)));
+	ensure(utf8_valid(buf_str(&other)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

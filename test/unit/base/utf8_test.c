@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -53,10 +54,37 @@ static void characters_are_whole_and_shortest(void **state)
 	}
 }
 
+static void cuts_are_between_characters(void **state)
+{
+	static const size_t kept[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
+	struct str s = STR("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
+	(void)state;
+	for (size_t max = 0; max < ARRAY_LEN(kept); max++)
+		assert_int_equal(utf8_cut(s, max).len, kept[max]);
+}
+
+static void fronts_have_their_length(void **state)
+{
+	(void)state;
+	for (size_t len = 0; len < 40; len++) {
+		char text[48];
+		memset(text, 'a', sizeof(text));
+		memcpy(text + len, "\xc3\xa4\xff", 3);
+		struct str s = STR_OF(text, sizeof(text));
+		assert_int_equal(utf8_ascii_length(s), len);
+		assert_int_equal(utf8_valid_length(s), len + 2);
+		assert_int_equal(utf8_valid_length(str_slice(s, 0, len + 1)), len);
+		text[len] = '\0';
+		assert_int_equal(utf8_valid_length(s), len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(characters_are_whole_and_shortest),
+		cmocka_unit_test(cuts_are_between_characters),
+		cmocka_unit_test(fronts_have_their_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static const struct {
 	struct str in;
@@ -63,11 +64,11 @@ static void test_convert(void **state)
 		buf_init(&lenient, 1000);
 		assert_int_equal(mail_to_utf8(&out, cases[i].in, str_from(cases[i].charset)),
 		                 cases[i].result);
-		assert_true(mail_utf8_valid(buf_str(&out)));
+		assert_true(utf8_valid(buf_str(&out)));
 		buf_add_byte(&out, '\0');
 		assert_string_equal(out.ptr, cases[i].out);
 		mail_to_utf8_lenient(&lenient, cases[i].in, str_from(cases[i].charset));
-		assert_true(mail_utf8_valid(buf_str(&lenient)));
+		assert_true(utf8_valid(buf_str(&lenient)));
 		buf_add_byte(&lenient, '\0');
 		if (cases[i].lenient != NULL)
 			assert_string_equal(lenient.ptr, cases[i].lenient);
@@ -90,13 +91,13 @@ static void test_any_bytes(void **state)
 			buf_init(&out, max);
 			int result = mail_to_utf8(&out, STR_OF(bytes, sizeof(bytes)), str_from(charsets[i]));
 			assert_true(result == E_TOO_LARGE || out.len < max);
-			assert_true(mail_utf8_valid(buf_str(&out)));
+			assert_true(utf8_valid(buf_str(&out)));
 		}
 		struct buf all BUF_AUTO;
 		buf_init(&all, sizeof(bytes) * 4);
 		assert_int_equal(mail_to_utf8(&all, STR_OF(bytes, sizeof(bytes)), str_from(charsets[i])),
 		                 0);
-		assert_true(mail_utf8_valid(buf_str(&all)));
+		assert_true(utf8_valid(buf_str(&all)));
 	}
 }
 
@@ -111,20 +112,7 @@ static void test_long(void **state)
 		buf_add_byte(&in, (char)(i % 3 == 0 ? 0xe4 : 'a'));
 	assert_int_equal(mail_to_utf8(&out, buf_str(&in), STR("windows-1252")), 0);
 	assert_int_equal(out.len, 100000 + 33334);
-	assert_true(mail_utf8_valid(buf_str(&out)));
-}
-
-static void test_cut(void **state)
-{
-	(void)state;
-	struct str s = STR("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
-	static const size_t expected[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10};
-	for (size_t max = 0; max < ARRAY_LEN(expected); max++)
-		assert_int_equal(mail_utf8_cut(s, max).len, expected[max]);
-	assert_int_equal(mail_utf8_length(STR("\xf0\x9f\x98\x80")), 4);
-	assert_int_equal(mail_utf8_length(STR("\x80")), 0);
-	assert_int_equal(mail_utf8_length(((struct str){NULL, 0})), 0);
-	assert_int_equal(mail_ascii_length(STR("123456789\xc3\xa4")), 9);
+	assert_true(utf8_valid(buf_str(&out)));
 }
 
 int main(void)
@@ -133,7 +121,6 @@ int main(void)
 		cmocka_unit_test(test_convert),
 		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_long),
-		cmocka_unit_test(test_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,10 @@ struct corpus_message {
 	bool damaged;
 };
 
-#define MESSAGE(name_, raw_, tree_, damaged_) {name_, raw_, sizeof(raw_) - 1, tree_, damaged_}
+#define MESSAGE(name_, raw_, tree_, damaged_)          \
+	{                                                  \
+		name_, raw_, sizeof(raw_) - 1, tree_, damaged_ \
+	}
 
 /* clang-format off */
 static const struct corpus_message corpus[] = {

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mail/charset.h"
+#include "base/utf8.h"
 
 enum { ROOM = 100000 };
 
@@ -171,10 +171,10 @@ static void test_garbage_and_room(void **state)
 		struct buf all BUF_AUTO, some BUF_AUTO;
 		buf_init(&all, 10000);
 		mail_fold(&all, STR_OF(bytes, sizeof(bytes)));
-		assert_true(mail_utf8_valid(buf_str(&all)));
+		assert_true(utf8_valid(buf_str(&all)));
 		buf_init(&some, (size_t)round % 50);
 		mail_fold(&some, STR_OF(bytes, sizeof(bytes)));
-		assert_true(mail_utf8_valid(buf_str(&some)));
+		assert_true(utf8_valid(buf_str(&some)));
 		assert_true(some.len <= some.max);
 		assert_true(some.failed || str_eq(buf_str(&all), buf_str(&some)));
 	}
@@ -196,7 +196,7 @@ static void test_linear(void **state)
 			buf_add_text(&in, pieces[i]);
 		mail_fold(&out, buf_str(&in));
 		assert_false(out.failed);
-		assert_true(mail_utf8_valid(buf_str(&out)));
+		assert_true(utf8_valid(buf_str(&out)));
 	}
 	assert_true(clock_monotonic_ms() - start < 30000);
 }

@@ -376,6 +376,8 @@ static inline const char *check_description(struct str raw, const Pk__Descriptio
 	if (why == NULL && (!check_utf8((const char *)d->search_text.data, d->search_text.len) ||
 	                    !check_utf8((const char *)d->search_header.data, d->search_header.len)))
 		why = "search text is not UTF-8";
+	if (why == NULL && pk__description__get_packed_size(d) > MAIL_DESCRIPTION_MAX)
+		why = "too large for the link";
 	if (why == NULL && strlen(d->preview) > 800)
 		why = "long preview";
 	return why;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mail/charset.h"
+#include "base/utf8.h"
 #include "mail/html_entity.h"
 
 static const struct {
@@ -65,12 +65,12 @@ static void test_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		for (size_t len = 0; len <= strlen(cases[i].in); len++) {
-			struct str cut = mail_utf8_cut(str_from(cases[i].in), len);
+			struct str cut = utf8_cut(str_from(cases[i].in), len);
 			char *copy MEM_AUTO = mem_copy_string(cases[i].in, cut.len);
 			struct buf out BUF_AUTO;
 			buf_init(&out, 1000);
 			mail_html_text(&out, STR_OF(copy, cut.len));
-			assert_true(mail_utf8_valid(buf_str(&out)));
+			assert_true(utf8_valid(buf_str(&out)));
 		}
 	}
 }

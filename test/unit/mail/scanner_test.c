@@ -225,6 +225,36 @@ static void test_linear(void **state)
 	}
 }
 
+/* All that makes a description large at once: it still fits the link and the arena. */
+static void test_largest(void **state)
+{
+	(void)state;
+	struct buf raw BUF_AUTO;
+	buf_init(&raw, MAIL_SIZE_MAX);
+	for (const char *const *field = (const char *const[]){"From", "To", "Cc", "Subject", NULL};
+	     *field != NULL; field++) {
+		buf_addf(&raw, "%s: ", *field);
+		for (int i = 0; i < 35000; i++)
+			buf_add_text(&raw, "\"\"<\xc3\xbc>,");
+		buf_add_text(&raw, "\r\n");
+	}
+	buf_add_text(&raw, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+	for (int i = 0; i < MAIL_PARTS_MAX; i++) {
+		buf_addf(&raw, "--b\r\nContent-Type: text/%0122d; name=\"%0900d\"; x=%0900d\r\n\r\n", i, i,
+		         i);
+		buf_addf(&raw, "%01000d\r\n", i);
+	}
+	for (int i = 0; i < 100000; i++)
+		buf_addf(&raw, "%0100d\r\n", i);
+	assert_false(raw.failed);
+	struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
+	const Pk__Description *d = describe_checked(&raw, arena);
+	assert_true(d->damaged);
+	assert_int_equal(d->n_parts, MAIL_PARTS_MAX);
+	assert_true(pk__description__get_packed_size(d) > MAIL_DESCRIPTION_MAX - 4096);
+	arena_free(arena);
+}
+
 /* An arena that is too small is an answer, not a crash. */
 static void test_full_arena(void **state)
 {
@@ -245,7 +275,7 @@ int main(void)
 		cmocka_unit_test(test_corpus),     cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_mutations),  cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_many_parts), cmocka_unit_test(test_linear),
-		cmocka_unit_test(test_full_arena),
+		cmocka_unit_test(test_largest),    cmocka_unit_test(test_full_arena),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mail/charset.h"
+#include "base/utf8.h"
 
 static const struct {
 	const char *in, *out;
@@ -82,10 +82,10 @@ static void test_cut(void **state)
 			struct buf out BUF_AUTO, little BUF_AUTO;
 			buf_init(&out, 1000);
 			mail_words_decode(&out, STR_OF(copy, len));
-			assert_true(mail_utf8_valid(buf_str(&out)));
+			assert_true(utf8_valid(buf_str(&out)));
 			buf_init(&little, len / 2);
 			mail_words_decode(&little, STR_OF(copy, len));
-			assert_true(mail_utf8_valid(buf_str(&little)));
+			assert_true(utf8_valid(buf_str(&little)));
 			assert_true(little.len <= len / 2);
 		}
 	}
@@ -104,7 +104,7 @@ static void test_linear(void **state)
 		while (!in.failed)
 			buf_add_text(&in, pieces[i]);
 		mail_words_decode(&out, buf_str(&in));
-		assert_true(mail_utf8_valid(buf_str(&out)));
+		assert_true(utf8_valid(buf_str(&out)));
 	}
 	assert_true(clock_monotonic_ms() - start < 20000);
 }
