@@ -1,0 +1,158 @@
+/*
+ * What an IMAP client may send: a stream of commands through the reader and the grammar of every
+ * command, as process.c would run them. The first byte says in what pieces the stream comes; what is
+ * read must not depend on that. The same bytes are also taken for what the store hands on: a header to
+ * pick fields from and a body structure.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "imap/append.h"
+#include "imap/command.h"
+#include "imap/fetch.h"
+#include "imap/folder.h"
+#include "imap/pattern.h"
+#include "imap/utf7.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { LINE_MAX_HERE = 8 * 1024, LITERAL_MAX_HERE = 4 * 1024, ARENA_MAX = 8 * 1024 * 1024 };
+
+/* Messages 10 to 12 and 20, the last one recent. */
+static struct imap_folder *make_folder(void)
+{
+	Pk__UidRange a = PK__UID_RANGE__INIT, b = PK__UID_RANGE__INIT;
+	a.first = 10;
+	a.last = 12;
+	b.first = b.last = 20;
+	Pk__UidRange *ranges[] = {&a, &b};
+	Pk__SelectReply reply = PK__SELECT_REPLY__INIT;
+	reply.uids = ranges;
+	reply.n_uids = 2;
+	reply.uid_next = 21;
+	reply.recent_from = 20;
+	return imap_folder_new(&reply, STR("INBOX"), false);
+}
+
+static void run(struct str text, struct imap_client *client)
+{
+	client->arena = arena_new(ARENA_MAX);
+	struct imap_parse in = {.c = cursor_of(text), .arena = client->arena};
+	struct str tag, first, second;
+	bool named = imap_tag(&in, &tag) && imap_space(&in) && imap_atom(&in, &first);
+	const struct imap_command *command = NULL;
+	if (named && str_eq_nocase(first, STR("UID")) && imap_space(&in) && imap_atom(&in, &second)) {
+		struct buf name BUF_AUTO;
+		buf_init(&name, 100);
+		buf_add_str(&name, STR("UID "));
+		buf_add_str(&name, second);
+		command = imap_command_find(buf_str(&name));
+	} else if (named) {
+		command = imap_command_find(first);
+	}
+	if (command != NULL && command->parse != NULL) {
+		bool parsed = command->parse(&in, client) && imap_end(&in);
+		must(!parsed || (in.c.p == in.c.end && client->args != NULL) || command == &imap_cmd_id);
+		must(in.c.p >= text.ptr && in.c.p <= text.ptr + text.len);
+	}
+	arena_free(client->arena);
+	client->arena = NULL;
+	client->args = NULL;
+}
+
+/* Feeds input in pieces of step bytes (0: whole) and adds what is read to seen. */
+static void stream(struct str input, size_t step, struct buf *seen)
+{
+	struct imap_reader reader;
+	struct imap_append append = {0};
+	struct imap_folder *folder = make_folder();
+	struct imap_client client = {.folder = folder, .state = IMAP_SELECTED};
+	imap_reader_init(&reader, LINE_MAX_HERE);
+	bool flood = false;
+	size_t at = 0, known = 0;
+	while (!flood && (known < input.len || at < known)) {
+		if (known < input.len)
+			known = step == 0 || step > input.len - known ? input.len : known + step;
+		enum imap_read event;
+		at += imap_reader_feed(&reader, str_slice(input, at, known - at), &event);
+		must(at <= known);
+		if (event == IMAP_READ_MORE) {
+			must(at == known);
+			continue;
+		}
+		buf_addf(seen, "%d ", (int)event == IMAP_READ_DIVERTED ? 0 : (int)event);
+		if (event == IMAP_READ_COMMAND) {
+			buf_add_str(seen, buf_str(&reader.text));
+			run(buf_str(&reader.text), &client);
+			client.append = NULL;
+			imap_reader_reset(&reader);
+		} else if (event == IMAP_READ_DIVERTED) {
+			size_t left = known - at;
+			size_t take = left < reader.literal_left ? left : (size_t)reader.literal_left;
+			imap_reader_diverted(&reader, take);
+			at += take;
+			seen->len -= 2;
+		} else if (event == IMAP_READ_REFUSED) {
+			client.append = NULL;
+			imap_reader_reset(&reader);
+		} else if (event == IMAP_READ_FLOOD) {
+			flood = true;
+		} else if (client.append == NULL && imap_append_wants(buf_str(&reader.text))) {
+			append.size = reader.literal_size;
+			client.append = &append;
+			imap_reader_divert(&reader);
+		} else if (reader.literal_size <= LITERAL_MAX_HERE &&
+		           reader.literal_size <= imap_reader_room(&reader)) {
+			imap_reader_take(&reader);
+		} else if (reader.synchronizing) {
+			imap_reader_reset(&reader);
+		} else {
+			imap_reader_skip(&reader);
+		}
+	}
+	imap_reader_done(&reader);
+	imap_folder_free(folder);
+}
+
+static void values(struct str text)
+{
+	struct buf out BUF_AUTO;
+	buf_init(&out, 10 * text.len + 100);
+	struct str fields[] = {STR("subject"), STR("x")};
+	const struct fetch_section section = {.fields = fields, .field_count = 2};
+	fetch_filter_header(&out, text, &section);
+	must(!out.failed && out.len <= text.len + 4);
+	buf_clear(&out);
+	if (imap_write_body(&out, text))
+		must(out.len <= text.len);
+	buf_clear(&out);
+	if (utf7_decode(text, &out)) {
+		must(imap_utf8_valid(buf_str(&out)));
+		struct buf again BUF_AUTO;
+		buf_init(&again, 10 * out.len + 100);
+		utf7_encode(buf_str(&out), &again);
+		must(!again.failed);
+	}
+	struct str half = str_slice(text, 0, text.len / 2);
+	if (imap_pattern_allowed(half))
+		(void)imap_pattern_matches(half, str_from_byte(text, text.len / 2));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	struct str input = STR_OF(data + 1, size - 1);
+	struct buf whole BUF_AUTO, cut BUF_AUTO;
+	buf_init(&whole, 64 * 1024 * 1024);
+	buf_init(&cut, 64 * 1024 * 1024);
+	stream(input, 0, &whole);
+	stream(input, 1 + data[0], &cut);
+	must(str_eq(buf_str(&whole), buf_str(&cut)));
+	values(input);
+	return 0;
+}
