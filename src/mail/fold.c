@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 
 enum {
-	SPAN_MAX = 1024,           /* bytes that are handed to ICU at once */
+	SPAN_MAX = 256,            /* bytes that are handed to ICU at once */
 	FOLDED_MAX = SPAN_MAX * 6, /* UTF-16 units: U+FDFA is 3 bytes and becomes 18 units */
 	ASCII_GAP = 16,            /* so many ASCII bytes end a span */
 };
@@ -152,7 +152,11 @@ static size_t fold_known(struct buf *out, const unsigned char *p, const unsigned
 		buf_add(out, p, 3);
 		return 3;
 	}
-	unsigned folded = fold_two_bytes((unsigned)(p[0] & 31) << 6 | (p[1] & 63u));
+	unsigned code = (unsigned)(p[0] & 31) << 6 | (p[1] & 63u), folded = fold_two_bytes(code);
+	if (code == 0xdf) {
+		buf_add(out, "ss", 2);
+		return len;
+	}
 	if (folded == 0)
 		return 0;
 	if (folded < 0x80) {
