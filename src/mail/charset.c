@@ -180,3 +180,11 @@ void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset)
 	    convert_with(out, bytes, STR("windows-1252")) == E_UNSUPPORTED)
 		add_utf8(out, bytes);
 }
+
+void mail_blank_controls(struct buf *b, size_t start)
+{
+	for (size_t i = start; i < b->len; i++) {
+		if ((unsigned char)b->ptr[i] < ' ' || b->ptr[i] == 127)
+			b->ptr[i] = ' ';
+	}
+}

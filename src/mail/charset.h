@@ -17,4 +17,8 @@ int mail_to_utf8(struct buf *out, struct str bytes, struct str charset) MUST_USE
  * above 127 in US-ASCII, are taken as UTF-8 where they are that and as Windows-1252 otherwise. */
 void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset);
 
+/* Overwrites control characters (C0 and DEL) from start on with blanks: what an encoded word or a
+ * percent sign brings into a field must not look like the end of that field. */
+void mail_blank_controls(struct buf *b, size_t start);
+
 #endif

@@ -306,7 +306,9 @@ static void add_extended(struct buf *out, struct str text)
 	struct buf bytes BUF_AUTO;
 	buf_init(&bytes, VALUE_MAX);
 	add_percent_decoded(&bytes, text);
+	size_t start = out->len;
 	mail_to_utf8_lenient(out, buf_str(&bytes), charset);
+	mail_blank_controls(out, start);
 }
 
 bool mail_params_decode(const struct mail_params *params, struct str name, struct buf *out)

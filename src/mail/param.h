@@ -37,6 +37,7 @@ void mail_skip_cfws(struct cursor *c);
 bool mail_content_type(struct cursor *c, struct str *ret_type, struct str *ret_subtype);
 /* The token of Content-Disposition or Content-Transfer-Encoding. */
 bool mail_content_token(struct cursor *c, struct str *ret);
+/* All parameters up to the end of the value. */
 void mail_params_read(struct cursor *c, struct mail_params *ret);
 
 /* Appends the bytes of one value: escapes removed, line ends and NUL removed. */

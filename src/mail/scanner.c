@@ -183,9 +183,9 @@ static int classify(struct scanner *s)
 		part->kind = PK__PART__KIND__MESSAGE;
 		return begin_part(s, part->body_offset);
 	}
-	part->encoding = PK__PART__ENCODING__IDENTITY;
 	if (read_boundary(&params, &s->open[s->depth - 1])) {
 		part->kind = PK__PART__KIND__MULTIPART;
+		part->encoding = PK__PART__ENCODING__IDENTITY; /* whatever it says: RFC 2045 section 6.4 */
 	} else {
 		set_type(part, STR("text"), STR("plain"));
 		s->tree->damaged = true;
@@ -221,6 +221,7 @@ static void close_parts(struct scanner *s, size_t level, size_t offset, uint64_t
 			s->tree->damaged = true;
 		if (part->kind == PK__PART__KIND__MULTIPART && part->children == 0) {
 			part->kind = PK__PART__KIND__LEAF;
+			part->encoding = encoding_of(part->field[MAIL_FIELD_CONTENT_TRANSFER_ENCODING]);
 			set_type(part, STR("text"), STR("plain"));
 		}
 		s->depth--;

@@ -81,7 +81,9 @@ static void decode_run(struct buf *out, struct cursor *c, struct encoded_word wo
 		} while (more && str_eq_nocase(word.charset, charset));
 		if (bytes.failed)
 			out->failed = true;
+		size_t start = out->len;
 		mail_to_utf8_lenient(out, buf_str(&bytes), charset);
+		mail_blank_controls(out, start);
 	}
 }
 

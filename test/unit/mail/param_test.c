@@ -109,6 +109,7 @@ static void test_decode(void **state)
 		{"; filename*=nonesuch''%fc", "filename", "\xc3\xbc"},
 		{"; filename*=utf-8''%zz%4", "filename", "%zz%4"},
 		{"; filename*=''", "filename", ""},
+		{"; filename*=utf-8''a%0D%0Ab%00c", "filename", "a  bc"},
 		{"; name=x", "filename", NULL},
 		{"; filename*1=x", "filename", NULL},
 	};

@@ -55,6 +55,7 @@ static const struct {
 	{"=?nonesuch?q?=E4?=", "\xc3\xa4"},
 	{"=?utf-8?q?=E4x?=", "\xef\xbf\xbdx"},
 	{"=?utf-8?q?a=00b?=", "ab"},
+	{"=?utf-8?q?a=0D=0AFrom:_b=7F?=", "a  From: b "},
 	{"raw \xc3\xa4", "raw \xc3\xa4"},
 	{"raw \xe4", "raw \xc3\xa4"},
 	{"=?../../etc/passwd?q?x?=", "x"},
