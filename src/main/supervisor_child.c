@@ -133,8 +133,7 @@ static void fill(const struct supervisor *supervisor, const struct child *child,
 		handoff->users[i] = base + i;
 	for (size_t i = 0; sockets && i < supervisor->socket_count; i++) {
 		const struct listening *listening = &supervisor->sockets[i];
-		if (listening->kind != kind || (listening->own && listening->index != child->index) ||
-		    handoff->socket_count == HANDOFF_SOCKETS_MAX)
+		if (listening->kind != kind || (listening->own && listening->index != child->index))
 			continue;
 		struct handoff_socket *socket = &handoff->sockets[handoff->socket_count++];
 		snprintf(socket->name, sizeof(socket->name), "%s", listening->name);

@@ -16,7 +16,7 @@ enum {
 	RESTART_FIRST_MS = 50,   /* the second restart in a row; then twice as long each time */
 	RESTART_MAX_MS = 5000,   /* ... up to this */
 	RESTART_SOUND_MS = 1000, /* having served so long makes the next death the first again */
-	SOCKETS_MAX = 256,
+	SOCKETS_MAX = 1024,
 };
 
 struct listening {

@@ -11,9 +11,14 @@ unsigned supervisor_processes(const struct config *config, const struct kind *ki
 static int add(struct supervisor *supervisor, const struct listening *listening,
                struct errinfo *info)
 {
-	if (supervisor->socket_count == SOCKETS_MAX) {
+	size_t same = 0;
+	for (size_t i = 0; i < supervisor->socket_count; i++)
+		same += supervisor->sockets[i].kind == listening->kind &&
+		        supervisor->sockets[i].index == listening->index;
+	if (supervisor->socket_count == SOCKETS_MAX || same == HANDOFF_SOCKETS_MAX) {
 		close(listening->fd);
-		return err_set(info, E_LIMIT, "more than %d listening sockets", SOCKETS_MAX);
+		return err_set(info, E_LIMIT, "more than %d listening sockets, or %d of one process",
+		               SOCKETS_MAX, HANDOFF_SOCKETS_MAX);
 	}
 	supervisor->sockets[supervisor->socket_count++] = *listening;
 	return 0;
