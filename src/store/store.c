@@ -14,10 +14,11 @@
 #include "store/internal.h"
 
 enum {
-	HANDLES_MAX = 2000,   /* measured: about 200 KB of memory each */
-	FILES_PER_HANDLE = 3, /* the file, its -wal and its -shm */
-	FILES_SPARE = 256,    /* sockets and the rest */
-	UPLOADS_AT_ONCE = 4,  /* messages of the largest size that may come in together */
+	HANDLES_MAX = 2000,     /* measured: about 200 KB of memory each */
+	FILES_PER_HANDLE = 3,   /* the file, its -wal and its -shm */
+	FILES_SPARE = 256,      /* sockets and the rest */
+	UPLOADS_AT_ONCE = 4,    /* messages of the largest size that may come in together */
+	TRACE_ROOM = 64 * 1024, /* for the trace headers that a front puts before the largest message */
 };
 
 /* ---------------------------------------------------------------- what turns ask for */
@@ -240,7 +241,7 @@ static void options_of(const struct running *running, struct store_options *ret)
 {
 	const struct role *role = running->role;
 	const struct config *config = role->config;
-	uint64_t message_max = (uint64_t)config_number(config, "message_size_max");
+	uint64_t message_max = (uint64_t)config_number(config, "message_size_max") + TRACE_ROOM;
 	*ret = (struct store_options){
 		.data_dir = config_text(config, "data_dir"),
 		.workers = worker_count(config),
