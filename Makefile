@@ -38,8 +38,8 @@ bench:
 	@bench/run
 
 install: build
-	meson configure build -Dprefix=$(PREFIX)
-	meson install -C build --no-rebuild
+	@meson configure build -Dprefix=$(PREFIX)
+	@meson install -C build
 
 clean:
 	rm -rf build build-check build-fuzz
