@@ -90,8 +90,12 @@ static size_t fold_ascii(struct buf *out, struct str s)
 	size_t room = out->max - out->len;
 	size_t fits = len < room ? len : room;
 	char *to = fits == 0 ? NULL : buf_reserve(out, fits);
+	if (fits == 0 || to == NULL) {
+		out->failed |= len > 0;
+		return len;
+	}
 	size_t i = 0;
-	for (uint64_t word; to != NULL && fits - i >= sizeof(word); i += sizeof(word)) {
+	for (uint64_t word; fits - i >= sizeof(word); i += sizeof(word)) {
 		memcpy(&word, s.ptr + i, sizeof(word));
 		uint64_t from_a = word + UINT64_C(0x3f3f3f3f3f3f3f3f);  /* bit 7 if byte >= 'A' */
 		uint64_t after_z = word + UINT64_C(0x2525252525252525); /* bit 7 if byte > 'Z' */
