@@ -275,6 +275,7 @@ static void serve(struct process *process)
 		.role = "directory",
 		.allowed = role->allowed,
 		.allowed_count = role->allowed_count,
+		.local_role = "cli",
 		.tls = role->link_tls,
 		.allowed_addresses = (const char *const *)process->addresses,
 		.upload_total_max = 0,

@@ -145,7 +145,8 @@ struct link_server_options {
 	const char *role;                   /* our own */
 	const struct link_allowed *allowed; /* borrowed for the server's life */
 	size_t allowed_count;
-	struct tls_context *tls;              /* for TLS listeners; borrowed */
+	const char *local_role;  /* one of them that nobody has over TLS ("cli"), or NULL */
+	struct tls_context *tls; /* for TLS listeners; borrowed */
 	const char *const *allowed_addresses; /* numeric, or numeric/prefix length; NULL-terminated; for
 	                                         TLS listeners; borrowed; NULL: none */
 	uint64_t upload_total_max;            /* bytes of uploads held at once, over all peers; past it

@@ -498,6 +498,8 @@ static const char *take_frame(struct link_peer *peer, const struct frame *frame,
 static const char *allowed_role(const struct link_peer *peer, const char *role)
 {
 	const struct link_server_options *options = &peer->server->options;
+	if (peer->tls && options->local_role != NULL && strcmp(options->local_role, role) == 0)
+		return NULL;
 	for (size_t i = 0; i < options->allowed_count; i++) {
 		const struct link_allowed *allowed = &options->allowed[i];
 		if (strcmp(allowed->role, role) == 0 &&

@@ -112,6 +112,7 @@ static void start_server(struct store *store)
 		.role = "store",
 		.allowed = store->options.allowed,
 		.allowed_count = store->options.allowed_count,
+		.local_role = "cli",
 		.tls = store->options.tls,
 		.allowed_addresses = store->options.allowed_addresses,
 		.upload_total_max = store->options.upload_total_max,
