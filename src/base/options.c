@@ -78,8 +78,8 @@ static const struct config_option table[] = {
 	{"auth_without_tls", CONFIG_BOOL, "no", 0, 0, NULL, SECTION_LOGIN,
 	 "Whether passwords may be sent over connections without TLS. Loopback is no exception."},
 	{"login_failures_max", CONFIG_NUMBER, "10", 1, 100000, NULL, SECTION_LOGIN,
-	 "Failed logins from one network address, and for one mailbox, within login_failures_window "
-	 "before further ones are refused."},
+	 "Failed logins for one mailbox from one network address (of IPv6 the first 64 bits) within "
+	 "login_failures_window before further ones are refused."},
 	{"login_failures_window", CONFIG_DURATION, "1h", 1 * SECONDS, 30 * DAYS, NULL, SECTION_LOGIN,
 	 "How long a failed login counts."},
 	{"connections_per_mailbox", CONFIG_NUMBER, "60", 1, CONFIG_COUNT, NULL, SECTION_LOGIN,

@@ -82,6 +82,9 @@ static int attempt_succeeded(struct directory *d, struct attempt *attempt,
 {
 	if (attempt->mailbox.disabled)
 		return err_set(info, E_DENIED, "this address is disabled");
+	/* Until then its making can end in another mailbox, and what was put into this one be lost. */
+	if (!attempt->mailbox.published)
+		return err_set(info, E_UNAVAILABLE, "this mailbox is not ready yet");
 	if ((row->scopes & scope) == 0)
 		return err_set(info, E_DENIED, "this password is not for this service");
 	if (attempt->counted)

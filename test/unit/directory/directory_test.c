@@ -343,6 +343,7 @@ static void creation_interrupted(void **state)
 	assert_int_equal(alias_add(f, address), 0);
 	assert_int_equal(password_create(f, address, KIND_APP, NULL, &none), E_NOT_FOUND);
 	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &lost), 0);
+	assert_int_equal(login_for(f, lost, "imap"), E_UNAVAILABLE);
 	restart(f);
 	assert_int_equal(password_create(f, address, KIND_MAILBOX, NULL, &first), 0);
 	assert_true(first->first);
