@@ -19,6 +19,7 @@ struct mail_render {
 	bool cut; /* something was left out */
 };
 
+/* A rendering with the whole budget, appending to out, which is borrowed. */
 void mail_render_init(struct mail_render *r, struct buf *out);
 void mail_render_done(struct mail_render *r);
 
