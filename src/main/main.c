@@ -10,6 +10,7 @@
 #include "main/manual.h"
 #include "main/role_start.h"
 #include "main/supervisor.h"
+#include "net/tls_memory.h"
 
 static int serve_usage(FILE *to)
 {
@@ -61,6 +62,7 @@ static int serve(int argc, char **argv, const char *config_file)
 int main(int argc, char **argv)
 {
 	struct errinfo info;
+	(void)tls_memory_init(); /* without it all works, an idle TLS connection costs more */
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return role_start(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "config") == 0 && strcmp(argv[2], "manual") == 0)
