@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from service import Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
-SERVICE = Service()
+SERVICE = Service({"mailbox_linger": "0s"})
 PASSWORD = SERVICE.add_alias(ADDRESS)
 
 
@@ -35,6 +35,7 @@ def strip_trace(raw):
 
 
 def test_a_message_for_an_absent_owner_is_sealed_and_then_read():
+    SERVICE.wait_forgotten()
     sent = message(1, "Sealed", "Text of the sealed message.\r\n")
     SERVICE.send(ADDRESS, sent)
     waiting = [path for path in SERVICE.files() if "/temporary/" in path and path.endswith(".sqlite")]
@@ -187,7 +188,7 @@ def test_two_clients_see_each_others_changes():
     ok(one.select("Shared"))
     ok(two.select("Shared"))
     ok(two.append("Shared", "", None, message(500, "Seen by both")))
-    wait_for(lambda: one.noop() and one.response("EXISTS")[1] == [b"1"], "EXISTS at the other")
+    wait_for(lambda: one.noop() and (one.response("EXISTS")[1] or [0])[-1] == b"1", "EXISTS at the other")
     ok(one.store("1", "+FLAGS", r"(\Flagged)"))
 
     def flagged():
@@ -197,7 +198,7 @@ def test_two_clients_see_each_others_changes():
     wait_for(flagged, "the flag at the other")
     ok(one.store("1", "+FLAGS", r"(\Deleted)"))
     one.expunge()
-    wait_for(lambda: two.noop() and two.response("EXPUNGE")[1] == [b"1"], "EXPUNGE at the other")
+    wait_for(lambda: two.noop() and (two.response("EXPUNGE")[1] or [0])[-1] == b"1", "EXPUNGE at the other")
     one.logout()
     two.logout()
 

@@ -28,8 +28,9 @@ def main():
         run = service.options["run_dir"]
         for offset, role in ((2, "imap"), (3, "smtp")):
             uid = uid_base + offset if os.getuid() == 0 else os.getuid()
+            gid = uid_base if os.getuid() == 0 else os.getgid()
             done = subprocess.run(
-                [ROGUE, role, str(uid), f"{run}/store.sock", f"{run}/directory.sock",
+                [ROGUE, role, str(uid), str(gid), f"{run}/store.sock", f"{run}/directory.sock",
                  victim["mailbox"], OWN, VICTIM],
                 input=own_password + "\n", capture_output=True, text=True, timeout=300)
             lines = [line for line in done.stdout.splitlines() if line.startswith(("ok", "not ok"))]

@@ -87,7 +87,7 @@ def test_mbsync_mirrors_both_ways():
     assert len(client.search(None, "FLAGGED")[1][0].split()) == 1
     assert client.select("Archive")[1] == [b"1"]
     assert client.search(None, "SUBJECT", '"From the maildir"')[1] == [b"1"]
-    client.create("New here")
+    client.create('"New here"')
     client.logout()
     mbsync()
     assert os.path.isdir(os.path.join(MIRROR, "New here"))
@@ -120,7 +120,7 @@ def test_curl_sends_and_reads():
     assert part == b"Hello.\r\n", part
     curl(*login, base + "/Drafts", "--upload-file", path)
     assert curl(*login, base + "/Drafts/;UID=1") == sent
-    for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-256"):
+    for mechanism in ("PLAIN", "LOGIN"):
         curl(*login, "--login-options", f"AUTH={mechanism}", base + "/")
 
 

@@ -2,12 +2,13 @@
  * A front that misbehaves: it links to the cores of a running service and sends what it likes, to get
  * at a mailbox for which it has no session. Prints TAP.
  *
- *     rogue ROLE UID STORE-SOCKET DIRECTORY-SOCKET VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS
+ *     rogue ROLE UID GID STORE-SOCKET DIRECTORY-SOCKET VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS
  *
  * The password of OWN-ADDRESS comes on standard input: a rogue front may well have users of its own,
  * and with them it proves that its requests are right in all but the right to make them.
  */
 
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,11 +291,11 @@ static void rogue_garbage(struct rogue *r)
 	result(r, answered == calls, "every piece of garbage gets an answer or an end", 0);
 }
 
-static bool login(struct rogue *r, const char *role)
+static int login(struct rogue *r, const char *role)
 {
 	char password[200];
 	if (fgets(password, sizeof(password), stdin) == NULL)
-		return false;
+		return E_INVALID;
 	password[strcspn(password, "\n")] = '\0';
 	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
 	request.address = r->own_address;
@@ -307,7 +308,7 @@ static bool login(struct rogue *r, const char *role)
 	              &reply);
 	if (rc == 0)
 		r->own = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, buf_str(&reply));
-	return r->own != NULL;
+	return rc;
 }
 
 static struct link *connect_to(struct rogue *r, const char *path, const char *role)
@@ -319,27 +320,30 @@ static struct link *connect_to(struct rogue *r, const char *path, const char *ro
 
 int main(int argc, char **argv)
 {
-	if (argc != 8) {
-		fputs("usage: rogue ROLE UID STORE DIRECTORY VICTIM OWN-ADDRESS VICTIM-ADDRESS\n", stderr);
+	if (argc != 9) {
+		fputs("usage: rogue ROLE UID GID STORE DIRECTORY VICTIM OWN-ADDRESS VICTIM-ADDRESS\n",
+		      stderr);
 		return 2;
 	}
 	const char *role = argv[1];
 	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
 	struct errinfo info;
 	must(crypto_init(&info) == 0);
-	if (uid != getuid() && (setgid(uid) != 0 || setuid(uid) != 0)) {
+	gid_t gid = (gid_t)strtoul(argv[3], NULL, 10);
+	if (uid != getuid() && (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0)) {
 		perror("rogue: setuid");
 		return 2;
 	}
 	struct rogue r = {
 		.loop = loop_new(),
-		.victim = argv[5],
-		.own_address = argv[6],
-		.victim_address = argv[7],
+		.victim = argv[6],
+		.own_address = argv[7],
+		.victim_address = argv[8],
 	};
-	r.store = connect_to(&r, argv[3], role);
-	r.directory = connect_to(&r, argv[4], role);
-	result(&r, login(&r, "imap"), "logs in as its own user", 0);
+	r.store = connect_to(&r, argv[4], role);
+	r.directory = connect_to(&r, argv[5], role);
+	int rc = login(&r, "imap");
+	result(&r, rc == 0, "logs in as its own user", rc);
 	if (r.own != NULL) {
 		if (strcmp(role, "imap") == 0)
 			rogue_imap(&r);

@@ -200,6 +200,11 @@ class Service:
                     found[name] = int(entry)
         return found
 
+    def wait_forgotten(self):
+        """Until the store has closed every mailbox file and wiped its key (mailbox_linger)."""
+        wait_for(lambda: not any(path.endswith("-wal") and "/mailboxes/" in path
+                                 for path in self.files()), "the store to forget the keys")
+
     def log_text(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
