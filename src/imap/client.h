@@ -96,9 +96,10 @@ struct imap_client {
 	/* the command under way */
 	const struct imap_command *command; /* NULL: none */
 	struct arena *arena;                /* NULL between commands */
-	struct str tag;
+	struct str tag;                     /* owned */
 	void *args;
 	bool wants_line;
+	bool idle_done;            /* IDLE: ends with the answer that is under way */
 	struct session_call *call; /* what it waits for */
 	imap_answered *answered;
 	const ProtobufCMessageDescriptor *answer_type;
@@ -142,6 +143,8 @@ struct imap_question {
 };
 void imap_ask(struct imap_client *client, const struct imap_question *question);
 
+/* Gives the arena's memory back, for a command that will take long: args are gone. */
+void imap_arena_renew(struct imap_client *client);
 /* Sends what is in client->out. */
 void imap_flush(struct imap_client *client);
 /* A continuation request: "+ text". */

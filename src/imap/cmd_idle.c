@@ -19,8 +19,7 @@ static void told(struct imap_client *client, const struct imap_answer *answer)
 		imap_folder_changes(client->folder, reply,
 		                    &(struct imap_untagged){&client->out, true, client->condstore});
 	imap_flush(client);
-	bool *done = client->args;
-	if (*done)
+	if (client->idle_done)
 		imap_finish(client, NULL, "Idle no more");
 	else if (reply != NULL && client->folder->dirty)
 		tell(client);
@@ -32,13 +31,9 @@ static void tell(struct imap_client *client)
 		imap_ask_changes(client, told);
 }
 
-static bool idle_parse(struct imap_parse *in, struct imap_client *client)
-{
-	return imap_args(in, client, sizeof(bool)) != NULL;
-}
-
 static void idle_start(struct imap_client *client)
 {
+	imap_arena_renew(client); /* most connections spend most of their time here */
 	imap_continue(client, STR("idling"));
 	imap_want_line(client);
 	tell(client);
@@ -46,7 +41,6 @@ static void idle_start(struct imap_client *client)
 
 static void idle_line(struct imap_client *client, struct str line)
 {
-	bool *done = client->args;
 	if (!str_eq_nocase(line, STR("DONE"))) {
 		session_call_cancel(client->call);
 		client->call = NULL;
@@ -54,7 +48,7 @@ static void idle_line(struct imap_client *client, struct str line)
 			client->folder->dirty = true;
 		imap_finish_with(client, IMAP_BAD, NULL, "Expected DONE");
 	} else if (client->call != NULL) {
-		*done = true;
+		client->idle_done = true;
 	} else {
 		imap_finish(client, NULL, "Idle no more");
 	}
@@ -66,7 +60,6 @@ const struct imap_command imap_cmd_idle = {
 	.states = IMAP_LOGGED_IN,
 	.effects = IMAP_MAY_EXPUNGE,
 	.capability = "IDLE",
-	.parse = idle_parse,
 	.start = idle_start,
 	.line = idle_line,
 	.changed = tell,

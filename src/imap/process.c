@@ -1,5 +1,6 @@
 #include "imap/process.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -23,11 +24,20 @@ void imap_command_over(struct imap_client *client)
 		client->command->cancel(client);
 	client->command = NULL;
 	client->args = NULL;
+	free((char *)client->tag.ptr);
 	client->tag = (struct str){NULL, 0};
+	client->idle_done = false;
 	client->wants_line = false;
 	arena_free(client->arena);
 	client->arena = NULL;
 	imap_restart_deadline(client);
+}
+
+void imap_arena_renew(struct imap_client *client)
+{
+	client->args = NULL;
+	arena_free(client->arena);
+	client->arena = arena_new(ARENA_MAX);
 }
 
 void imap_process_again(struct imap_client *client)
@@ -123,12 +133,14 @@ static void run(struct imap_client *client)
 	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)), .arena = client->arena};
 	struct buf name BUF_AUTO;
 	buf_init(&name, 64);
-	if (!imap_tag(&in, &client->tag) || !imap_space(&in)) {
+	struct str tag;
+	if (!imap_tag(&in, &tag) || !imap_space(&in)) {
 		arena_free(client->arena);
 		client->arena = NULL;
 		refuse(client, IMAP_BAD, NULL, "Expected a tag, a space and a command");
 		return;
 	}
+	client->tag = STR_OF(str_dup(tag), tag.len);
 	bool named = command_name(&in, &name);
 	const struct imap_command *command = named ? imap_command_find(buf_str(&name)) : NULL;
 	client->command = command == NULL ? &unknown_command : command;

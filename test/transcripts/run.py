@@ -33,6 +33,7 @@ import re
 import socket
 import ssl
 import sys
+import tempfile
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -246,39 +247,51 @@ def options_of(path):
     return tuple(sorted(options.items()))
 
 
+def run_case(path, service, number):
+    """Prints its line of TAP; false when it failed."""
+    name = os.path.relpath(path, HERE)
+    case = None
+    try:
+        case = Case(path, service, number)
+        case.run()
+        print(f"ok {number} - {name}", flush=True)
+        return True
+    except Exception as error:  # pylint: disable=broad-except
+        print(f"not ok {number} - {name}", flush=True)
+        where = getattr(case, "where", 0)
+        text = str(error) if isinstance(error, Mismatch) else traceback.format_exc()
+        print("\n".join(f"# line {where}: {part}" for part in text.splitlines()), flush=True)
+        return False
+    finally:
+        if case is not None:
+            case.done()
+
+
+def faults_of(service):
+    """What the sanitizers wrote, leaks included: after the service has ended."""
+    return re.findall(r".*(?:ERROR: \w+Sanitizer|runtime error:).*", service.log_text())
+
+
 def main():
     paths = sys.argv[1:] or sorted(glob.glob(os.path.join(HERE, "*", "*.t")))
-    paths = [os.path.abspath(path) for path in paths]
-    print(f"1..{len(paths)}", flush=True)
     groups = {}
     for path in paths:
+        path = os.path.abspath(path)
         groups.setdefault(options_of(path), []).append(path)
+    print(f"1..{len(paths) + len(groups)}", flush=True)
     number = failed = 0
     for options, group in sorted(groups.items()):
-        with Service(options=dict(options)) as service:
-            for path in group:
-                number += 1
-                name = os.path.relpath(path, HERE)
-                case = None
-                try:
-                    case = Case(path, service, number)
-                    case.run()
-                    print(f"ok {number} - {name}", flush=True)
-                except BaseException as error:
-                    failed += 1
-                    print(f"not ok {number} - {name}", flush=True)
-                    where = getattr(case, "where", 0)
-                    text = str(error) if isinstance(error, Mismatch) else traceback.format_exc()
-                    print("\n".join(f"# line {where}: {part}" for part in text.splitlines()),
-                          flush=True)
-                    if isinstance(error, KeyboardInterrupt):
-                        raise
-                finally:
-                    if case is not None:
-                        case.done()
-            log = service.log_text()
-            if failed and "Sanitizer" in log:
-                print("# " + log[-6000:].replace("\n", "\n# "))
+        with tempfile.TemporaryDirectory(prefix="postkasse-test-") as folder:
+            with Service(options=dict(options), folder=folder) as service:
+                for path in group:
+                    number += 1
+                    failed += not run_case(path, service, number)
+            number += 1
+            faults = faults_of(service)
+            failed += bool(faults)
+            print(f"{'not ' if faults else ''}ok {number} - the service found no fault in itself")
+            for fault in faults:
+                print(f"# {fault}", flush=True)
     sys.exit(1 if failed else 0)
 
 
