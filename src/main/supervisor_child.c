@@ -17,7 +17,12 @@
 /* What a process inherits of the environment: how a sanitizers' build reports, nothing else. */
 static void small_environment(char *const *environment, char **ret, size_t max)
 {
-	static const char *const kept[] = {"ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS="};
+	static const char *const kept[] = {
+		"ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=",
+#ifdef POSTKASSE_TEST_PLAIN
+		"TEST_PLAIN=", /* see db_plain_asked */
+#endif
+	};
 	size_t count = 0;
 	for (; *environment != NULL; environment++) {
 		for (size_t i = 0; i < ARRAY_LEN(kept) && count < max; i++) {
