@@ -176,7 +176,7 @@ static void deliver(struct conn *conn)
 /* Reads until the socket is empty or input is full. */
 static bool fill(struct conn *conn)
 {
-	char scratch[SCRATCH_SIZE];
+	char scratch[SCRATCH_SIZE] UNCLEARED;
 	bool any = false;
 	while (input_len(conn) < conn->input_max) {
 		size_t room = conn->input_max - input_len(conn);
@@ -192,7 +192,7 @@ static bool fill(struct conn *conn)
 
 static void throw_away(struct conn *conn)
 {
-	char scratch[SCRATCH_SIZE];
+	char scratch[SCRATCH_SIZE] UNCLEARED;
 	size_t len;
 	while ((len = stream_read(conn->stream, scratch, sizeof(scratch))) > 0) {
 		conn->lingered += len;

@@ -53,7 +53,8 @@ struct link {
 	bool up;                   /* hellos are exchanged */
 	bool fixed;                /* made from a descriptor: no reconnection */
 	bool freed;
-	bool greeted; /* core_instance is known */
+	bool greeted;    /* core_instance is known */
+	bool complained; /* the log says that the core is away */
 	unsigned char instance[LINK_INSTANCE_SIZE], core_instance[LINK_INSTANCE_SIZE];
 	int64_t up_since_ms, retry_ms;
 	struct timer *retry, *sweep;
@@ -308,6 +309,7 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	link->up = true;
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
+	link->complained = false;
 	log_info(link->log, "link.connected", F_TEXT("core", role), F_INT("same_instance", same));
 	if (!same)
 		fail_repeats(link);
@@ -350,6 +352,14 @@ static void on_written(void *ctx)
 	pump_uploads(ctx);
 }
 
+/* Once for each time that the core is away, not for each try. */
+static void complain(struct link *link, const char *reason)
+{
+	if (!link->complained)
+		log_warn(link->log, "link.unreachable", F_TEXT("reason", reason));
+	link->complained = true;
+}
+
 /* First soon, then later and later, with a quarter of chance so that fronts don't come in step. */
 static void retry_later(struct link *link)
 {
@@ -390,7 +400,7 @@ static void on_closed(void *ctx, const char *text)
 		if (clock_monotonic_ms() - link->up_since_ms >= STEADY_MS)
 			link->retry_ms = LINK_RETRY_MIN_MS;
 	} else {
-		log_debug(link->log, "link.unreachable", F_TEXT("reason", text));
+		complain(link, text);
 	}
 	settle_calls(link);
 	if (link->freed)
@@ -477,11 +487,12 @@ static void connect_now(struct link *link)
 	int fd = tcp ? connect_tcp(link->target.host, link->target.port)
 	             : connect_unix(link->target.unix_path);
 	if (fd < 0) {
+		complain(link, tcp ? "no connection" : strerrordesc_np(errno));
 		retry_later(link);
 		return;
 	}
 	if (!tcp && !peer_allowed(link, fd)) {
-		log_warn(link->log, "link.refused", F_TEXT("reason", "core runs as another user"));
+		complain(link, "the core runs as another user");
 		close(fd);
 		retry_later(link);
 		return;

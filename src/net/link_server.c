@@ -251,6 +251,16 @@ bool link_chunk(struct link_inbound *request, struct buf *body)
 	return request->credit > 0;
 }
 
+/* The reply that waited for the pieces before it. */
+static void finish_waiting(struct link_inbound *request)
+{
+	struct buf body = request->reply;
+	char *text MEM_AUTO = request->text;
+	request->reply = (struct buf){0};
+	request->text = NULL;
+	finish(request, request->error, text, &body);
+}
+
 /* Sends what was kept while there was no credit; false when that ended the request. */
 static bool send_pieces(struct link_inbound *request)
 {
@@ -262,11 +272,7 @@ static bool send_pieces(struct link_inbound *request)
 	}
 	if (!request->replied || !STAILQ_EMPTY(&request->pieces))
 		return true;
-	struct buf body = request->reply;
-	request->reply = (struct buf){0};
-	char *text MEM_AUTO = request->text;
-	request->text = NULL;
-	finish(request, request->error, text, &body);
+	finish_waiting(request);
 	return false;
 }
 
@@ -357,11 +363,11 @@ static void admit_waiting(struct link_server *server)
 	}
 }
 
-/* Keeps body: by its message's memory when that saves a large copy. */
+/* Keeps body: by its message's memory when that saves a large copy and wastes little. */
 static void keep_body(struct link_inbound *request, struct str body, struct buf *message)
 {
 	size_t len;
-	if (body.len > BODY_COPY_MAX) {
+	if (body.len > BODY_COPY_MAX && body.len > message->cap / 2) {
 		request->body = body;
 		request->message = buf_steal(message, &len);
 		return;
@@ -461,13 +467,25 @@ static void cancel(struct link_inbound *request)
 	}
 	request->cancelled = true;
 	drop_pieces(request);
-	if (request->replied) {
-		struct buf none;
-		buf_init(&none, 0);
-		finish(request, E_CANCELLED, NULL, &none);
-	} else if (server->handlers.cancelled != NULL) {
+	if (request->replied)
+		finish_waiting(request);
+	else if (server->handlers.cancelled != NULL)
 		server->handlers.cancelled(server->handlers.ctx, request);
+}
+
+/* The connection is gone. With a repeat id it goes on: its repeat will come. */
+static void orphan(struct link_inbound *request)
+{
+	leave_peer(request);
+	if (request->cancelled)
+		return;
+	if (request->repeat == NULL) {
+		cancel(request);
+		return;
 	}
+	drop_pieces(request);
+	if (request->replied)
+		finish_waiting(request);
 }
 
 static const char *take_frame(struct link_peer *peer, const struct frame *frame,
@@ -581,13 +599,8 @@ static void peer_free(struct link_peer *peer)
 	TAILQ_REMOVE(&server->peers, peer, link);
 	server->peer_count--;
 	peer->ws = NULL;
-	while ((request = TAILQ_FIRST(&peer->requests)) != NULL) {
-		leave_peer(request);
-		if (request->repeat != NULL && !request->cancelled)
-			drop_pieces(request); /* goes on: its repeat will come */
-		else if (!request->cancelled)
-			cancel(request);
-	}
+	while ((request = TAILQ_FIRST(&peer->requests)) != NULL)
+		orphan(request);
 	if (peer->up && server->handlers.peer_down != NULL)
 		server->handlers.peer_down(server->handlers.ctx, peer);
 	id_table_done(&peer->table);

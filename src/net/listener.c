@@ -20,6 +20,7 @@ enum {
 	ACCEPT_MAX = 64, /* in one go, for the sake of the connections that are there */
 	PAUSE_MS = 100,  /* after running out of descriptors */
 	WINDOW_MS = 10 * 1000,
+	LOG_EVERY_MS = 1000,
 	PREFIXES_MAX = 65536, /* remembered; past it those without a connection are forgotten */
 	V4_OFFSET = 12,
 };
@@ -48,6 +49,8 @@ struct listener {
 	size_t connections;
 	int reserve_fd; /* given up for a moment when there are no others */
 	bool paused, exhausted;
+	int64_t told_ms; /* when a refusal was logged */
+	int64_t refused; /* since then */
 	struct timer *pause;
 };
 
@@ -178,14 +181,27 @@ static void update_events(struct listener *listener)
 	}
 }
 
+/* One line a second, however many are sent away: nobody fills the log from outside. */
+static void log_refusal(struct listener *listener, const struct listener_peer *peer,
+                        enum listener_refusal reason)
+{
+	static const char *const words[] = {"full", "prefix_full", "prefix_rate"};
+	int64_t now = clock_monotonic_ms();
+	listener->refused++;
+	if (listener->told_ms != 0 && now - listener->told_ms < LOG_EVERY_MS)
+		return;
+	log_warn(listener->log, "listener.refused", F_TEXT("reason", words[reason]),
+	         F_TEXT("address", peer->address), F_INT("count", listener->refused));
+	listener->told_ms = now;
+	listener->refused = 0;
+}
+
 static void refuse(struct socket *socket, int fd, const struct listener_peer *peer,
                    enum listener_refusal reason)
 {
-	static const char *const words[] = {"full", "prefix_full", "prefix_rate"};
 	struct listener *listener = socket->listener;
 	const char *text = NULL;
-	log_info(listener->log, "listener.refused", F_TEXT("reason", words[reason]),
-	         F_TEXT("address", peer->address));
+	log_refusal(listener, peer, reason);
 	if (listener->handlers.refusal != NULL)
 		text = listener->handlers.refusal(listener->handlers.ctx, socket->tag, reason);
 	if (text != NULL) {

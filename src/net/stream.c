@@ -182,7 +182,7 @@ static size_t len_of(const struct evbuffer *buffer)
 /* Makes records of what was written, up to WIRE_HIGH. False when TLS refuses. */
 static bool make_records(struct stream *stream)
 {
-	char joined[RECORD_MAX];
+	char joined[RECORD_MAX] UNCLEARED;
 	while (len_of(stream->out) > 0 && len_of(stream->wire) < WIRE_HIGH) {
 		size_t len = len_of(stream->out);
 		if (len > RECORD_MAX)

@@ -21,6 +21,10 @@
 #include "base/str.h"
 #include "net/loop.h"
 
+/* For large buffers on the stack that are written before they are read: clearing them at each call
+ * (-ftrivial-auto-var-init) would cost more than the call. */
+#define UNCLEARED __attribute__((uninitialized))
+
 struct stream;
 
 enum stream_end {

@@ -385,7 +385,7 @@ static bool take_http(struct ws *ws)
 static void on_readable(void *ctx)
 {
 	struct ws *ws = ctx;
-	char scratch[SCRATCH_SIZE];
+	char scratch[SCRATCH_SIZE] UNCLEARED;
 	for (int reads = 0; reads < READS_MAX; reads++) {
 		size_t len = stream_read(ws->stream, scratch, sizeof(scratch));
 		if (len == 0)
