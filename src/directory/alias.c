@@ -215,7 +215,10 @@ int directory_alias_remove(struct directory *d, const struct request *request, s
 		rc = delete_alias(d, &address, info);
 	if (rc == 0 && mailbox.id[0] != '\0')
 		rc = directory_mailbox_discard(d, &mailbox, info);
-	return directory_end(d, rc, info);
+	rc = directory_end(d, rc, info);
+	if (rc == 0)
+		log_info(d->log, "directory.alias_removed", F_TEXT("mailbox", mailbox.id));
+	return rc;
 }
 
 /* ---------------------------------------------------------------- files that are still to go */

@@ -333,9 +333,12 @@ int directory_password_create(struct directory *d, const struct request *request
 		return rc;
 	rc = create_in_transaction(d, asked, &address, &mailbox, &fresh, info);
 	rc = directory_end(d, rc, info);
-	if (rc == 0)
-		reply_password(request, &address, &mailbox, &fresh);
-	return rc;
+	if (rc != 0)
+		return rc;
+	log_info(d->log, "directory.password_created", F_TEXT("mailbox", mailbox.id),
+	         F_INT("kind", asked->kind), F_INT("slot", fresh.number));
+	reply_password(request, &address, &mailbox, &fresh);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- list, confirm, revoke */
@@ -471,7 +474,11 @@ static int change_slot(struct directory *d, const struct request *request, bool 
 		rc = revoke ? delete_slot(d, &mailbox, number, info)
 		            : delete_replaced(d, &mailbox, number, info);
 	rc = directory_end(d, rc, info);
-	return rc != 0 ? rc : reply_list(d, &address, &mailbox, request, info);
+	if (rc != 0)
+		return rc;
+	log_info(d->log, revoke ? "directory.password_revoked" : "directory.password_confirmed",
+	         F_TEXT("mailbox", mailbox.id), F_INT("slot", number));
+	return reply_list(d, &address, &mailbox, request, info);
 }
 
 int directory_password_revoke(struct directory *d, const struct request *request,

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "main/cli_cores.h"
 #include "main/cli_internal.h"
+#include "main/sandbox.h"
 #include "main/settings.h"
 
 static const struct {
@@ -141,7 +142,9 @@ int cli_main(int argc, char **argv)
 		buf_done(&out);
 		return usage(&cli, &info);
 	}
-	int rc = run(&cli, &info);
+	int rc = sandbox_set_limits(&info); /* passwords pass through here: no core dump */
+	if (rc == 0)
+		rc = run(&cli, &info);
 	cores_close(cli.cores);
 	config_free(cli.config);
 	int written = cli_flush(&cli, rc == 0 ? &info : NULL); /* findings come with E_CORRUPT */
