@@ -245,7 +245,7 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 bool db_plain_asked(void)
 {
 #ifdef POSTKASSE_TEST_PLAIN
-	return getenv("POSTKASSE_PLAIN") != NULL;
+	return getenv("TEST_PLAIN") != NULL;
 #else
 	return false;
 #endif

@@ -35,7 +35,7 @@ enum db_open_flags {
 	                      calls per transaction, half the time to open */
 };
 
-/* Only in builds with POSTKASSE_TEST_PLAIN, and there only when the environment has POSTKASSE_PLAIN:
+/* Only in builds with POSTKASSE_TEST_PLAIN, and there only when the environment has TEST_PLAIN:
  * every file is opened as with DB_PLAIN, and the store keeps text readable. So the test that searches
  * the disk for readable text shows that it would find some. False in every other build. */
 bool db_plain_asked(void);

@@ -84,7 +84,7 @@ class Search:
             except (FileNotFoundError, PermissionError, OSError):
                 continue
             self.bytes += len(data)
-            for kind, word in self.words.items():
+            for kind, word in list(self.words.items()):
                 if any(form in data for form in forms(word)):
                     self.found.setdefault(kind, f"{when}: {path}")
 
@@ -181,7 +181,7 @@ def test_no_marker_is_ever_on_the_disk():
 
 
 def test_the_search_finds_every_marker_when_the_cipher_is_off():
-    with Service(environment={"POSTKASSE_PLAIN": "1"}) as service:
+    with Service(environment={"TEST_PLAIN": "1"}) as service:
         search = Search(service)
         everything(service, search)
         missing = sorted(set(MARKERS) - set(search.found))
