@@ -99,7 +99,8 @@ void conn_set_input_max(struct conn *conn, size_t input_max);
 /* While paused the socket is not read: the peer waits, the connection stays. Deadlines go on. */
 void conn_pause(struct conn *conn, bool paused);
 
-/* Appends output; a copy, or (second form) the memory of buf, which is empty afterwards. */
+/* Appends output; a copy, or (second form) the memory of buf, which is empty afterwards. Dropped while
+ * a TLS handshake is under way: from conn_new with tls, or conn_starttls, until secured. */
 void conn_write(struct conn *conn, struct str bytes);
 void conn_write_buf(struct conn *conn, struct buf *bytes);
 /* Bytes of output not yet given to the kernel. */
@@ -109,7 +110,7 @@ bool conn_output_full(const struct conn *conn);
 
 /* The TLS side of STARTTLS: sends what is pending ("OK begin TLS") in plain, throws away all input
  * that came in plain (command injection, CVE-2011-0411), then waits for the client's handshake and
- * calls secured. The caller has consumed its command. conn_write may be called only after secured. */
+ * calls secured. The caller has consumed its command. */
 void conn_starttls(struct conn *conn, struct tls_context *tls);
 /* The TLS connection once secured, for channel bindings and the log; NULL while plain. Borrowed. */
 SSL *conn_ssl(const struct conn *conn);

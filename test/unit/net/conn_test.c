@@ -365,6 +365,7 @@ static void tls_test(void **state)
 	struct front front;
 	front_init(&front, &options);
 	tls_context_free(server); /* the connection holds its own reference */
+	conn_write(front.conn, STR("BYE, in plain before the handshake"));
 	SSL *ssl = client_ssl(&front, client);
 	shake(&front, ssl);
 	assert_int_equal(SSL_write(ssl, "NOOP\n", 5), 5);
@@ -421,6 +422,7 @@ static void starttls_test(void **state)
 	send_text(&front, STR("NOOP\nSTARTTLS\nRSET\nMAIL FROM:<evil@example.test>\n"));
 	char reply[64];
 	wait_until(&front, read_client(&front, reply, sizeof(reply)) == 3);
+	conn_write(front.conn, STR("BYE, in plain before the handshake"));
 	SSL *ssl = client_ssl(&front, client);
 	shake(&front, ssl);
 	assert_true(str_eq(buf_str(&front.got), STR("NOOP\nSTARTTLS\n")));
