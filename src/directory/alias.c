@@ -62,9 +62,10 @@ static int insert_alias(struct directory *d, const struct address *address, int6
 {
 	char now[DATE_SIZE];
 	directory_now(now);
-	struct db_stmt *q = db_query(d->db, "INSERT INTO alias (domain, local, created, quota_bytes)"
-	                                    " SELECT name, $1, $2, $3 FROM domain WHERE name = $4"
-	                                    " ON CONFLICT DO NOTHING");
+	struct db_stmt *q = db_query(
+		d->db, "INSERT INTO alias (domain, local, created, quota_bytes)"
+			   " SELECT name, $1, $2, CAST($3 AS BIGINT) FROM domain WHERE name = $4"
+			   " ON CONFLICT DO NOTHING");
 	db_bind_text(q, 1, str_from(address->local));
 	db_bind_text(q, 2, str_from(now));
 	db_bind_int(q, 3, quota_bytes);

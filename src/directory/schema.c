@@ -10,6 +10,8 @@
  *   ISO 8601 text in UTC; truth is 0 or 1. Keys are made by us, never by the database.
  * - Parameters are $1, $2, ... and appear for the first time in that order: SQLite numbers them by
  *   appearance, PostgreSQL by name.
+ * - In a SELECT that feeds an INSERT a parameter that is no text needs CAST($n AS ...), since there
+ *   PostgreSQL takes it for text.
  * - Standard SQL with ON CONFLICT DO NOTHING, no rowid, no PRAGMA, no functions beyond count,
  *   length, coalesce, max; no type affinity: every value is bound with its column's type.
  * - A statement that decides on what was read before carries that decision in its WHERE clause and

@@ -55,7 +55,7 @@ static int prepare_settings(struct cores *cores, struct errinfo *info)
 {
 	struct settings *settings = &cores->supervisor.settings;
 	struct buf text BUF_AUTO;
-	buf_init(&text, 64 * 1024);
+	buf_init(&text, SETTINGS_FILE_MAX);
 	config_print(cores->cli->config, &text);
 	settings->config = config_new();
 	int rc = config_parse(settings->config, "settings", buf_str(&text), info);
