@@ -20,7 +20,7 @@ enum { PAGES_MAX = 128, LOOKS_MAX = 300 };
 
 static const char *const migrations[] = {
 	"CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b BLOB) STRICT; CREATE INDEX i ON "
-    "t(a);",
+	"t(a);",
 	"CREATE TABLE u(t REFERENCES t(id), n DEFAULT 5, PRIMARY KEY(t, n)) WITHOUT ROWID;",
 };
 
