@@ -194,8 +194,10 @@ static void take_input(struct smtp_session *session)
 			return;
 		switch (session->input) {
 		case SMTP_INPUT_COMMAND:
-			if (!take_command(session, input))
+			if (!take_command(session, input)) {
+				session->closing = conn_ended(session->conn); /* the rest never comes */
 				return;
+			}
 			break;
 		case SMTP_INPUT_SKIP_LINE:
 			skip_line(session, input);
