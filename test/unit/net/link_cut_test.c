@@ -369,7 +369,7 @@ static void tls_cut_test(void **state)
 	relay_cut(&rig.relay);
 	rig.relay.silent = false;
 	wait_until(rig.core.loop, link_connected(rig.front.link));
-	/* Idle for longer than that is no reason to end: pings go to and fro. */
+	/* Idle for longer than that is no reason to end: there are pings. */
 	downs = rig.front.downs;
 	start = clock_monotonic_ms();
 	while (clock_monotonic_ms() < start + 900)
