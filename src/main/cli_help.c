@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "main/cli_internal.h"
+#include "main/manual.h"
 
 enum { MANUAL_MAX = 1024 * 1024 };
 
@@ -52,23 +53,10 @@ void cli_help_command(struct buf *out, const struct cli_command *command)
 
 /* ---------------------------------------------------------------- postkasse(1), in mdoc */
 
-/* A hyphen that is typed must not become a dash. */
-static void add_roff(struct buf *out, const char *text)
-{
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p == '-')
-			buf_add_text(out, "\\-");
-		else if (*p == '\\')
-			buf_add_text(out, "\\e");
-		else
-			buf_add_byte(out, *p);
-	}
-}
-
 static void add_option(struct buf *out, const struct cli_option_info *option)
 {
 	buf_add_text(out, "Fl ");
-	add_roff(out, option->name + 1); /* the macro brings one of the dashes */
+	manual_text(out, str_from(option->name + 1)); /* the macro brings one of the dashes */
 	if (option->value != NULL)
 		buf_addf(out, " Ar %s", option->value);
 	buf_add_byte(out, '\n');
@@ -91,7 +79,7 @@ static void commands_section(struct buf *out)
 		}
 		if (command->options != 0)
 			buf_add_text(out, ".Pp\n");
-		add_roff(out, command->sentence);
+		manual_text(out, str_from(command->sentence));
 		buf_add_byte(out, '\n');
 	}
 	buf_add_text(out, ".El\n");
@@ -103,7 +91,7 @@ static void options_section(struct buf *out)
 	for (int i = 0; i < CLI_OPTION_COUNT; i++) {
 		buf_add_text(out, ".It ");
 		add_option(out, &cli_options[i]);
-		add_roff(out, cli_options[i].sentence);
+		manual_text(out, str_from(cli_options[i].sentence));
 		buf_add_byte(out, '\n');
 	}
 	buf_add_text(out, ".El\n");
@@ -137,21 +125,20 @@ void cli_help_manual(struct buf *out)
 	buf_add_text(out, ".El\n");
 }
 
-/* Copies a page from standard input and puts the sections in place of its line "@COMMANDS@". */
+/* Fills in a manual page from standard input, for the build. */
 static int print_manual(struct cli *cli, struct errinfo *info)
 {
+	static const struct manual_mark marks[] = {{"@COMMANDS@", cli_help_manual},
+	                                           {"@OPTIONS@", manual_options}};
 	struct buf page BUF_AUTO;
 	char piece[4096];
 	ssize_t len;
 	buf_init(&page, MANUAL_MAX);
 	while ((len = read(cli->input, piece, sizeof(piece))) > 0)
 		buf_add(&page, piece, (size_t)len);
-	ptrdiff_t mark = str_find(buf_str(&page), STR("\n@COMMANDS@\n"));
-	if (len < 0 || page.failed || mark < 0)
-		return err_set(info, E_INVALID, "standard input is no page with a line @COMMANDS@");
-	buf_add_str(cli->out, str_slice(buf_str(&page), 0, (size_t)mark + 1));
-	cli_help_manual(cli->out);
-	buf_add_str(cli->out, str_from_byte(buf_str(&page), (size_t)mark + sizeof("\n@COMMANDS@")));
+	if (len < 0 || page.failed || !manual_fill(cli->out, buf_str(&page), marks, ARRAY_LEN(marks)))
+		return err_set(info, E_INVALID,
+		               "standard input is no page with a line @COMMANDS@ or @OPTIONS@");
 	return 0;
 }
 
@@ -275,7 +262,7 @@ int cli_help(struct cli *cli, struct errinfo *info)
 	}
 	buf_addf(&name, "%s%s%s", cli->arguments[0], cli->arguments[1] == NULL ? "" : " ",
 	         cli->arguments[1] == NULL ? "" : cli->arguments[1]);
-	if (str_eq(buf_str(&name), STR("manual"))) /* for the build of postkasse(1) */
+	if (str_eq(buf_str(&name), STR("manual"))) /* for the build */
 		return print_manual(cli, info);
 	for (size_t i = 0; i < cli_command_count; i++) {
 		if (str_eq(buf_str(&name), str_from(cli_commands[i].name))) {

@@ -7,7 +7,6 @@
 
 #include "crypto/secret.h"
 #include "main/cli.h"
-#include "main/manual.h"
 #include "main/role_start.h"
 #include "main/supervisor.h"
 #include "net/tls_memory.h"
@@ -65,8 +64,6 @@ int main(int argc, char **argv)
 	(void)tls_memory_init(); /* without it all works, an idle TLS connection costs more */
 	if (argc == 3 && strcmp(argv[1], "--role") == 0)
 		return role_start(argv[2]);
-	if (argc == 3 && strcmp(argv[1], "config") == 0 && strcmp(argv[2], "manual") == 0)
-		return manual_print(stdin, stdout);
 	if (crypto_init(&info) != 0) {
 		fprintf(stderr, "postkasse: %s\n", info.text);
 		return EXIT_FAILURE;

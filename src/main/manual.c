@@ -1,11 +1,10 @@
 #include "main/manual.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
 
-enum { MANUAL_MAX = 1024 * 1024, LINE_SIZE = 1024, LINE_MAX_COLUMN = 76 };
+enum { LINE_MAX_COLUMN = 76 };
 
 static const char *const type_names[] = {
 	[CONFIG_BOOL] = "yes | no",     [CONFIG_NUMBER] = "number", [CONFIG_SIZE] = "size",
@@ -28,8 +27,7 @@ static void add_word(struct buf *out, struct str word, bool starts_line)
 	}
 }
 
-/* Text inside mdoc: short lines, and a sentence begins a line. */
-static void add_text(struct buf *out, struct str text)
+void manual_text(struct buf *out, struct str text)
 {
 	size_t column = 0;
 	bool ended = false;
@@ -64,13 +62,13 @@ static void add_range(struct buf *out, const struct config_option *option)
 static void add_option(struct buf *out, const struct config_option *option)
 {
 	buf_addf(out, ".It Ic %s No = Ar %s\n", option->name, type_names[option->type]);
-	add_text(out, str_from(option->sentence));
+	manual_text(out, str_from(option->sentence));
 	add_range(out, option);
 	if (option->standard[0] == '\0') {
 		buf_add_text(out, "\nThe default is empty.\n");
 	} else {
 		buf_add_text(out, "\nThe default is\n.Ql ");
-		add_text(out, str_from(option->standard));
+		manual_text(out, str_from(option->standard));
 		buf_add_text(out, " .\n");
 	}
 }
@@ -90,22 +88,21 @@ void manual_options(struct buf *out)
 	}
 }
 
-int manual_print(FILE *from, FILE *to)
+bool manual_fill(struct buf *out, struct str page, const struct manual_mark *marks, size_t count)
 {
-	char line[LINE_SIZE];
 	bool found = false;
-	while (fgets(line, sizeof(line), from) != NULL) {
-		if (strcmp(line, "@OPTIONS@\n") != 0) {
-			fputs(line, to);
-			continue;
-		}
-		struct buf options BUF_AUTO;
-		buf_init(&options, MANUAL_MAX);
-		manual_options(&options);
-		fwrite(options.ptr, 1, options.len, to);
-		found = true;
+	while (page.len > 0) {
+		ptrdiff_t end = str_find_byte(page, '\n');
+		struct str line = end < 0 ? page : str_slice(page, 0, (size_t)end + 1);
+		page = str_from_byte(page, line.len);
+		size_t i = 0;
+		while (i < count && !str_eq(str_trim(line), str_from(marks[i].line)))
+			i++;
+		if (i < count)
+			marks[i].section(out);
+		else
+			buf_add_str(out, line);
+		found = found || i < count;
 	}
-	if (!found)
-		fputs("postkasse: the page has no line @OPTIONS@\n", stderr);
-	return found && fflush(to) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return found && !out->failed;
 }

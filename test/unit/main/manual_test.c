@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/config.h"
+#include "base/mem.h"
 
 static void every_option_is_explained(void **state)
 {
@@ -59,29 +60,59 @@ static void lines_are_short_and_no_macro_by_accident(void **state)
 	}
 }
 
-/* The exit code, and what was printed in *ret for free(). */
-static int print(const char *page, char **ret)
+static void add_x(struct buf *out)
 {
-	size_t len;
-	FILE *from = fmemopen((void *)(uintptr_t)page, strlen(page), "r");
-	FILE *to = open_memstream(ret, &len);
-	int code = manual_print(from, to);
-	fclose(from);
-	fclose(to);
-	return code;
+	buf_add_text(out, "x\n");
 }
 
-static void options_take_the_place_of_their_line(void **state)
+static void sections_take_the_place_of_their_lines(void **state)
 {
 	(void)state;
-	char *text;
-	assert_int_equal(print("before\n@OPTIONS@\nafter\n", &text), 0);
-	assert_ptr_equal(strstr(text, "before\n.Ss "), text);
-	assert_non_null(strstr(text, ".El\nafter\n"));
-	assert_null(strstr(text, "@OPTIONS@"));
-	free(text);
-	assert_int_equal(print("no place\n", &text), 1);
-	free(text);
+	static const struct manual_mark marks[] = {{"@X@", add_x}, {"@OPTIONS@", manual_options}};
+	static const struct {
+		const char *page, *filled; /* NULL: refused */
+	} cases[] = {
+		{"a\n@X@\nb\n", "a\nx\nb\n"},
+		{"@X@", "x\n"},
+		{"@X@\n@X@\nend", "x\nx\nend"},
+		{"", NULL},
+		{"a\nb\n", NULL},
+		{"a @X@\n", NULL},
+		{"@Y@\n", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1 << 10);
+		bool filled = manual_fill(&out, str_from(cases[i].page), marks, ARRAY_LEN(marks));
+		assert_int_equal(filled, cases[i].filled != NULL);
+		if (filled)
+			assert_true(str_eq(buf_str(&out), str_from(cases[i].filled)));
+	}
+	struct buf small BUF_AUTO;
+	buf_init(&small, 100);
+	assert_false(manual_fill(&small, STR("@OPTIONS@\n"), marks, ARRAY_LEN(marks)));
+}
+
+static void text_is_never_markup(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *page;
+	} cases[] = {
+		{"", ""},
+		{"plain words", "plain words"},
+		{".Sh x", "\\&.Sh x"},
+		{"'quote", "\\&'quote"},
+		{"One. .Two", "One.\n\\&.Two"},
+		{"a-b \\n", "a\\-b \\en"},
+		{"  blanks  between ", "blanks between"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1 << 10);
+		manual_text(&out, str_from(cases[i].text));
+		assert_true(str_eq(buf_str(&out), str_from(cases[i].page)));
+	}
 }
 
 int main(void)
@@ -89,7 +120,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_option_is_explained),
 		cmocka_unit_test(lines_are_short_and_no_macro_by_accident),
-		cmocka_unit_test(options_take_the_place_of_their_line),
+		cmocka_unit_test(sections_take_the_place_of_their_lines),
+		cmocka_unit_test(text_is_never_markup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
