@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unicode/utf8.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -260,9 +261,13 @@ static int check_label(struct str label, struct errinfo *info)
 {
 	if (label.len > LABEL_MAX)
 		return err_set(info, E_TOO_LARGE, "the name of a password has at most %d bytes", LABEL_MAX);
-	for (size_t i = 0; i < label.len; i++)
-		if ((unsigned char)label.ptr[i] < 0x20 || label.ptr[i] == 0x7f)
+	const uint8_t *bytes = (const uint8_t *)label.ptr;
+	for (int32_t i = 0; i < (int32_t)label.len;) {
+		UChar32 c;
+		U8_NEXT(bytes, i, (int32_t)label.len, c);
+		if (c < 0x20 || c == 0x7f) /* negative: not UTF-8 */
 			return err_set(info, E_INVALID, "the name of a password is one line of text");
+	}
 	return 0;
 }
 
