@@ -247,10 +247,18 @@ static void scopes(void **state)
 		                 E_INVALID);
 	}
 	words[0] = imap;
-	request.label = (char *)(uintptr_t) "two\nlines";
+	static const char *const labels[] = {"two\nlines", "bad \xff", "bell \x07"};
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		request.label = (char *)(uintptr_t)labels[i];
+		assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_CREATE), &request,
+		                     &pk__password_reply__descriptor, &app),
+		                 E_INVALID);
+	}
+	request.label = (char *)(uintptr_t) "Bærbar, stue";
 	assert_int_equal(
 		ask(f, f->cli, METHOD(PASSWORD_CREATE), &request, &pk__password_reply__descriptor, &app),
-		E_INVALID);
+		0);
+	drop(app);
 	drop(first);
 }
 
