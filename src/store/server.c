@@ -525,8 +525,8 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
 	if (mailbox->task_count > 0)
 		return;
 	bool open = mailbox->db != NULL || mailbox->temporary != NULL;
-	bool left = mailbox->session_count == 0 && now - mailbox->left_ms >= store->options.linger_ms &&
-	            now - mailbox->used_ms >= store->options.linger_ms;
+	/* Mail that comes in does not count: a busy mailbox would keep its key for ever. */
+	bool left = mailbox->session_count == 0 && now - mailbox->left_ms >= store->options.linger_ms;
 	bool idle = now - mailbox->used_ms >= store->options.handle_idle_ms;
 	if (mailbox->has_key && left) {
 		store_start_care(store, mailbox, CARE_FORGET);
