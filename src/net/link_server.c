@@ -17,7 +17,8 @@
 #include "net/link_repeat.h"
 
 enum {
-	ACCEPT_MAX = 16,       /* connections taken in one go */
+	ACCEPT_MAX = 16, /* connections taken in one go */
+	REFUSED_EVERY_MS = 1000,
 	ACCEPT_PAUSE_MS = 100, /* after running out of descriptors */
 	BODY_COPY_MAX = 16384, /* smaller bodies are copied, for larger ones the message is kept */
 };
@@ -93,6 +94,7 @@ struct link_server {
 	uint64_t held;                      /* bytes of bodies and uploads here or granted */
 	uint64_t waiting_held;              /* of these, of the requests that wait */
 	bool freeing;
+	int64_t refused, refused_told_ms; /* connections turned away since it was last logged */
 };
 
 /* ---------------------------------------------------------------- memory of requests */
@@ -609,6 +611,19 @@ static void peer_free(struct link_peer *peer)
 	free(peer);
 }
 
+/* One line a second at most: who may not connect may not fill the log either. */
+static void log_refused(struct link_server *server, const char *reason)
+{
+	int64_t now = clock_monotonic_ms();
+	server->refused++;
+	if (server->refused_told_ms != 0 && now - server->refused_told_ms < REFUSED_EVERY_MS)
+		return;
+	log_warn(server->log, "link.refused", F_TEXT("reason", reason),
+	         F_INT("count", server->refused));
+	server->refused_told_ms = now;
+	server->refused = 0;
+}
+
 static void on_closed(void *ctx, const char *text)
 {
 	struct link_peer *peer = ctx;
@@ -616,7 +631,7 @@ static void on_closed(void *ctx, const char *text)
 		log_info(peer->server->log, "link.peer_down", F_TEXT("peer", peer->role),
 		         F_TEXT("reason", text));
 	else
-		log_warn(peer->server->log, "link.refused", F_TEXT("reason", text));
+		log_refused(peer->server, text);
 	peer_free(peer);
 }
 
@@ -657,7 +672,7 @@ static void add_peer(struct link_server *server, int fd, bool tls, uint32_t uid)
 
 static void refuse_fd(struct link_server *server, int fd, const char *reason)
 {
-	log_warn(server->log, "link.refused", F_TEXT("reason", reason));
+	log_refused(server, reason);
 	close(fd);
 }
 

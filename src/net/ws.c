@@ -132,13 +132,18 @@ static void put_close(struct ws *ws, enum ws_close_code code, struct str reason)
 	put_frame(ws, WSLAY_CONNECTION_CLOSE, STR_OF(status, 2), str_slice(reason, 0, REASON_MAX));
 }
 
-void ws_send_str(struct ws *ws, struct str head, struct str body)
+/* A peer that asks and never reads is not served for ever. */
+static void put_bounded(struct ws *ws, uint8_t opcode, struct str head, struct str body)
 {
-	if (ws->state != WS_OPEN)
-		return;
-	put_frame(ws, WSLAY_BINARY_FRAME, head, body);
+	put_frame(ws, opcode, head, body);
 	if (stream_output_len(ws->stream) > WS_OUTPUT_MAX)
 		ws_fail(ws, WS_CLOSE_POLICY, "peer does not read");
+}
+
+void ws_send_str(struct ws *ws, struct str head, struct str body)
+{
+	if (ws->state == WS_OPEN)
+		put_bounded(ws, WSLAY_BINARY_FRAME, head, body);
 }
 
 void ws_send(struct ws *ws, struct str head, struct buf *body)
@@ -211,7 +216,7 @@ static void take_control(struct ws *ws, uint8_t opcode)
 	if (opcode == WSLAY_CONNECTION_CLOSE)
 		take_close(ws);
 	else if (opcode == WSLAY_PING)
-		put_frame(ws, WSLAY_PONG, STR_OF(ws->control, ws->frame_got), STR(""));
+		put_bounded(ws, WSLAY_PONG, STR_OF(ws->control, ws->frame_got), STR(""));
 }
 
 static void take_message(struct ws *ws)
