@@ -336,6 +336,9 @@ static void each_may_do_its_work_and_nothing_else(void **state)
 		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
 			int status = try_as(attempts[i].attempt, all[k]);
 			bool may = (attempts[i].works_for & all[k]) != 0;
+			/* Debian 12's own kernel has no rules on TCP ports yet. */
+			if (attempts[i].attempt == connect_other_port && sandbox_landlock_version() < 4)
+				continue;
 			if (may ? !has_worked(status) : !is_refused(status))
 				fail_msg("%s as %d: wait status %#x", attempts[i].name, (int)all[k],
 				         (unsigned)status);
