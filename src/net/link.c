@@ -95,3 +95,44 @@ void link_tune_socket(int fd)
 		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
+
+/* ---------------------------------------------------------------- waiting for one call */
+
+struct wait {
+	const struct link_request *request;
+	struct buf *reply_body;
+	struct errinfo *info;
+	int error;
+	bool done;
+};
+
+static void wait_chunk(void *ctx, struct link_call *call, struct str body)
+{
+	struct wait *wait = ctx;
+	wait->request->chunk(wait->request->ctx, call, body);
+}
+
+static void wait_reply(void *ctx, int error, struct str text, struct str body)
+{
+	struct wait *wait = ctx;
+	wait->done = true;
+	wait->error = error;
+	if (error != 0)
+		err_set(wait->info, error, "%.*s", STR_ARG(text));
+	else if (wait->reply_body != NULL)
+		buf_add_str(wait->reply_body, body);
+}
+
+int link_call_wait(struct link *link, struct loop *loop, const struct link_request *request,
+                   struct buf *reply_body, struct errinfo *info)
+{
+	struct wait wait = {.request = request, .reply_body = reply_body, .info = info};
+	struct link_request ours = *request;
+	ours.ctx = &wait;
+	ours.chunk = request->chunk == NULL ? NULL : wait_chunk;
+	ours.reply = wait_reply;
+	(void)link_call(link, &ours);
+	while (!wait.done)
+		loop_run_once(loop, 1000);
+	return wait.error;
+}

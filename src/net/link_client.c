@@ -1,12 +1,6 @@
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -420,51 +414,6 @@ static const struct ws_handlers ws_handlers = {
 
 /* ---------------------------------------------------------------- connecting */
 
-static int connect_to(const struct sockaddr *address, socklen_t len)
-{
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, address, len) != 0 && errno != EINPROGRESS) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int connect_unix(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t len = strlen(path);
-	if (len >= sizeof(address.sun_path))
-		return -1;
-	memcpy(address.sun_path, path, len + 1);
-	return connect_to((const struct sockaddr *)&address, sizeof(address));
-}
-
-static int connect_tcp(const char *host, uint16_t port)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-		return connect_to((const struct sockaddr *)&v4, sizeof(v4));
-	if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-		return connect_to((const struct sockaddr *)&v6, sizeof(v6));
-	return -1;
-}
-
-/* Another user's process may have taken the place of the core. */
-static bool peer_allowed(const struct link *link, int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	if (link->target.allowed_peer_uid == LINK_ANY_UID)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		return false;
-	return peer.uid == link->target.allowed_peer_uid || peer.uid == 0;
-}
-
 static void use_fd(struct link *link, int fd, bool tcp)
 {
 	const struct link_target *target = &link->target;
@@ -483,21 +432,14 @@ static void use_fd(struct link *link, int fd, bool tcp)
 
 static void connect_now(struct link *link)
 {
-	bool tcp = link->target.unix_path == NULL;
-	int fd = tcp ? connect_tcp(link->target.host, link->target.port)
-	             : connect_unix(link->target.unix_path);
+	struct errinfo info = {0};
+	int fd = link_connect(&link->target, &info);
 	if (fd < 0) {
-		complain(link, tcp ? "no connection" : strerrordesc_np(errno));
+		complain(link, info.text);
 		retry_later(link);
 		return;
 	}
-	if (!tcp && !peer_allowed(link, fd)) {
-		complain(link, "the core runs as another user");
-		close(fd);
-		retry_later(link);
-		return;
-	}
-	use_fd(link, fd, tcp);
+	use_fd(link, fd, link->target.unix_path == NULL);
 }
 
 static void on_retry(void *ctx)
@@ -661,45 +603,4 @@ void link_call_cancel(struct link_call *call)
 	call_unlink(call);
 	if (!call->calling)
 		call_release(call);
-}
-
-/* ---------------------------------------------------------------- waiting for one call */
-
-struct wait {
-	const struct link_request *request;
-	struct buf *reply_body;
-	struct errinfo *info;
-	int error;
-	bool done;
-};
-
-static void wait_chunk(void *ctx, struct link_call *call, struct str body)
-{
-	struct wait *wait = ctx;
-	wait->request->chunk(wait->request->ctx, call, body);
-}
-
-static void wait_reply(void *ctx, int error, struct str text, struct str body)
-{
-	struct wait *wait = ctx;
-	wait->done = true;
-	wait->error = error;
-	if (error != 0)
-		err_set(wait->info, error, "%.*s", STR_ARG(text));
-	else if (wait->reply_body != NULL)
-		buf_add_str(wait->reply_body, body);
-}
-
-int link_call_wait(struct link *link, struct loop *loop, const struct link_request *request,
-                   struct buf *reply_body, struct errinfo *info)
-{
-	struct wait wait = {.request = request, .reply_body = reply_body, .info = info};
-	struct link_request ours = *request;
-	ours.ctx = &wait;
-	ours.chunk = request->chunk == NULL ? NULL : wait_chunk;
-	ours.reply = wait_reply;
-	(void)link_call(link, &ours);
-	while (!wait.done)
-		loop_run_once(loop, 1000);
-	return wait.error;
 }

@@ -1,0 +1,458 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "net/link_server_internal.h"
+
+/* Smaller bodies are copied, for larger ones the message is kept. */
+enum { BODY_COPY_MAX = 16384 };
+
+/* ---------------------------------------------------------------- memory of requests */
+
+static void admit_waiting(struct link_server *server);
+static void stop_waiting(struct link_inbound *request);
+
+static void hold(struct link_inbound *request, uint64_t bytes)
+{
+	request->held += bytes;
+	request->server->held += bytes;
+}
+
+static void leave_peer(struct link_inbound *request)
+{
+	if (request->peer == NULL)
+		return;
+	id_table_remove(&request->peer->table, &request->node);
+	TAILQ_REMOVE(&request->peer->requests, request, of_peer);
+	request->peer = NULL;
+}
+
+static void join_peer(struct link_inbound *request, struct link_peer *peer, uint64_t id)
+{
+	request->peer = peer;
+	request->node.id = id;
+	id_table_put(&peer->table, &request->node);
+	TAILQ_INSERT_TAIL(&peer->requests, request, of_peer);
+}
+
+static void drop_pieces(struct link_inbound *request)
+{
+	struct piece *piece;
+	while ((piece = STAILQ_FIRST(&request->pieces)) != NULL) {
+		STAILQ_REMOVE_HEAD(&request->pieces, link);
+		buf_done(&piece->body);
+		free(piece);
+	}
+}
+
+void link_inbound_free(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	leave_peer(request);
+	TAILQ_REMOVE(&server->requests, request, of_server);
+	stop_waiting(request);
+	server->held -= request->held;
+	drop_pieces(request);
+	buf_done(&request->upload);
+	buf_done(&request->reply);
+	free(request->text);
+	free(request->message);
+	free(request);
+	admit_waiting(server);
+}
+
+/* ---------------------------------------------------------------- replies */
+
+static void send_reply(struct link_peer *peer, uint64_t id, int error, struct str text,
+                       struct str body)
+{
+	struct frame frame = {
+		.kind = PK__FRAME__KIND__REPLY,
+		.id = id,
+		.error = error,
+		.text = text,
+		.body = body,
+	};
+	link_send(peer->ws, &frame);
+}
+
+/* Ends a request: its reply is sent, or remembered, or both, or goes nowhere. Takes body. */
+static void finish(struct link_inbound *request, int error, const char *text, struct buf *body)
+{
+	struct link_server *server = request->server;
+	struct frame frame = {
+		.kind = PK__FRAME__KIND__REPLY,
+		.id = request->node.id,
+		.error = error,
+		.text = text == NULL ? STR("") : str_from(text),
+	};
+	if (request->repeat != NULL)
+		repeat_finish(server->repeats, request->repeat, error, frame.text, buf_str(body),
+		              clock_monotonic_ms());
+	if (request->peer != NULL && !request->cancelled)
+		link_send_buf(request->peer->ws, &frame, body);
+	buf_done(body);
+	link_inbound_free(request);
+}
+
+static void reply(struct link_inbound *request, int error, const char *text, struct buf *body)
+{
+	must(!request->replied);
+	if (body->len > LINK_MESSAGE_MAX - FRAME_HEAD_MAX || body->failed) {
+		buf_clear(body);
+		error = E_INTERNAL;
+		text = "the reply is too large for the link";
+	}
+	if (STAILQ_EMPTY(&request->pieces)) {
+		finish(request, error, text, body);
+		return;
+	}
+	request->replied = true;
+	request->error = error;
+	request->text = text == NULL ? NULL : str_dup(str_from(text));
+	request->reply = *body;
+	*body = (struct buf){0};
+}
+
+void link_reply_packed(struct link_inbound *request, struct buf *body)
+{
+	reply(request, 0, NULL, body);
+}
+
+void link_reply(struct link_inbound *request, const ProtobufCMessage *body)
+{
+	struct buf packed;
+	buf_init(&packed, LINK_MESSAGE_MAX);
+	if (body != NULL)
+		link_pack(&packed, body);
+	reply(request, 0, NULL, &packed);
+}
+
+void link_reply_error(struct link_inbound *request, int error, const char *text)
+{
+	struct buf none;
+	buf_init(&none, 0);
+	must(error < 0);
+	reply(request, error, text, &none);
+}
+
+/* ---------------------------------------------------------------- streams */
+
+static void send_chunk(struct link_inbound *request, struct buf *body)
+{
+	struct frame frame = {.kind = PK__FRAME__KIND__CHUNK, .id = request->node.id};
+	request->credit -= (int64_t)body->len;
+	link_send_buf(request->peer->ws, &frame, body);
+}
+
+bool link_chunk(struct link_inbound *request, struct buf *body)
+{
+	must(!request->replied);
+	if (request->peer == NULL || request->cancelled || body->len == 0) {
+		buf_done(body);
+		return true;
+	}
+	if (request->credit > 0) {
+		send_chunk(request, body);
+	} else {
+		struct piece *piece = mem_new(sizeof(*piece));
+		piece->body = *body;
+		*body = (struct buf){.max = body->max};
+		STAILQ_INSERT_TAIL(&request->pieces, piece, link);
+	}
+	return request->credit > 0;
+}
+
+/* The reply that waited for the pieces before it. */
+static void finish_waiting(struct link_inbound *request)
+{
+	struct buf body = request->reply;
+	char *text MEM_AUTO = request->text;
+	request->reply = (struct buf){0};
+	request->text = NULL;
+	finish(request, request->error, text, &body);
+}
+
+/* Sends what was kept while there was no credit; false when that ended the request. */
+static bool send_pieces(struct link_inbound *request)
+{
+	struct piece *piece;
+	while (request->credit > 0 && (piece = STAILQ_FIRST(&request->pieces)) != NULL) {
+		STAILQ_REMOVE_HEAD(&request->pieces, link);
+		send_chunk(request, &piece->body);
+		free(piece);
+	}
+	if (!request->replied || !STAILQ_EMPTY(&request->pieces))
+		return true;
+	finish_waiting(request);
+	return false;
+}
+
+/* ---------------------------------------------------------------- requests come in */
+
+/* Whether a request with this repeat id is known; then it is answered, or taken over by this peer. */
+static bool known_repeat(struct link_peer *peer, uint64_t id, struct str repeat_id)
+{
+	struct link_server *server = peer->server;
+	struct repeat *repeat = repeat_find(server->repeats, peer->role, repeat_id,
+	                                    clock_monotonic_ms());
+	if (repeat == NULL)
+		return false;
+	struct link_inbound *running = repeat_owner(repeat);
+	struct str text, body;
+	if (running == NULL) {
+		int error = repeat_reply(repeat, &text, &body);
+		send_reply(peer, id, error, text, body);
+	} else {
+		leave_peer(running);
+		join_peer(running, peer, id);
+		running->cancelled = false;
+	}
+	return true;
+}
+
+/* All bytes are here: over to the core. */
+static void deliver(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	if (request->has_repeat_id) {
+		struct str repeat_id = STR_OF(request->repeat_id, FRAME_REPEAT_ID_SIZE);
+		struct link_peer *peer = request->peer;
+		uint64_t id = request->node.id;
+		if (repeat_find(server->repeats, peer->role, repeat_id, clock_monotonic_ms()) != NULL) {
+			link_inbound_free(request);
+			(void)known_repeat(peer, id, repeat_id);
+			return;
+		}
+		request->repeat = repeat_begin(server->repeats, peer->role, repeat_id, request);
+	}
+	request->delivered = true;
+	server->handlers.request(server->handlers.ctx, request);
+}
+
+static void admit(struct link_inbound *request)
+{
+	uint64_t rest = request->upload_size - request->upload_granted;
+	hold(request, rest);
+	request->upload_granted += rest;
+	struct frame frame = {
+		.kind = PK__FRAME__KIND__GRANT,
+		.id = request->node.id,
+		.credit = rest,
+	};
+	link_send(request->peer->ws, &frame);
+}
+
+static void wait_for_room(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	request->waits = true;
+	server->waiting_held += request->held;
+	TAILQ_INSERT_TAIL(&server->waiting, request, waiting);
+}
+
+static void stop_waiting(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	if (!request->waits)
+		return;
+	request->waits = false;
+	server->waiting_held -= request->held;
+	TAILQ_REMOVE(&server->waiting, request, waiting);
+}
+
+/* Grants uploads in the order of asking, within the budget; one alone is granted in any case. */
+static void admit_waiting(struct link_server *server)
+{
+	struct link_inbound *first;
+	while (!server->freeing && (first = TAILQ_FIRST(&server->waiting)) != NULL) {
+		uint64_t others = server->held - server->waiting_held;
+		uint64_t whole = first->held + first->upload_size - first->upload_granted;
+		if (others > 0 && others + whole > server->options.upload_total_max)
+			return;
+		stop_waiting(first);
+		admit(first);
+	}
+}
+
+/* Keeps body: by its message's memory when that saves a large copy and wastes little. */
+static void keep_body(struct link_inbound *request, struct str body, struct buf *message)
+{
+	size_t len;
+	if (body.len > BODY_COPY_MAX && body.len > message->cap / 2) {
+		request->body = body;
+		request->message = buf_steal(message, &len);
+		return;
+	}
+	request->message = mem_copy_string(body.ptr, body.len);
+	request->body = STR_OF(request->message, body.len);
+}
+
+static const char *refuse(struct link_peer *peer, uint64_t id, int error, const char *text)
+{
+	send_reply(peer, id, error, str_from(text), STR(""));
+	return NULL;
+}
+
+/* Each take_... returns what is wrong with the frame, or NULL. The peer may be gone afterwards. */
+static const char *take_request(struct link_peer *peer, const struct frame *frame,
+                                struct buf *message)
+{
+	struct link_server *server = peer->server;
+	const struct link_server_options *options = &server->options;
+	if (frame->id <= peer->last_id)
+		return "ids do not rise";
+	if (frame->credit > LINK_CREDIT_MAX)
+		return "credit out of range";
+	peer->last_id = frame->id;
+	if (frame->repeat_id.len > 0 && known_repeat(peer, frame->id, frame->repeat_id))
+		return NULL;
+	if (frame->upload_size > options->upload_max)
+		return refuse(peer, frame->id, E_TOO_LARGE, "larger than this service takes");
+	if (peer->table.count >= LINK_REQUESTS_MAX ||
+	    server->held > options->upload_total_max + LINK_UPLOAD_SLACK)
+		return refuse(peer, frame->id, E_LIMIT, "too much at once");
+
+	struct link_inbound *request = mem_new(sizeof(*request));
+	request->server = server;
+	request->method = frame->method;
+	request->credit = (int64_t)frame->credit;
+	request->streams = frame->credit > 0;
+	request->upload_size = frame->upload_size;
+	STAILQ_INIT(&request->pieces);
+	buf_init(&request->upload, frame->upload_size);
+	if (frame->repeat_id.len > 0) {
+		request->has_repeat_id = true;
+		memcpy(request->repeat_id, frame->repeat_id.ptr, FRAME_REPEAT_ID_SIZE);
+	}
+	TAILQ_INSERT_TAIL(&server->requests, request, of_server);
+	join_peer(request, peer, frame->id);
+	keep_body(request, frame->body, message);
+
+	request->upload_granted = frame->upload_size < LINK_UPLOAD_FIRST ? frame->upload_size
+	                                                                 : LINK_UPLOAD_FIRST;
+	hold(request, request->body.len + request->upload_granted);
+	if (request->upload_granted < request->upload_size) {
+		wait_for_room(request);
+		admit_waiting(server);
+	}
+	if (request->upload_size == 0)
+		deliver(request);
+	return NULL;
+}
+
+static const char *take_data(struct link_inbound *request, struct str bytes)
+{
+	if (request->delivered)
+		return "upload past its size";
+	if (bytes.len > LINK_PIECE_MAX || bytes.len > request->upload_granted - request->upload.len)
+		return "upload past its grant";
+	/* Room for all that is granted at once: the bytes are on their way. */
+	if (buf_reserve(&request->upload, request->upload_granted - request->upload.len) != NULL)
+		buf_add_str(&request->upload, bytes);
+	if (request->upload.len == request->upload_size)
+		deliver(request);
+	return NULL;
+}
+
+static const char *take_credit(struct link_inbound *request, uint64_t credit)
+{
+	struct link_server *server = request->server;
+	if (!request->streams || credit > LINK_CREDIT_MAX || request->credit > LINK_CREDIT_MAX)
+		return "credit out of range";
+	bool was_out = request->credit <= 0;
+	request->credit += (int64_t)credit;
+	if (!was_out || request->credit <= 0 || !request->delivered)
+		return NULL;
+	if (send_pieces(request) && !request->replied && request->credit > 0 &&
+	    server->handlers.credit != NULL)
+		server->handlers.credit(server->handlers.ctx, request);
+	return NULL;
+}
+
+static void cancel(struct link_inbound *request)
+{
+	struct link_server *server = request->server;
+	if (!request->delivered) {
+		link_inbound_free(request);
+		return;
+	}
+	request->cancelled = true;
+	drop_pieces(request);
+	if (request->replied)
+		finish_waiting(request);
+	else if (server->handlers.cancelled != NULL)
+		server->handlers.cancelled(server->handlers.ctx, request);
+}
+
+/* The connection is gone. With a repeat id it goes on: its repeat will come. */
+void link_inbound_orphan(struct link_inbound *request)
+{
+	leave_peer(request);
+	if (request->cancelled)
+		return;
+	if (request->repeat == NULL) {
+		cancel(request);
+		return;
+	}
+	drop_pieces(request);
+	if (request->replied)
+		finish_waiting(request);
+}
+
+const char *link_inbound_take(struct link_peer *peer, const struct frame *frame,
+                              struct buf *message)
+{
+	if (frame->kind == PK__FRAME__KIND__REQUEST)
+		return take_request(peer, frame, message);
+	if (frame->kind != PK__FRAME__KIND__DATA && frame->kind != PK__FRAME__KIND__CREDIT &&
+	    frame->kind != PK__FRAME__KIND__CANCEL)
+		return "a kind that a front does not send";
+	if (frame->id == 0 || frame->id > peer->last_id)
+		return "an id that was never used";
+	struct id_node *node = id_table_get(&peer->table, frame->id);
+	if (node == NULL)
+		return NULL; /* answered already; these were on their way */
+	struct link_inbound *request = container_of(node, struct link_inbound, node);
+	if (frame->kind == PK__FRAME__KIND__DATA)
+		return take_data(request, frame->body);
+	if (frame->kind == PK__FRAME__KIND__CREDIT)
+		return take_credit(request, frame->credit);
+	if (!request->cancelled)
+		cancel(request);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- what the core asks */
+
+uint32_t link_inbound_method(const struct link_inbound *request)
+{
+	return request->method;
+}
+
+struct str link_inbound_body(const struct link_inbound *request)
+{
+	return request->body;
+}
+
+struct str link_inbound_upload(const struct link_inbound *request)
+{
+	return buf_str(&request->upload);
+}
+
+struct link_peer *link_inbound_peer(const struct link_inbound *request)
+{
+	return request->peer;
+}
+
+void link_inbound_set_data(struct link_inbound *request, void *data)
+{
+	request->data = data;
+}
+
+void *link_inbound_data(const struct link_inbound *request)
+{
+	return request->data;
+}
