@@ -17,6 +17,7 @@
 enum {
 	OUTPUT_MAX = 256 * 1024 * 1024, /* responses of one command that are not streamed */
 	LINE_MAX_BEFORE_LOGIN = 8 * 1024,
+	TEXT_MAX_BEFORE_LOGIN = 16 * 1024,
 	LINE_MAX_AFTER_LOGIN = 64 * 1024,
 };
 
@@ -63,7 +64,7 @@ void imap_bye(struct imap_client *client, const char *code, const char *text)
 
 const char *imap_textf(struct imap_client *client, const char *format, ...)
 {
-	char text[1000];
+	char text[IMAP_TEXTF_MAX];
 	va_list args;
 	va_start(args, format);
 	int len = vsnprintf(text, sizeof(text), format, args);
@@ -241,6 +242,7 @@ static void on_drained(void *ctx)
 	struct imap_client *client = ctx;
 	if (client->command != NULL && client->command->drained != NULL)
 		client->command->drained(client);
+	imap_process_again(client); /* which stops while output is full */
 }
 
 static void greet(struct imap_client *client)
@@ -326,7 +328,7 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	client->state = IMAP_NOT_AUTHENTICATED;
 	client->peer = *peer;
 	client->login_deadline_at = clock_monotonic_ms() + front->login_timeout_ms;
-	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN);
+	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN, TEXT_MAX_BEFORE_LOGIN);
 	buf_init(&client->out, OUTPUT_MAX);
 	TAILQ_INSERT_TAIL(&front->clients, client, entry);
 	client->conn = conn_new(front->role->loop, fd,
@@ -342,7 +344,8 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 void imap_logged_in(struct imap_client *client)
 {
 	client->state = IMAP_AUTHENTICATED;
-	client->reader.line_max = LINE_MAX_AFTER_LOGIN;
+	imap_reader_done(&client->reader);
+	imap_reader_init(&client->reader, LINE_MAX_AFTER_LOGIN, IMAP_TEXT_MAX);
 	client->failures = 0;
 	imap_restart_deadline(client);
 }

@@ -42,6 +42,8 @@ enum imap_effects {
 	IMAP_WRITES = 8,      /* refused in a mailbox that is open read-only */
 };
 
+enum { IMAP_TEXTF_MAX = 4000 };
+
 struct imap_client;
 
 struct imap_command {
@@ -125,7 +127,7 @@ void imap_finish_error(struct imap_client *client, enum imap_failure failure, in
                        struct str text);
 void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
                       const char *text);
-/* A copy in the command's arena for code or text: printf into at most 1000 bytes. */
+/* A copy in the command's arena for code or text: printf into at most IMAP_TEXTF_MAX bytes. */
 const char *imap_textf(struct imap_client *client, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

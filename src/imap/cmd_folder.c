@@ -1,6 +1,9 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE. */
 
+#include <stdlib.h>
+
 #include "imap/command.h"
+#include "imap/folder.h"
 
 struct folder_args {
 	struct str name;
@@ -152,8 +155,27 @@ static bool rename_parse(struct imap_parse *in, struct imap_client *client)
 	return imap_space(in) && imap_mailbox(in, &args->to);
 }
 
+/* The selected mailbox, or one above it, has another name: it stays selected. INBOX is not renamed,
+ * its messages move (RFC 9051 section 6.3.6). */
+static void rename_selected(struct imap_client *client)
+{
+	const struct folder_args *args = client->args;
+	struct imap_folder *folder = client->folder;
+	struct str old = str_from(folder == NULL ? "" : folder->name);
+	struct str rest = str_from_byte(old, args->name.len);
+	if (folder == NULL || !str_starts(old, args->name) || str_eq(args->name, STR("INBOX")) ||
+	    (rest.len > 0 && rest.ptr[0] != '/'))
+		return;
+	const char *name = imap_textf(client, "%.*s%.*s", STR_ARG(args->to), STR_ARG(rest));
+	session_renamed(client->session, name);
+	free(folder->name);
+	folder->name = str_dup(str_from(name));
+}
+
 static void renamed(struct imap_client *client, const struct imap_answer *answer)
 {
+	if (answer->error == 0)
+		rename_selected(client);
 	finish(client, answer, E_NOT_FOUND);
 }
 

@@ -27,7 +27,8 @@ static void told(struct imap_client *client, const struct imap_answer *answer)
 
 static void tell(struct imap_client *client)
 {
-	if (client->folder != NULL && client->folder->dirty && client->call == NULL)
+	if (client->folder != NULL && client->folder->dirty && client->call == NULL &&
+	    !conn_output_full(client->conn))
 		imap_ask_changes(client, told);
 }
 
@@ -62,5 +63,6 @@ const struct imap_command imap_cmd_idle = {
 	.capability = "IDLE",
 	.start = idle_start,
 	.line = idle_line,
+	.drained = tell,
 	.changed = tell,
 };

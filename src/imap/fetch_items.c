@@ -206,7 +206,6 @@ static const struct {
 	{STR("BODYSTRUCTURE"), PK__FETCH_ITEM__FETCH_BODY_STRUCTURE},
 	{STR("MODSEQ"), FETCH_MODSEQ},
 	{STR("SAVEDATE"), PK__FETCH_ITEM__FETCH_SAVE_DATE},
-	{STR("PREVIEW"), PK__FETCH_ITEM__FETCH_PREVIEW},
 };
 
 static bool plain_item(struct imap_parse *in, struct fetch_items *items)
@@ -218,6 +217,17 @@ static bool plain_item(struct imap_parse *in, struct fetch_items *items)
 		}
 	}
 	return false;
+}
+
+/* "PREVIEW" [SP "(" "LAZY" ")"] (RFC 8970): ours are made when a message comes in, so LAZY changes
+ * nothing. */
+static bool preview(struct imap_parse *in, struct fetch_items *items)
+{
+	if (!imap_word(in, STR("PREVIEW")))
+		return false;
+	items->set |= PK__FETCH_ITEM__FETCH_PREVIEW;
+	cursor_text_nocase(&in->c, STR(" (LAZY)"));
+	return true;
 }
 
 /* A word with its section: the "[" must follow at once. */
@@ -232,7 +242,7 @@ static bool word_before_section(struct imap_parse *in, struct str word)
 
 static bool fetch_att(struct imap_parse *in, struct fetch_items *items)
 {
-	if (plain_item(in, items))
+	if (plain_item(in, items) || preview(in, items))
 		return true;
 	if (word_before_section(in, STR("BODY.PEEK")))
 		return body_section(in, items);

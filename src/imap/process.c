@@ -266,10 +266,11 @@ static void refused(struct imap_client *client)
 
 /* ---------------------------------------------------------------- the loop */
 
+/* A client that does not read its answers gets no more of them made. */
 static bool may_read(const struct imap_client *client)
 {
 	return client->conn != NULL && client->waits == IMAP_WAITS_FOR_NOTHING &&
-	       (client->command == NULL || client->wants_line);
+	       (client->command == NULL || client->wants_line) && !conn_output_full(client->conn);
 }
 
 static void handle(struct imap_client *client, enum imap_read event)

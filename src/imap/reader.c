@@ -4,10 +4,10 @@
 
 #include "base/must.h"
 
-void imap_reader_init(struct imap_reader *reader, size_t line_max)
+void imap_reader_init(struct imap_reader *reader, size_t line_max, size_t text_max)
 {
 	*reader = (struct imap_reader){.line_max = line_max};
-	buf_init(&reader->text, IMAP_TEXT_MAX);
+	buf_init(&reader->text, text_max);
 }
 
 void imap_reader_done(struct imap_reader *reader)
@@ -17,9 +17,9 @@ void imap_reader_done(struct imap_reader *reader)
 
 void imap_reader_reset(struct imap_reader *reader)
 {
-	size_t line_max = reader->line_max;
+	size_t line_max = reader->line_max, text_max = reader->text.max;
 	imap_reader_done(reader); /* wiped: it may have been a LOGIN */
-	imap_reader_init(reader, line_max);
+	imap_reader_init(reader, line_max, text_max);
 }
 
 bool imap_reader_idle(const struct imap_reader *reader)

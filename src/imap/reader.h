@@ -44,7 +44,8 @@ struct imap_reader {
 	size_t tail_len;
 };
 
-void imap_reader_init(struct imap_reader *reader, size_t line_max);
+/* line_max: bytes of all lines of one command; text_max: with its literals, at most IMAP_TEXT_MAX. */
+void imap_reader_init(struct imap_reader *reader, size_t line_max, size_t text_max);
 void imap_reader_done(struct imap_reader *reader);
 /* Ready for the next command; gives the memory back. */
 void imap_reader_reset(struct imap_reader *reader);

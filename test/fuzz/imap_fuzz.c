@@ -71,7 +71,7 @@ static void stream(struct str input, size_t step, struct buf *seen)
 	struct imap_append append = {0};
 	struct imap_folder *folder = make_folder();
 	struct imap_client client = {.folder = folder, .state = IMAP_SELECTED};
-	imap_reader_init(&reader, LINE_MAX_HERE);
+	imap_reader_init(&reader, LINE_MAX_HERE, IMAP_TEXT_MAX);
 	bool flood = false;
 	size_t at = 0, known = 0;
 	while (!flood && (known < input.len || at < known)) {

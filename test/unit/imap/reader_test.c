@@ -18,7 +18,7 @@ enum { LINE_MAX_HERE = 100, LITERAL_MAX_HERE = 20 };
 static void run(struct str input, size_t (*piece)(size_t left), struct buf *out)
 {
 	struct imap_reader reader;
-	imap_reader_init(&reader, LINE_MAX_HERE);
+	imap_reader_init(&reader, LINE_MAX_HERE, IMAP_TEXT_MAX);
 	char *held = mem_new(input.len + 1);
 	size_t held_len = 0, given = 0;
 	bool flood = false;
@@ -167,7 +167,7 @@ static void test_flood(void **state)
 {
 	(void)state;
 	struct imap_reader reader;
-	imap_reader_init(&reader, LINE_MAX_HERE);
+	imap_reader_init(&reader, LINE_MAX_HERE, IMAP_TEXT_MAX);
 	char block[4096];
 	memset(block, 'x', sizeof(block));
 	enum imap_read event = IMAP_READ_MORE;
