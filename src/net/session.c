@@ -28,6 +28,13 @@ struct session_hub {
 	size_t opening;
 };
 
+/* A STORE_OPEN under way. It outlives a session that is freed meanwhile: the session that the store
+ * then makes has to be closed again, or it would keep the mailbox's key in memory. */
+struct opening {
+	struct session_hub *hub;
+	struct session *session; /* NULL: nobody wants it any more */
+};
+
 struct mailbox_count {
 	size_t sessions;
 };
@@ -59,8 +66,9 @@ struct session {
 	bool opened_told;
 	bool record_stale;
 	unsigned record_asks;
-	uint64_t id;            /* the store's; 0: none */
-	struct link_call *step; /* the call that opening waits for */
+	uint64_t id;             /* the store's; 0: none */
+	struct link_call *step;  /* the call that opening waits for, but for STORE_OPEN: */
+	struct opening *opening; /* owned by its call */
 	int64_t open_deadline_at;
 	TAILQ_HEAD(, session_call) calls;
 	struct mailbox_count *count;
@@ -109,6 +117,9 @@ static void lose(struct session *session)
 	if (session->step != NULL)
 		link_call_cancel(session->step);
 	session->step = NULL;
+	if (session->opening != NULL)
+		session->opening->session = NULL;
+	session->opening = NULL;
 	session->state = SESSION_WAITING;
 	TAILQ_INSERT_TAIL(&hub->waiting, session, entry);
 	timer_start(hub->retry, SESSION_RETRY_MS);
@@ -290,17 +301,20 @@ void session_hub_set_limit(struct session_hub *hub, size_t sessions_per_mailbox)
 
 static void open_step(struct session *session);
 
-/* Why an opening failed: later is worth another try. */
-static bool is_passing(int error)
+/* Why an opening failed: later is worth another try. A client that logs in is told of a limit; one
+ * that had been let in before it was reached waits. */
+static bool is_passing(const struct session *session, int error)
 {
-	return error == E_UNAVAILABLE || error == E_TIMEOUT || error == E_BUSY || error == E_LIMIT ||
-	       error == E_IO || error == E_CANCELLED;
+	if (error == E_LIMIT)
+		return session->opened_told;
+	return error == E_UNAVAILABLE || error == E_TIMEOUT || error == E_BUSY || error == E_IO ||
+	       error == E_CANCELLED;
 }
 
 static void open_failed(struct session *session, int error, struct str text)
 {
 	session->try_at = clock_monotonic_ms() + SESSION_RETRY_MS;
-	if (is_passing(error))
+	if (is_passing(session, error))
 		lose(session);
 	else
 		close_for_good(session, error, text);
@@ -390,16 +404,20 @@ static void keep_record(struct session *session, const Pk__OpenReply *reply)
 	set_record(session, reply->key_record.data, reply->key_record.len);
 }
 
-static void store_opened(void *ctx, int error, struct str text, struct str body)
+static void tell_closed(struct session_hub *hub, uint64_t id)
 {
-	struct session *session = ctx;
-	struct session_hub *hub = session->hub;
-	session->step = NULL;
-	Pk__OpenReply *reply = NULL;
-	if (error == 0) {
-		reply = (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor, body);
-		error = reply == NULL || reply->session == 0 ? E_INTERNAL : 0;
-	}
+	Pk__SessionRequest request = PK__SESSION_REQUEST__INIT;
+	request.session = id;
+	link_call(hub->store, &(struct link_request){.method = PK__STORE_METHOD__STORE_CLOSE,
+	                                             .body = &request.base,
+	                                             .kind = LINK_ONCE,
+	                                             .reply = ignore_reply});
+}
+
+/* reply is NULL on error. */
+static void session_opened(struct session *session, int error, struct str text,
+                           const Pk__OpenReply *reply)
+{
 	if (error == E_STALE && session->record_asks < RECORD_ASKS_MAX) {
 		session->record_stale = true;
 		open_step(session);
@@ -407,7 +425,7 @@ static void store_opened(void *ctx, int error, struct str text, struct str body)
 		open_failed(session, error == E_STALE ? E_UNAVAILABLE : error, text);
 	} else {
 		session->id = reply->session;
-		map_put(hub->by_id, id_key(&session->id), session);
+		map_put(session->hub->by_id, id_key(&session->id), session);
 		if (reply->key_record.len > 0)
 			keep_record(session, reply);
 		if (session->folder_name != NULL)
@@ -415,8 +433,28 @@ static void store_opened(void *ctx, int error, struct str text, struct str body)
 		else
 			ready(session);
 	}
+}
+
+static void store_opened(void *ctx, int error, struct str text, struct str body)
+{
+	struct opening *opening = ctx;
+	struct session_hub *hub = opening->hub;
+	struct session *session = opening->session;
+	free(opening);
+	Pk__OpenReply *reply = NULL;
+	if (error == 0) {
+		reply = (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor, body);
+		error = reply == NULL || reply->session == 0 ? E_INTERNAL : 0;
+	}
+	if (session != NULL) {
+		session->opening = NULL;
+		session_opened(session, error, text, reply);
+	} else if (error == 0) {
+		tell_closed(hub, reply->session);
+	}
 	protobuf_c_message_free_unpacked((ProtobufCMessage *)reply, NULL);
-	pump(hub);
+	if (error != E_CANCELLED) /* else the link is being freed */
+		pump(hub);
 }
 
 static void record_came(void *ctx, int error, struct str text, struct str body)
@@ -466,13 +504,16 @@ static void ask_open(struct session *session, struct key32 *secret)
 	request.service = (char *)session->service;
 	request.public_key = (ProtobufCBinaryData){session->public_key_len, session->public_key};
 	request.quota_bytes = session->quota_bytes;
-	session->step = link_call(session->hub->store, &(struct link_request){
-													   .method = PK__STORE_METHOD__STORE_OPEN,
-													   .body = &request.base,
-													   .kind = LINK_ONCE,
-													   .ctx = session,
-													   .reply = store_opened,
-												   });
+	struct opening *opening = mem_new(sizeof(*opening));
+	*opening = (struct opening){session->hub, session};
+	session->opening = opening;
+	link_call(session->hub->store, &(struct link_request){
+									   .method = PK__STORE_METHOD__STORE_OPEN,
+									   .body = &request.base,
+									   .kind = LINK_ONCE,
+									   .ctx = opening,
+									   .reply = store_opened,
+								   });
 }
 
 static void open_step(struct session *session)
@@ -560,16 +601,6 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	return 0;
 }
 
-static void tell_closed(struct session *session)
-{
-	Pk__SessionRequest request = PK__SESSION_REQUEST__INIT;
-	request.session = session->id;
-	link_call(session->hub->store, &(struct link_request){.method = PK__STORE_METHOD__STORE_CLOSE,
-	                                                      .body = &request.base,
-	                                                      .kind = LINK_ONCE,
-	                                                      .reply = ignore_reply});
-}
-
 void session_free(struct session *session)
 {
 	if (session == NULL)
@@ -578,7 +609,7 @@ void session_free(struct session *session)
 	while (!TAILQ_EMPTY(&session->calls))
 		session_call_cancel(TAILQ_FIRST(&session->calls));
 	if (session->id != 0)
-		tell_closed(session);
+		tell_closed(hub, session->id);
 	leave_hub(session);
 	uncount(session);
 	free(session->record);
@@ -600,6 +631,13 @@ void session_selected(struct session *session, const Pk__SelectReply *reply, con
 	session->folder = reply->folder;
 	session->uid_validity = reply->uid_validity;
 	session->read_only = read_only;
+}
+
+void session_renamed(struct session *session, const char *name)
+{
+	must(session->folder_name != NULL);
+	free(session->folder_name);
+	session->folder_name = str_dup(str_from(name));
 }
 
 void session_unselected(struct session *session)

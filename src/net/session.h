@@ -77,6 +77,8 @@ const char *session_mailbox(const struct session *session);
  * recognized; name is copied. */
 void session_selected(struct session *session, const Pk__SelectReply *reply, const char *name,
                       bool read_only);
+/* The selected folder has another name now. */
+void session_renamed(struct session *session, const char *name);
 void session_unselected(struct session *session);
 
 struct session_request {
