@@ -42,6 +42,12 @@ bool smtp_ticket_take(struct smtp_ticket *ticket, size_t size)
 	return false;
 }
 
+void smtp_ticket_add(struct smtp_ticket *ticket, size_t size)
+{
+	ticket->budget->used += size;
+	ticket->held += size;
+}
+
 void smtp_ticket_release(struct smtp_ticket *ticket)
 {
 	struct smtp_budget *budget = ticket->budget;

@@ -34,6 +34,8 @@ void smtp_ticket_init(struct smtp_ticket *ticket, struct smtp_budget *budget,
                       void (*granted)(void *ctx), void *ctx);
 /* Makes ticket hold size bytes at least. False: it waits and granted will be called. */
 bool smtp_ticket_take(struct smtp_ticket *ticket, size_t size);
+/* Counts size bytes more that are taken already, past the total if need be. */
+void smtp_ticket_add(struct smtp_ticket *ticket, size_t size);
 /* Gives everything back and leaves the queue; others may be granted from in here. */
 void smtp_ticket_release(struct smtp_ticket *ticket);
 

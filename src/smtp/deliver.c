@@ -108,20 +108,21 @@ static void fill_targets(const struct smtp_delivery *delivery, Pk__DeliverTarget
 }
 
 /* A request is one frame of the link. The text to search, which alone can grow that large, is cut to
- * what fits; the description then says so. */
-static void fit(Pk__Description *description)
+ * what fits; the description then says so. Returns the packed size. */
+static size_t fit(Pk__Description *description)
 {
 	size_t size = pk__description__get_packed_size(description);
 	size_t over, keep;
 
 	if (size <= SMTP_DESCRIPTION_MAX)
-		return;
+		return size;
 	over = size - SMTP_DESCRIPTION_MAX;
 	keep = description->search_text.len > over ? description->search_text.len - over : 0;
 	while (keep > 0 && ((unsigned char)description->search_text.data[keep] & 0xc0) == 0x80)
 		keep--;
 	description->search_text.len = keep;
 	description->damaged = true;
+	return SMTP_DESCRIPTION_MAX;
 }
 
 static void call_store(struct smtp_delivery *delivery, Pk__Description *description)
@@ -172,7 +173,8 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 		nothing.damaged = true;
 		description = &nothing;
 	}
-	fit(description);
+	/* The link keeps the request, packed, until it is answered. */
+	smtp_ticket_add(&transaction->ticket, fit(description));
 	call_store(delivery, description);
 	arena_free(arena);
 	return delivery;

@@ -21,6 +21,8 @@ enum {
 	SMTP_IDLE_COMMANDS_MAX = 100,
 	SMTP_REJECTS_MAX = 100, /* refused recipients without an accepted message in between */
 	SMTP_SCRATCH_MAX = 16 * 1024,
+	SMTP_DROPPED_FACTOR =
+		4, /* a refused message is read to its end up to so many message_size_max */
 };
 
 /* Read from the configuration at the start and at every reload. */

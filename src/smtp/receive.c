@@ -49,6 +49,20 @@ static void wait_for_memory(struct smtp_session *session)
 static void start_clock(struct smtp_session *session)
 {
 	session->message_until_ms = clock_monotonic_ms() + session->front->limits.message_timeout_ms;
+	session->dropped = 0;
+}
+
+/* Bytes that are only read so that the next command is found: there is an end to our patience. */
+static bool drop(struct smtp_session *session, uint64_t size, enum smtp_reply_id reply)
+{
+	uint64_t max = SMTP_DROPPED_FACTOR * session->front->limits.message_size_max;
+
+	if (size <= max && session->dropped <= max - size) {
+		session->dropped += size;
+		return true;
+	}
+	smtp_session_end(session, reply);
+	return false;
 }
 
 /* How a message that came in whole is answered at once; NONE: it goes to the store. */
@@ -153,7 +167,7 @@ void smtp_receive_chunk_begin(struct smtp_session *session, uint64_t size, bool 
 		return;
 	}
 	start_clock(session);
-	if (size == 0)
+	if (drop(session, size, reply) && size == 0)
 		chunk_end(session);
 }
 
@@ -205,6 +219,10 @@ void smtp_receive_data(struct smtp_session *session, struct str input)
 	check(session);
 	if (end)
 		message_end(session);
+	else if (transaction->data.fault != SMTP_DATA_FINE)
+		(void)drop(session, taken,
+		           transaction->data.fault == SMTP_DATA_BARE ? SMTP_REPLY_BARE
+		                                                     : SMTP_REPLY_TOO_LARGE);
 }
 
 void smtp_receive_chunk(struct smtp_session *session, struct str input)

@@ -43,6 +43,7 @@ struct smtp_session {
 	struct smtp_delivery *delivery;       /* borrowed; while waiting for the store */
 	/* The message that is coming in; also one that is only read to be thrown away. */
 	int64_t message_until_ms;         /* monotonic */
+	uint64_t dropped;                 /* bytes of it that were thrown away */
 	int64_t waited_from_ms;           /* while waiting for memory */
 	uint64_t chunk_size, chunk_left;  /* of the BDAT chunk under way */
 	enum smtp_reply_id chunk_refusal; /* not NONE: the chunk is thrown away */

@@ -119,12 +119,29 @@ static void larger_than_everything(void **state)
 	assert_int_equal(granted_count, 1);
 }
 
+/* What has been taken without asking counts, and nobody new comes in before it is given back. */
+static void taken_without_asking(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 100);
+	assert_true(smtp_ticket_take(&f.tickets[0], 50));
+	smtp_ticket_add(&f.tickets[0], 70);
+	assert_int_equal(f.budget.used, 120);
+	assert_true(smtp_ticket_take(&f.tickets[1], 10)); /* the one past the total */
+	assert_false(smtp_ticket_take(&f.tickets[2], 10));
+	smtp_ticket_release(&f.tickets[0]);
+	assert_int_equal(granted_count, 1);
+	assert_int_equal(f.budget.used, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(within_the_total),        cmocka_unit_test(holders_do_not_lock_each_other),
 		cmocka_unit_test(first_come_first_served), cmocka_unit_test(leaving_the_queue),
-		cmocka_unit_test(larger_than_everything),
+		cmocka_unit_test(larger_than_everything),  cmocka_unit_test(taken_without_asking),
 	};
 
 	return cmocka_run_group_tests_name("smtp budget", tests, NULL, NULL);

@@ -567,6 +567,32 @@ static void smuggling(void **state)
 	finish();
 }
 
+/* What is refused is read on to its end, but not without end. */
+static void endless(void **state)
+{
+	struct client client;
+	char block[65536];
+	bool gone = false;
+
+	(void)state;
+	start("message_size_max = 64K\n", true);
+	client_open(&client);
+	say(&client, "BDAT 9000000000000000000 LAST\r\n");
+	hear(&client, "503 5.5.1");
+	hear_end(&client);
+	client_close(&client);
+	client_open(&client);
+	envelope(&client, "user1@example.test");
+	data(&client, "Subject: a\r\n\r\n");
+	memset(block, 'x', sizeof(block));
+	for (int i = 0; i < 1000 && !gone; i++)
+		gone = send(client.fd, block, sizeof(block), MSG_NOSIGNAL) < 0 || readable(&client, 0);
+	assert_true(gone);
+	client_close(&client);
+	assert_int_equal(deliveries(), 0);
+	finish();
+}
+
 static void fill_message(struct buf *message, size_t size)
 {
 	buf_init(message, size + 200);
@@ -868,10 +894,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_message),     cmocka_unit_test(pipelined),
 		cmocka_unit_test(smuggling),       cmocka_unit_test(too_large),
-		cmocka_unit_test(loop_is_broken),  cmocka_unit_test(partial_failure),
-		cmocka_unit_test(sender_hangs_up), cmocka_unit_test(store_is_away),
-		cmocka_unit_test(limits),          cmocka_unit_test(memory_budget),
-		cmocka_unit_test(timeouts),        cmocka_unit_test(stopping),
+		cmocka_unit_test(loop_is_broken),  cmocka_unit_test(endless),
+		cmocka_unit_test(partial_failure), cmocka_unit_test(sender_hangs_up),
+		cmocka_unit_test(store_is_away),   cmocka_unit_test(limits),
+		cmocka_unit_test(memory_budget),   cmocka_unit_test(timeouts),
+		cmocka_unit_test(stopping),
 	};
 
 	if (crypto_init(NULL) != 0)
