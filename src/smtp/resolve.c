@@ -50,10 +50,12 @@ static void drop(struct smtp_resolver *resolver, struct kept *kept)
 
 void smtp_resolver_clear(struct smtp_resolver *resolver)
 {
-	struct kept *kept;
+	struct kept *kept, *next;
 
-	while ((kept = TAILQ_FIRST(&resolver->oldest)) != NULL)
+	for (kept = TAILQ_FIRST(&resolver->oldest); kept != NULL; kept = next) {
+		next = TAILQ_NEXT(kept, age);
 		drop(resolver, kept);
+	}
 }
 
 void smtp_resolver_free(struct smtp_resolver *resolver)
@@ -68,10 +70,13 @@ void smtp_resolver_free(struct smtp_resolver *resolver)
 bool smtp_resolve_kept(struct smtp_resolver *resolver, struct str address, int64_t now_ms,
                        struct smtp_target *ret)
 {
-	struct kept *kept;
+	struct kept *kept, *next;
 
-	while ((kept = TAILQ_FIRST(&resolver->oldest)) != NULL && kept->until_ms <= now_ms)
+	for (kept = TAILQ_FIRST(&resolver->oldest); kept != NULL && kept->until_ms <= now_ms;
+	     kept = next) {
+		next = TAILQ_NEXT(kept, age);
 		drop(resolver, kept);
+	}
 	kept = map_get(resolver->kept, address);
 	if (kept == NULL)
 		return false;

@@ -44,12 +44,14 @@ static void drop(struct smtp_retry *retry, struct attempt *attempt)
 
 void smtp_retry_free(struct smtp_retry *retry)
 {
-	struct attempt *attempt;
+	struct attempt *attempt, *next;
 
 	if (retry == NULL)
 		return;
-	while ((attempt = TAILQ_FIRST(&retry->oldest)) != NULL)
+	for (attempt = TAILQ_FIRST(&retry->oldest); attempt != NULL; attempt = next) {
+		next = TAILQ_NEXT(attempt, age);
 		drop(retry, attempt);
+	}
 	map_free(retry->attempts);
 	free(retry);
 }
@@ -79,10 +81,13 @@ static struct attempt *find(struct smtp_retry *retry, struct str reverse_path, s
 
 static void drop_expired(struct smtp_retry *retry, int64_t now_ms)
 {
-	struct attempt *attempt;
+	struct attempt *attempt, *next;
 
-	while ((attempt = TAILQ_FIRST(&retry->oldest)) != NULL && attempt->until_ms <= now_ms)
+	for (attempt = TAILQ_FIRST(&retry->oldest); attempt != NULL && attempt->until_ms <= now_ms;
+	     attempt = next) {
+		next = TAILQ_NEXT(attempt, age);
 		drop(retry, attempt);
+	}
 }
 
 void smtp_retry_seed(struct smtp_retry *retry, struct str reverse_path, struct str content,
