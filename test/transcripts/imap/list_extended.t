@@ -11,7 +11,7 @@ S: c OK Done
 C: d SUBSCRIBE One/Two/Three
 S: d OK Done
 C: e LIST (SUBSCRIBED RECURSIVEMATCH) "" One
-S: * LIST (\HasChildren) "/" One ("CHILDINFO" ("SUBSCRIBED"))
+S: * LIST (\NonExistent \HasChildren) "/" One ("CHILDINFO" ("SUBSCRIBED"))
 S: e OK Listed
 C: f LIST (SUBSCRIBED) "" One/*
 S: * LIST (\Subscribed \HasNoChildren) "/" One/Two/Three
