@@ -41,6 +41,7 @@ struct handoff {
 	size_t socket_count;
 };
 
+/* Wipes keys, closes the sockets that are still in it. */
 void handoff_done(struct handoff *handoff);
 
 /* A pair for a new process: *ret_ours stays, *ret_theirs is to become HANDOFF_FD. Close-on-exec. */

@@ -5,8 +5,10 @@
 
 #include "main/sandbox.h"
 
+/* Files, TCP ports, signals: landlock.c. */
 int sandbox_landlock(const struct sandbox *sandbox, const struct log *log,
                      struct errinfo *info) MUST_USE;
+/* System calls: seccomp.c. After it the file system calls of sandbox_landlock are gone. */
 int sandbox_seccomp(const struct sandbox *sandbox, struct errinfo *info) MUST_USE;
 
 #endif
