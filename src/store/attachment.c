@@ -75,15 +75,16 @@ static int find_attachment(struct db *db, struct str digest, int64_t *ret_id, st
 	return 0;
 }
 
-static int store_attachment(struct db *db, struct packer *packer, struct meta *meta,
-                            struct str bytes, int64_t *ret_id, struct errinfo *info)
+static int store_attachment(struct mailbox *mailbox, struct packer *packer, struct str bytes,
+                            int64_t *ret_id, struct errinfo *info)
 {
+	struct db *db = mailbox->db;
 	unsigned char digest[SHA256_SIZE];
 	sha256(bytes, digest);
 	int rc = find_attachment(db, STR_OF(digest, sizeof(digest)), ret_id, info);
 	if (rc != E_NOT_FOUND)
 		return rc;
-	*ret_id = meta->attachment_next++;
+	*ret_id = mailbox_take_id(mailbox);
 	struct db_stmt *q = db_query(db,
 	                             "INSERT INTO attachment (id, digest, size) VALUES (?1, ?2, ?3)");
 	db_bind_int(q, 1, *ret_id);
@@ -125,7 +126,7 @@ static struct str shape_of(const Pk__Part *part, struct str body, struct cut *cu
 	return buf_str(decoded);
 }
 
-int attachments_cut(struct db *db, struct packer *packer, struct meta *meta, struct str raw,
+int attachments_cut(struct mailbox *mailbox, struct packer *packer, struct str raw,
                     const Pk__Description *description, struct cut *ret, size_t max,
                     size_t *ret_count, struct errinfo *info)
 {
@@ -141,7 +142,7 @@ int attachments_cut(struct db *db, struct packer *packer, struct meta *meta, str
 		struct cut *cut = &ret[*ret_count];
 		struct str body = str_slice(raw, (size_t)part->body_offset, (size_t)part->body_size);
 		struct str bytes = shape_of(part, body, cut, &decoded);
-		int rc = store_attachment(db, packer, meta, bytes, &cut->attachment, info);
+		int rc = store_attachment(mailbox, packer, bytes, &cut->attachment, info);
 		if (rc != 0)
 			return rc;
 		end = cut->offset + cut->size;

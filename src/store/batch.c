@@ -7,13 +7,7 @@ int batch_begin(struct batch *ret, struct mailbox *mailbox, struct packer *packe
 {
 	*ret = (struct batch){.mailbox = mailbox, .packer = packer};
 	iso8601_format(clock_realtime_us(), ret->now);
-	int rc = mailbox_begin(mailbox, true, info);
-	if (rc != 0)
-		return rc;
-	rc = meta_get(mailbox->db, &ret->meta, info);
-	if (rc != 0)
-		db_rollback(mailbox->db);
-	return rc;
+	return mailbox_begin(mailbox, true, info);
 }
 
 static int write_folders(struct batch *batch, struct errinfo *info)
@@ -98,10 +92,13 @@ static int check(struct batch *batch, const struct batch_item *item, struct erri
 		rc = keywords_check(item->keywords, item->keyword_count, info);
 	if (rc != 0)
 		return rc;
-	uint64_t used = batch->meta.used_bytes < 0 ? 0 : (uint64_t)batch->meta.used_bytes;
-	if (item->quota != 0 && used + item->raw.len > item->quota)
+	if (item->quota != 0 && !batch->used_known) {
+		rc = mailbox_used_bytes(batch->mailbox, &batch->used, info);
+		batch->used_known = rc == 0;
+	}
+	if (rc == 0 && item->quota != 0 && batch->used + item->raw.len > item->quota)
 		return err_set(info, E_QUOTA, "the mailbox is full");
-	return 0;
+	return rc;
 }
 
 static int write_item(struct batch *batch, struct folder *folder, const struct batch_item *item,
@@ -117,7 +114,7 @@ static int write_item(struct batch *batch, struct folder *folder, const struct b
 		.save_date = str_from(batch->now),
 		.keywords = keywords,
 	};
-	int rc = message_add(db, batch->packer, &batch->meta, item->raw, item->description,
+	int rc = message_add(batch->mailbox, batch->packer, item->raw, item->description,
 	                     &entry.message, info);
 	if (rc == 0)
 		rc = entry_add(db, folder, &entry, info);
@@ -151,6 +148,7 @@ int batch_add(struct batch *batch, const struct batch_item *item, struct batch_r
 	batch->broken = rc != 0;
 	batch->count++;
 	batch->bytes += item->raw.len;
+	batch->used += item->raw.len;
 	return rc;
 }
 
@@ -163,19 +161,13 @@ int batch_commit(struct batch *batch, struct errinfo *info)
 {
 	int rc = write_folders(batch, info);
 	if (rc == 0)
-		rc = meta_put(batch->mailbox->db, &batch->meta, info);
-	if (rc == 0)
 		rc = mailbox_commit(batch->mailbox, info);
-	if (rc != 0) {
-		db_rollback(batch->mailbox->db);
-		return rc;
-	}
-	batch->mailbox->used_bytes = (uint64_t)batch->meta.used_bytes;
-	batch->mailbox->used_bytes_known = true;
-	return 0;
+	if (rc != 0)
+		mailbox_rollback(batch->mailbox);
+	return rc;
 }
 
 void batch_rollback(struct batch *batch)
 {
-	db_rollback(batch->mailbox->db);
+	mailbox_rollback(batch->mailbox);
 }

@@ -20,7 +20,8 @@ enum {
 struct batch {
 	struct mailbox *mailbox;
 	struct packer *packer;
-	struct meta meta;
+	bool used_known;
+	uint64_t used; /* bytes, for quotas */
 	struct folder folders[BATCH_FOLDERS];
 	int folder_count;
 	size_t count;

@@ -132,13 +132,15 @@ static int prune(struct mailbox *mailbox, struct errinfo *info)
 
 /* ---------------------------------------------------------------- all of it */
 
+/* The WAL keeps its length and is written over from its beginning: a sync of bytes that were there
+ * before costs a third less than one that makes a file longer. */
 static int checkpoint(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = 0;
 	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
-		rc = db_checkpoint(mailbox->db, true, info);
+		rc = db_checkpoint(mailbox->db, false, info);
 	if (rc == 0 && mailbox->temporary != NULL && db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
-		rc = db_checkpoint(mailbox->temporary, true, info);
+		rc = db_checkpoint(mailbox->temporary, false, info);
 	return rc;
 }
 

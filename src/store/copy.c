@@ -90,8 +90,7 @@ static int remove_run(struct copy *copy, const Pk__UidRange *run)
 		                      .flags = (unsigned)db_int(q, 1),
 		                      .size = db_int(q, 2)};
 		db_reset(q);
-		int64_t freed; /* nothing: the new entry holds the message */
-		rc = entry_remove(db, from, &entry, &freed, &copy->request->info);
+		rc = entry_remove(copy->request->mailbox, from, &entry, &copy->request->info);
 		if (rc != 0)
 			return rc;
 	}

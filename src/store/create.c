@@ -19,8 +19,7 @@ static int add_meta(struct db *db, const struct mailbox *mailbox, struct str now
                     struct errinfo *info)
 {
 	struct db_stmt *q = db_query(db, "INSERT INTO meta (id, mailbox, created, uid_validity,"
-	                                 " message_next, attachment_next, used_bytes)"
-	                                 " VALUES (1, ?1, ?2, 0, 1, 1, 0)");
+	                                 " id_next) VALUES (1, ?1, ?2, 0, 1)");
 	db_bind_text(q, 1, str_from(mailbox->id));
 	db_bind_text(q, 2, now);
 	return db_run(q, info);

@@ -162,30 +162,21 @@ int entry_add(struct db *db, struct folder *folder, struct entry *entry, struct 
 	return db_run(q, info);
 }
 
-static int make_garbage(struct db *db, int64_t message, bool *ret_made, struct errinfo *info)
-{
-	struct db_stmt *q = db_query(
-		db, "INSERT OR IGNORE INTO garbage (message)"
-			" SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM entry WHERE message=?1)");
-	db_bind_int(q, 1, message);
-	int rc = db_run(q, info);
-	*ret_made = rc == 0 && db_changes(db) > 0;
-	return rc;
-}
-
-int entry_remove(struct db *db, struct folder *folder, const struct entry *entry,
-                 int64_t *ret_freed, struct errinfo *info)
+int entry_remove(struct mailbox *mailbox, struct folder *folder, const struct entry *entry,
+                 struct errinfo *info)
 {
 	folder_count(folder, entry->flags, entry->size, -1);
-	struct db_stmt *q = db_query(db, "DELETE FROM entry WHERE folder=?1 AND uid=?2");
+	struct db_stmt *q = db_query(mailbox->db, "DELETE FROM entry WHERE folder=?1 AND uid=?2");
 	db_bind_int(q, 1, folder->id);
 	db_bind_int(q, 2, entry->uid);
 	int rc = db_run(q, info);
-	bool made = false;
-	if (rc == 0)
-		rc = make_garbage(db, entry->message, &made, info);
-	*ret_freed = made ? entry->size : 0;
-	return rc;
+	if (rc != 0)
+		return rc;
+	q = db_query(mailbox->db, "INSERT OR IGNORE INTO garbage (message)"
+	                          " SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM entry WHERE message=?1)");
+	db_bind_int(q, 1, entry->message);
+	mailbox->needs_care = true;
+	return db_run(q, info);
 }
 
 int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
@@ -204,15 +195,4 @@ int expunged_add(struct db *db, const struct folder *folder, const struct uid_ru
 			return rc;
 	}
 	return 0;
-}
-
-int used_bytes_free(struct mailbox *mailbox, int64_t freed, struct errinfo *info)
-{
-	if (freed == 0)
-		return 0;
-	struct db_stmt *q = db_query(mailbox->db, "UPDATE meta SET used_bytes = used_bytes - ?1");
-	db_bind_int(q, 1, freed);
-	mailbox->used_bytes_known = false;
-	mailbox->needs_care = true; /* there is garbage now */
-	return db_run(q, info);
 }

@@ -48,14 +48,11 @@ struct entry {
  * caller's to write. E_LIMIT when the folder has no UID left. */
 int entry_add(struct db *db, struct folder *folder, struct entry *entry,
               struct errinfo *info) MUST_USE;
-/* Deletes an entry of folder and counts it off; a message without any entry left becomes garbage
- * and *ret_freed its size, else 0. */
-int entry_remove(struct db *db, struct folder *folder, const struct entry *entry,
-                 int64_t *ret_freed, struct errinfo *info) MUST_USE;
+/* Deletes an entry of folder and counts it off; a message without any entry left becomes garbage. */
+int entry_remove(struct mailbox *mailbox, struct folder *folder, const struct entry *entry,
+                 struct errinfo *info) MUST_USE;
 /* Notes for QRESYNC which UIDs went, at folder's modseq. */
 int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
                  struct errinfo *info) MUST_USE;
-/* Takes what became garbage off the mailbox's used bytes. */
-int used_bytes_free(struct mailbox *mailbox, int64_t freed, struct errinfo *info) MUST_USE;
 
 #endif

@@ -7,7 +7,6 @@ struct expunge {
 	struct request *request;
 	struct folder folder;
 	struct uid_runs gone;
-	int64_t freed;
 };
 
 static int expunge_range(struct expunge *expunge, uint32_t first, uint32_t last)
@@ -31,11 +30,9 @@ static int expunge_range(struct expunge *expunge, uint32_t first, uint32_t last)
 		                      .flags = (unsigned)db_int(q, 2),
 		                      .size = db_int(q, 3)};
 		db_reset(q);
-		int64_t freed;
-		rc = entry_remove(db, &expunge->folder, &entry, &freed, info);
+		rc = entry_remove(expunge->request->mailbox, &expunge->folder, &entry, info);
 		if (rc != 0)
 			return rc;
-		expunge->freed += freed;
 		uid_runs_add(&expunge->gone, entry.uid);
 		uid = (int64_t)entry.uid + 1;
 	}
@@ -58,8 +55,6 @@ static int write_expunge(struct expunge *expunge)
 	int rc = expunged_add(mailbox->db, &expunge->folder, &expunge->gone, &request->info);
 	if (rc == 0)
 		rc = folder_put(mailbox->db, &expunge->folder, &request->info);
-	if (rc == 0)
-		rc = used_bytes_free(mailbox, expunge->freed, &request->info);
 	if (rc == 0)
 		rc = mailbox_commit(mailbox, &request->info);
 	if (rc == 0)

@@ -258,16 +258,6 @@ static bool is_inbox(struct str canonical)
 
 /* ---------------------------------------------------------------- DELETE */
 
-static int sum_of_garbage(struct db *db, int64_t folder, int64_t *ret, struct errinfo *info)
-{
-	struct db_stmt *q = db_query(
-		db, "SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT message, size FROM entry e"
-			" WHERE folder=?1 AND NOT EXISTS"
-			" (SELECT 1 FROM entry o WHERE o.message = e.message AND o.folder <> ?1))");
-	db_bind_int(q, 1, folder);
-	return count_rows(db, q, ret, info);
-}
-
 static int run_on_folder(struct db_stmt *q, int64_t folder, struct errinfo *info)
 {
 	db_bind_int(q, 1, folder);
@@ -277,21 +267,19 @@ static int run_on_folder(struct db_stmt *q, int64_t folder, struct errinfo *info
 static int delete_folder(struct mailbox *mailbox, int64_t folder, struct errinfo *info)
 {
 	struct db *db = mailbox->db;
-	int64_t freed;
-	int rc = sum_of_garbage(db, folder, &freed, info);
-	if (rc == 0)
-		rc = run_on_folder(
-			db_query(db, "INSERT OR IGNORE INTO garbage (message) SELECT DISTINCT message"
-		                 " FROM entry e WHERE folder=?1 AND NOT EXISTS"
-		                 " (SELECT 1 FROM entry o WHERE o.message = e.message AND o.folder <> ?1)"),
-			folder, info);
+	mailbox->needs_care = true;
+	int rc = run_on_folder(
+		db_query(db, "INSERT OR IGNORE INTO garbage (message) SELECT DISTINCT message"
+	                 " FROM entry e WHERE folder=?1 AND NOT EXISTS"
+	                 " (SELECT 1 FROM entry o WHERE o.message = e.message AND o.folder <> ?1)"),
+		folder, info);
 	if (rc == 0)
 		rc = run_on_folder(db_query(db, "DELETE FROM entry WHERE folder=?1"), folder, info);
 	if (rc == 0)
 		rc = run_on_folder(db_query(db, "DELETE FROM expunged WHERE folder=?1"), folder, info);
 	if (rc == 0)
 		rc = run_on_folder(db_query(db, "DELETE FROM folder WHERE id=?1"), folder, info);
-	return rc == 0 ? used_bytes_free(mailbox, freed, info) : rc;
+	return rc;
 }
 
 /* A level that only exists through what is below it cannot be deleted. */

@@ -236,6 +236,7 @@ void mailbox_close_handles(struct mailbox *mailbox)
 		store_handle_closed(mailbox->store);
 	if (mailbox->temporary != NULL)
 		store_handle_closed(mailbox->store);
+	mailbox_rollback(mailbox);
 	db_close(mailbox->db);
 	db_close(mailbox->temporary);
 	mailbox->db = mailbox->temporary = NULL;
@@ -320,4 +321,24 @@ int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
 	if (rc == 0 && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
 		mailbox->needs_care = true;
 	return rc;
+}
+
+/* Ids that were reserved in what is undone are not ours. */
+void mailbox_rollback(struct mailbox *mailbox)
+{
+	mailbox->id_next = mailbox->id_limit = 0;
+	if (mailbox->db != NULL)
+		db_rollback(mailbox->db);
+}
+
+int mailbox_used_bytes(struct mailbox *mailbox, uint64_t *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(mailbox->db, "SELECT coalesce(sum(size), 0) FROM folder");
+	int rc = db_step(q, info);
+	if (rc < 0)
+		return rc;
+	int64_t sum = rc == DB_ROW ? db_int(q, 0) : 0;
+	db_reset(q);
+	*ret = sum < 0 ? 0 : (uint64_t)sum;
+	return 0;
 }

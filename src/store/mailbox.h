@@ -25,7 +25,7 @@ struct folder_summary;
 
 enum {
 	MAILBOX_ID_SIZE = 24,              /* hexadecimal digits */
-	MAILBOX_WAL_MAX = 8 * 1024 * 1024, /* more is copied into the file at the next free moment */
+	MAILBOX_WAL_MAX = 4 * 1024 * 1024, /* more is copied into the file at the next free moment */
 };
 
 struct mailbox {
@@ -53,9 +53,8 @@ struct mailbox {
 	bool has_next_key; /* a re-key is due */
 	struct vaulted next_key;
 	unsigned char next_salt[DATA_KEY_SALT_SIZE];
-	uint64_t used_bytes; /* as last seen; judges quotas while the owner is away */
-	bool used_bytes_known;
-	uint64_t temporary_bytes; /* of the messages in the temporary mailbox, while that is open */
+	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */
+	uint64_t temporary_bytes;  /* of the messages in the temporary mailbox, while that is open */
 	struct piece_cache *pieces;
 	struct folder_summary *summary;
 	atomic_uint streams_inside; /* fetches in the middle of a message: garbage waits for them */
@@ -86,6 +85,10 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info) MUST_USE;
 /* Commits and notes when the WAL has grown enough to be looked after. */
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
+/* Undoes what is open, if anything is. */
+void mailbox_rollback(struct mailbox *mailbox);
+/* What a quota counts: the sizes of all entries. */
+int mailbox_used_bytes(struct mailbox *mailbox, uint64_t *ret, struct errinfo *info) MUST_USE;
 
 void mailbox_close_handles(struct mailbox *mailbox);
 void mailbox_forget_key(struct mailbox *mailbox);

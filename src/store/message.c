@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/must.h"
 #include "crypto/digest.h"
 #include "net/link.h"
 #include "store/check.h"
@@ -12,32 +13,41 @@ enum {
 	THREAD_REFERENCES_MAX = 20, /* the last ones; the beginning of a long chain was seen before */
 	REFERENCE_MAX = 1000,
 	DESCRIPTION_FIELD_MAX = 16 * 1024 * 1024, /* of rendered and of search fields */
+	ID_BLOCK = 256,
 };
+#define ID_MAX (INT64_MAX >> PIECE_BITS)
 
 /* ---------------------------------------------------------------- counters */
 
-int meta_get(struct db *db, struct meta *ret, struct errinfo *info)
+/* A block is taken off the counter at once, so that most transactions leave it alone. */
+int mailbox_reserve_ids(struct mailbox *mailbox, int64_t count, struct errinfo *info)
 {
-	struct db_stmt *q = db_query(
-		db, "SELECT message_next, attachment_next, used_bytes FROM meta WHERE id=1");
+	if (mailbox->id_limit - mailbox->id_next >= count)
+		return 0;
+	struct db_stmt *q = db_query(mailbox->db, "SELECT id_next FROM meta WHERE id=1");
 	int rc = db_step(q, info);
 	if (rc == 0)
 		return err_set(info, E_CORRUPT, "the mailbox has no meta row");
 	if (rc < 0)
 		return rc;
-	*ret = (struct meta){db_int(q, 0), db_int(q, 1), db_int(q, 2)};
+	int64_t next = db_int(q, 0), block = count > ID_BLOCK ? count : ID_BLOCK;
 	db_reset(q);
+	if (next <= 0 || next > ID_MAX - block)
+		return err_set(info, E_CORRUPT, "the mailbox has no number left for a message");
+	q = db_query(mailbox->db, "UPDATE meta SET id_next=?1 WHERE id=1");
+	db_bind_int(q, 1, next + block);
+	rc = db_run(q, info);
+	if (rc != 0)
+		return rc;
+	mailbox->id_next = next;
+	mailbox->id_limit = next + block;
 	return 0;
 }
 
-int meta_put(struct db *db, const struct meta *meta, struct errinfo *info)
+int64_t mailbox_take_id(struct mailbox *mailbox)
 {
-	struct db_stmt *q = db_query(
-		db, "UPDATE meta SET message_next=?1, attachment_next=?2, used_bytes=?3 WHERE id=1");
-	db_bind_int(q, 1, meta->message_next);
-	db_bind_int(q, 2, meta->attachment_next);
-	db_bind_int(q, 3, meta->used_bytes);
-	return db_run(q, info);
+	must(mailbox->id_next < mailbox->id_limit);
+	return mailbox->id_next++;
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -240,17 +250,21 @@ static int insert_search_text(struct db *db, struct packer *packer, int64_t id,
 	return db_run(q, info);
 }
 
-int message_add(struct db *db, struct packer *packer, struct meta *meta, struct str raw,
+int message_add(struct mailbox *mailbox, struct packer *packer, struct str raw,
                 const Pk__Description *description, int64_t *ret_id, struct errinfo *info)
 {
-	int64_t id = meta->message_next++, thread;
-	int rc = thread_assign(db, id, description, &thread, info);
+	struct db *db = mailbox->db;
+	size_t max = description->n_parts < ATTACHMENTS_MAX ? description->n_parts : ATTACHMENTS_MAX;
+	int rc = mailbox_reserve_ids(mailbox, 1 + (int64_t)max, info);
 	if (rc != 0)
 		return rc;
-	size_t max = description->n_parts < ATTACHMENTS_MAX ? description->n_parts : ATTACHMENTS_MAX;
+	int64_t id = *ret_id = mailbox_take_id(mailbox), thread;
+	rc = thread_assign(db, id, description, &thread, info);
+	if (rc != 0)
+		return rc;
 	struct cut *cuts MEM_AUTO = mem_new_array(max, sizeof(*cuts));
 	size_t count;
-	rc = attachments_cut(db, packer, meta, raw, description, cuts, max, &count, info);
+	rc = attachments_cut(mailbox, packer, raw, description, cuts, max, &count, info);
 	if (rc == 0)
 		rc = insert_message(db, packer, id, raw, count, thread, description, info);
 	if (rc == 0)
@@ -259,8 +273,6 @@ int message_add(struct db *db, struct packer *packer, struct meta *meta, struct 
 		rc = insert_content(db, packer, id, raw, cuts, count, info);
 	if (rc == 0)
 		rc = insert_search_text(db, packer, id, description, info);
-	meta->used_bytes += (int64_t)raw.len;
-	*ret_id = id;
 	return rc;
 }
 

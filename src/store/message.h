@@ -20,15 +20,13 @@ enum {
 	ATTACHMENTS_MAX = 1000,      /* cut out of one message; further ones stay too */
 };
 
-/* The row of table meta, kept while a transaction adds messages. */
-struct meta {
-	int64_t message_next, attachment_next, used_bytes;
-};
-int meta_get(struct db *db, struct meta *ret, struct errinfo *info) MUST_USE;
-int meta_put(struct db *db, const struct meta *meta, struct errinfo *info) MUST_USE;
+/* Makes sure of count ids for messages and attachments, in this transaction; they are then taken by
+ * mailbox_take_id. Ids come from one counter in blocks, and no id is ever given twice. */
+int mailbox_reserve_ids(struct mailbox *mailbox, int64_t count, struct errinfo *info) MUST_USE;
+int64_t mailbox_take_id(struct mailbox *mailbox);
 
 /* Adds a message without any entry. description has passed description_check. */
-int message_add(struct db *db, struct packer *packer, struct meta *meta, struct str raw,
+int message_add(struct mailbox *mailbox, struct packer *packer, struct str raw,
                 const Pk__Description *description, int64_t *ret_id, struct errinfo *info) MUST_USE;
 /* Deletes a message that has no entry any more, and attachments that nobody else uses. */
 int message_delete(struct db *db, int64_t id, struct errinfo *info) MUST_USE;
@@ -46,7 +44,7 @@ struct cut {
 	unsigned line_end;  /* bytes of a line end */
 };
 /* Stores the attachments of raw and says where they were; *ret_count at most max. */
-int attachments_cut(struct db *db, struct packer *packer, struct meta *meta, struct str raw,
+int attachments_cut(struct mailbox *mailbox, struct packer *packer, struct str raw,
                     const Pk__Description *description, struct cut *ret, size_t max,
                     size_t *ret_count, struct errinfo *info) MUST_USE;
 /* Packs bytes in pieces into the table of content (attachment false) or attachment_content. */

@@ -81,14 +81,12 @@ static int open_run(struct request *request)
 	const struct batch_result *last = &opening->merged.last;
 	if (last->folder != 0)
 		request_changed(request, (uint64_t)last->folder, last->modseq, true);
-	struct meta meta;
-	rc = meta_get(request->mailbox->db, &meta, &request->info);
+	Pk__OpenReply reply = PK__OPEN_REPLY__INIT;
+	rc = mailbox_used_bytes(request->mailbox, &reply.used_bytes, &request->info);
 	if (rc != 0)
 		return rc;
-	Pk__OpenReply reply = PK__OPEN_REPLY__INIT;
 	reply.session = request->session->id;
 	reply.key_record = packed_bytes(buf_str(&opening->new_record));
-	reply.used_bytes = (uint64_t)meta.used_bytes;
 	reply.merged = opening->merged.count;
 	return request_reply(request, &reply.base);
 }
@@ -102,17 +100,11 @@ const struct method store_method_open = {
 	.run = open_run,
 };
 
-static int close_run(struct request *request)
-{
-	Pk__Empty reply = PK__EMPTY__INIT;
-	return request_reply(request, &reply.base);
-}
-
+/* Needs no turn: what the session still has under way comes to its end by itself. */
 const struct method store_method_close = {
 	.number = PK__STORE_METHOD__STORE_CLOSE,
 	.name = "close",
 	.roles = ROLE_MAIL | ROLE_CLI,
-	.scope = METHOD_SESSION,
+	.scope = METHOD_CLOSING,
 	.request = &pk__session_request__descriptor,
-	.run = close_run,
 };

@@ -17,7 +17,7 @@ static int count_all(struct db *db, int64_t ret[COUNTS], struct errinfo *info)
 	struct db_stmt *q = db_query(
 		db, "SELECT (SELECT count(*) FROM message), (SELECT count(*) FROM entry),"
 			" (SELECT count(*) FROM attachment), (SELECT coalesce(sum(modseq), 0) FROM folder),"
-			" (SELECT used_bytes FROM meta)");
+			" (SELECT id_next FROM meta)");
 	int rc = db_step(q, info);
 	for (int i = 0; i < COUNTS && rc == DB_ROW; i++)
 		ret[i] = db_int(q, i);

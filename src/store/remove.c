@@ -8,7 +8,6 @@ static int remove_run(struct request *request)
 	static const enum mailbox_path files[] = {PATH_TEMPORARY, PATH_MAIN, PATH_NEW, PATH_REKEY};
 	mailbox_close_handles(mailbox);
 	mailbox_forget_key(mailbox);
-	mailbox->used_bytes_known = false;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		int rc = mailbox_remove_file(mailbox, files[i], &request->info);
 		if (rc != 0)

@@ -102,6 +102,7 @@ enum method_scope {
 	METHOD_OPENING, /* field 1 is a mailbox; a session comes of it */
 	METHOD_MAILBOX, /* field 1 is a mailbox */
 	METHOD_TARGETS, /* a delivery */
+	METHOD_CLOSING, /* as METHOD_SESSION, answered by the loop's thread */
 	METHOD_STORE,   /* answered by the loop's thread */
 };
 
@@ -115,7 +116,7 @@ struct method {
 	bool upload;  /* comes with the bytes of a message */
 	bool grouped; /* takes its likes that wait behind it along */
 	const ProtobufCMessageDescriptor *request;
-	int (*run)(struct request *request);
+	int (*run)(struct request *request); /* NULL where the loop's thread answers */
 };
 
 extern const struct method store_method_open, store_method_close, store_method_folder_list,

@@ -107,7 +107,7 @@ static void leave_clean(struct request *request)
 {
 	struct mailbox *mailbox = request->mailbox;
 	if (mailbox->db != NULL && db_in_transaction(mailbox->db))
-		db_rollback(mailbox->db);
+		mailbox_rollback(mailbox);
 	if (mailbox->temporary != NULL && db_in_transaction(mailbox->temporary))
 		db_rollback(mailbox->temporary);
 	if (request->error == E_CORRUPT || request->error == E_IO)
@@ -184,9 +184,6 @@ static void apply_to_session(struct request *request)
 	switch (request->method->number) {
 	case PK__STORE_METHOD__STORE_OPEN:
 		finish_opening(request);
-		break;
-	case PK__STORE_METHOD__STORE_CLOSE:
-		session_close(request->store, request->session);
 		break;
 	case PK__STORE_METHOD__STORE_REMOVE:
 		session_close_all(request->store, request->mailbox, "the mailbox is removed");
@@ -321,6 +318,18 @@ static const void *first_field(const ProtobufCMessage *message, ProtobufCType ty
 	return (const char *)message + field->offset;
 }
 
+static void close_at_once(struct store *store, struct link_inbound *inbound, uint64_t id)
+{
+	struct session *session = session_find(store, link_inbound_peer(inbound), id);
+	if (session == NULL) {
+		link_reply_error(inbound, E_STALE, "no such session");
+		return;
+	}
+	session_close(store, session);
+	Pk__Empty reply = PK__EMPTY__INIT;
+	link_reply(inbound, &reply.base);
+}
+
 static void start_on_session(struct store *store, const struct method *method,
                              struct link_inbound *inbound, ProtobufCMessage *message)
 {
@@ -423,6 +432,10 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		break;
 	case METHOD_TARGETS:
 		deliver_start(store, inbound, message);
+		break;
+	case METHOD_CLOSING:
+		close_at_once(store, inbound, ((Pk__SessionRequest *)message)->session);
+		protobuf_c_message_free_unpacked(message, NULL);
 		break;
 	case METHOD_STORE:
 		protobuf_c_message_free_unpacked(message, NULL);
@@ -579,18 +592,12 @@ void store_stop_further(struct store *store)
 	}
 }
 
-static int no_run(struct request *request)
-{
-	return err_set(&request->info, E_INTERNAL, "answered elsewhere");
-}
-
 const struct method store_method_statistics = {
 	.number = PK__STORE_METHOD__STORE_STATISTICS,
 	.name = "statistics",
 	.roles = ROLE_CLI,
 	.scope = METHOD_STORE,
 	.request = &pk__empty__descriptor,
-	.run = no_run,
 };
 
 void store_answer_statistics(struct store *store, struct link_inbound *inbound)

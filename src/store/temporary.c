@@ -84,18 +84,14 @@ static int sum_sizes(struct mailbox *mailbox, struct errinfo *info)
 	return 0;
 }
 
-/* What the mailbox held when it was last open, or else the size of its file. */
-static uint64_t used_bytes(struct mailbox *mailbox)
+/* What the owner's mailbox holds only its key could tell: the size of its file stands for it. */
+static uint64_t used_bytes(const struct mailbox *mailbox)
 {
-	if (!mailbox->used_bytes_known) {
-		struct buf path BUF_AUTO;
-		buf_init(&path, 4096);
-		mailbox_path(mailbox, PATH_MAIN, &path);
-		struct stat st;
-		mailbox->used_bytes = stat(path.ptr, &st) == 0 ? (uint64_t)st.st_size : 0;
-		mailbox->used_bytes_known = true;
-	}
-	return mailbox->used_bytes;
+	struct buf path BUF_AUTO;
+	buf_init(&path, 4096);
+	mailbox_path(mailbox, PATH_MAIN, &path);
+	struct stat st;
+	return mailbox->temporary_bytes + (stat(path.ptr, &st) == 0 ? (uint64_t)st.st_size : 0);
 }
 
 int temporary_begin(struct mailbox *mailbox, struct errinfo *info)
@@ -121,8 +117,7 @@ static int check(struct mailbox *mailbox, const struct sealed_item *item, struct
 	int rc = description_check(item->description, item->raw.len, info);
 	if (rc != 0)
 		return rc;
-	uint64_t used = used_bytes(mailbox) + mailbox->temporary_bytes;
-	if (item->quota != 0 && used + item->raw.len > item->quota)
+	if (item->quota != 0 && used_bytes(mailbox) + item->raw.len > item->quota)
 		return err_set(info, E_QUOTA, "the mailbox is full");
 	return 0;
 }

@@ -1,10 +1,12 @@
 #include "store/transfer.h"
 
 #include <string.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* The shortest line worth the trouble, and the longest tail left out of a regular body. */
 enum { LINE_MIN = 4 };
 
 /* ---------------------------------------------------------------- reading */
@@ -182,6 +184,50 @@ static void encode_triple(const unsigned char in[3], char out[4])
 	out[3] = alphabet[n & 63];
 }
 
+#ifdef __x86_64__
+/* Twelve bytes to sixteen characters at a time. The four 6-bit fields of each triple are moved into
+ * bytes of their own by two multiplications, and become characters by adding an offset that depends
+ * on the range they are in: A-Z, a-z, 0-9, +, /. Reads 16 bytes for every 12. */
+__attribute__((target("ssse3"))) static size_t encode_vectors(const unsigned char *in, size_t left,
+                                                              char *to, size_t room)
+{
+	const __m128i order = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+	const __m128i offsets = _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+	                                      '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+	                                      '0' - 52, '+' - 62, '/' - 63, 'A', 0, 0);
+	size_t done = 0;
+	for (; left >= 16 && room - done >= 16; in += 12, left -= 12, done += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)in);
+		bytes = _mm_shuffle_epi8(bytes, order);
+		__m128i high = _mm_mulhi_epu16(_mm_and_si128(bytes, _mm_set1_epi32(0x0fc0fc00)),
+		                               _mm_set1_epi32(0x04000040));
+		__m128i low = _mm_mullo_epi16(_mm_and_si128(bytes, _mm_set1_epi32(0x003f03f0)),
+		                              _mm_set1_epi32(0x01000010));
+		__m128i values = _mm_or_si128(high, low);
+		__m128i range = _mm_subs_epu8(values, _mm_set1_epi8(51));
+		__m128i capital = _mm_cmpgt_epi8(_mm_set1_epi8(26), values);
+		range = _mm_or_si128(range, _mm_and_si128(capital, _mm_set1_epi8(13)));
+		__m128i text = _mm_add_epi8(values, _mm_shuffle_epi8(offsets, range));
+		_mm_storeu_si128((__m128i *)(void *)(to + done), text);
+	}
+	return done;
+}
+#endif
+
+/* As many characters of whole triples as go fast; a multiple of 4. */
+static size_t encode_fast(const unsigned char *in, size_t left, char *to, size_t room)
+{
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("ssse3"))
+		return encode_vectors(in, left, to, room);
+#endif
+	(void)in;
+	(void)left;
+	(void)to;
+	(void)room;
+	return 0;
+}
+
 /* The quantum of what is left of source at its end. */
 static void encode_last(const unsigned char *in, size_t left, char out[4])
 {
@@ -200,6 +246,11 @@ static size_t write_characters(struct str source, bool source_is_end, size_t wit
 {
 	const unsigned char *in = (const unsigned char *)source.ptr;
 	size_t left = source.len, done = 0;
+	if (within == 0) {
+		done = encode_fast(in, left, to, count);
+		in += done / 4 * 3;
+		left -= done / 4 * 3;
+	}
 	while (done < count) {
 		if (left == 0 || (left < 3 && !source_is_end))
 			break;

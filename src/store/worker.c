@@ -50,24 +50,20 @@ static void add_finished(struct worker_pool *pool, struct task *task)
 		loop_post(pool->loop, deliver_finished, pool);
 }
 
-/* Under the lock. */
-static void make_ready(struct worker_pool *pool, struct turn *turn)
-{
-	TAILQ_INSERT_TAIL(&pool->ready, turn, link);
-	pthread_cond_signal(&pool->work);
-}
-
 void task_start(struct worker_pool *pool, struct task *task)
 {
 	pthread_mutex_lock(&pool->lock);
 	must(!pool->stopping);
 	struct turn *turn = task->turn;
 	TAILQ_INSERT_TAIL(&turn->tasks, task, link);
-	if (!turn->busy) {
+	bool first = !turn->busy;
+	if (first) {
 		turn->busy = true;
-		make_ready(pool, turn);
+		TAILQ_INSERT_TAIL(&pool->ready, turn, link);
 	}
 	pthread_mutex_unlock(&pool->lock);
+	if (first)
+		pthread_cond_signal(&pool->work);
 }
 
 struct task *task_take_next(struct worker *worker, struct turn *turn,
@@ -105,7 +101,7 @@ static void run_turn(struct worker *worker, struct turn *turn)
 	/* The turn's owner may go with the last done, so the turn is let go first. */
 	turn->busy = !TAILQ_EMPTY(&turn->tasks);
 	if (turn->busy)
-		make_ready(pool, turn);
+		TAILQ_INSERT_TAIL(&pool->ready, turn, link); /* this worker looks there next */
 	if (outcome == TASK_DONE)
 		add_finished(pool, task);
 }
