@@ -63,7 +63,8 @@ static const char *after_cr(struct smtp_data *data, const char *p)
 
 size_t smtp_data_feed(struct smtp_data *data, struct str in, struct buf *out, bool *ret_end)
 {
-	const char *p = in.ptr, *end = in.ptr + in.len;
+	struct cursor bytes = cursor_of(in); /* never NULL, also when there are none */
+	const char *p = bytes.p, *end = bytes.end;
 	const char *run = p; /* from here on bytes are kept as they are */
 
 	*ret_end = false;
@@ -89,7 +90,7 @@ size_t smtp_data_feed(struct smtp_data *data, struct str in, struct buf *out, bo
 		case SMTP_DATA_DOT_CR:
 			if (*p == '\n') {
 				*ret_end = true;
-				return (size_t)(p + 1 - in.ptr);
+				return (size_t)(p + 1 - bytes.p);
 			}
 			p = after_cr(data, p);
 			break;
@@ -107,11 +108,12 @@ size_t smtp_data_feed(struct smtp_data *data, struct str in, struct buf *out, bo
 
 void smtp_data_feed_chunk(struct smtp_data *data, struct str in, struct buf *out)
 {
-	const char *p = in.ptr, *end = in.ptr + in.len;
+	struct cursor bytes = cursor_of(in);
+	const char *p = bytes.p, *end = bytes.end;
 
 	while (p < end)
 		p = data->state == SMTP_DATA_CR ? after_cr(data, p) : take_line(data, p, end);
-	keep(data, out, in.ptr, end);
+	keep(data, out, bytes.p, end);
 }
 
 void smtp_data_end_chunks(struct smtp_data *data)

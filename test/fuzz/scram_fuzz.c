@@ -10,14 +10,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct scram scram;
 	struct buf name BUF_AUTO, message BUF_AUTO;
 	unsigned char proof[KEY_SIZE];
+	buf_init(&name, SCRAM_NAME_MAX);
+	buf_init(&message, (size_t)4 * SCRAM_MESSAGE_MAX);
 	if (size == 0)
 		return 0;
 	struct str input = STR_OF(data + 1, size - 1);
 	ptrdiff_t split = str_find_byte(input, '\n');
 	struct str first = split < 0 ? input : str_slice(input, 0, (size_t)split);
 	struct str final = split < 0 ? STR("") : str_from_byte(input, (size_t)split + 1);
-	buf_init(&name, SCRAM_NAME_MAX);
-	buf_init(&message, (size_t)4 * SCRAM_MESSAGE_MAX);
 	scram_init(&scram);
 	if (scram_client_first(&scram, first, (data[0] & 1) != 0, (data[0] & 2) != 0, &name, NULL) ==
 	    0) {
