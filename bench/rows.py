@@ -175,7 +175,10 @@ def rate(result, unit="/s"):
     if result is None:
         return "-"
     text = f"{result['rate']:,.0f}{unit}"
-    return text + (f", {result['cpu_ms']:.2f} ms" if "cpu_ms" in result else "")
+    if "cpu_ms" not in result:
+        return text
+    cpu = result["cpu_ms"]
+    return text + (f", {cpu:.2f} ms" if cpu >= 0.1 else f", {1000 * cpu:.0f} µs")
 
 
 def times(ours, theirs, wanted, what):
@@ -190,6 +193,10 @@ def most(ours, limit, form):
     return None if ours is None else (f"{form(ours)} of {form(limit)}", ours <= limit)
 
 
+def plural(n, word):
+    return f"{n} {word}" + ("" if n == 1 else "s")
+
+
 def goals(results):
     """Row, what it is called, and what to reach in it."""
     def ours(row, field="rate"):
@@ -200,7 +207,7 @@ def goals(results):
 
     for n in (1, 10, 50):
         row = f"inbound {n}"
-        yield row, f"inbound, 3 KB, {n} connections", [
+        yield row, f"inbound, 3 KB, {plural(n, 'connection')}", [
             times(ours(row), of("plain", row), 2, "plain"),
             times(ours(row, "cpu_ms"), of("plain", row, "cpu_ms"), 4, "by CPU")]
     yield "inbound 10, owners present", "the same, owners logged in", []
@@ -209,7 +216,7 @@ def goals(results):
         times(ours("visible"), of("postfix+plain", "visible"), 4, "Postfix + plain")]
     for n in (1, 10):
         row = f"append {n}"
-        yield row, f"APPEND of the corpus, {n} clients", [
+        yield row, f"APPEND of the corpus, {plural(n, 'client')}", [
             times(ours(row), of("mdbox", row), 1, "mdbox"),
             times(ours(row), of("mail_crypt", row), 3, "mail_crypt")]
     yield "login", "login + SELECT + LOGOUT, 1 client", [
@@ -245,7 +252,8 @@ def cell(results, side, row):
 
 
 def table(results):
-    """Markdown. Rates are of messages or logins, ms are CPU of all server processes for one."""
+    """Markdown. Rates are of messages or logins; the time behind a rate is CPU of all server processes
+    for one of them."""
     sides = [side for side in SIDES if side in results]
     lines = ["| work | " + " | ".join(sides) + " | reached |",
              "| --- |" + " --- |" * (len(sides) + 1)]
