@@ -50,11 +50,11 @@ static void print_error(struct cli *cli, int error, const char *text)
 {
 	struct buf line BUF_AUTO;
 	struct json json;
+	buf_init(&line, 8192);
 	if (!cli->json) {
 		fprintf(cli->error, "postkasse: %s\n", text);
 		return;
 	}
-	buf_init(&line, 8192);
 	json_init(&json, &line);
 	json_object(&json);
 	json_text_field(&json, "error", err_name(error));

@@ -37,10 +37,10 @@ static int read_quota(struct cli *cli, uint64_t *ret, struct errinfo *info)
 {
 	const char *text = cli->values[CLI_OPTION_QUOTA];
 	struct buf line BUF_AUTO;
+	buf_init(&line, 200);
 	*ret = 0;
 	if (text == NULL)
 		return 0;
-	buf_init(&line, 200);
 	buf_addf(&line, "quota = %s\n", text);
 	if (line.failed || str_find_byte(str_from(text), '\n') >= 0)
 		return err_set(info, E_INVALID, "--quota: not a size");
