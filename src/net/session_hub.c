@@ -1,0 +1,201 @@
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "net/core_link.h"
+#include "net/session_internal.h"
+
+struct str session_id_key(const uint64_t *id)
+{
+	return STR_OF((const char *)id, sizeof(*id));
+}
+
+static struct session *find(struct session_hub *hub, uint64_t id)
+{
+	return map_get(hub->by_id, session_id_key(&id));
+}
+
+/* From READY or OPENING back to WAITING; what the link still has of our calls ends by itself. */
+void session_lose(struct session *session)
+{
+	struct session_hub *hub = session->hub;
+	if (session->state == SESSION_WAITING || session->state == SESSION_CLOSED)
+		return;
+	if (session->id != 0)
+		map_remove(hub->by_id, session_id_key(&session->id));
+	session->id = 0;
+	if (session->state == SESSION_OPENING)
+		hub->opening--;
+	if (session->step != NULL)
+		link_call_cancel(session->step);
+	session->step = NULL;
+	if (session->opening != NULL)
+		session->opening->session = NULL;
+	session->opening = NULL;
+	session->state = SESSION_WAITING;
+	TAILQ_INSERT_TAIL(&hub->waiting, session, entry);
+	timer_start(hub->retry, SESSION_RETRY_MS);
+}
+
+void session_leave_hub(struct session *session)
+{
+	session_lose(session);
+	if (session->state == SESSION_WAITING)
+		TAILQ_REMOVE(&session->hub->waiting, session, entry);
+	session->state = SESSION_CLOSED;
+}
+
+/* The session is over for good. The holder may free it in the last line, or while calls end. */
+void session_close_for_good(struct session *session, int error, struct str text)
+{
+	session_leave_hub(session);
+	if (!session->opened_told) {
+		session->opened_told = true;
+		session->handlers->opened(session->ctx, error, text);
+		return;
+	}
+	session->handlers->closed(session->ctx, error, text);
+}
+
+static void on_changed(struct session_hub *hub, const Pk__ChangedEvent *event)
+{
+	for (size_t i = 0; i < event->n_sessions; i++) {
+		struct session *session = find(hub, event->sessions[i]);
+		if (session != NULL && session->folder_name != NULL && session->folder == event->folder)
+			session->handlers->changed(session->ctx);
+	}
+}
+
+static void on_closed(struct session_hub *hub, const Pk__ClosedEvent *event)
+{
+	for (size_t i = 0; i < event->n_sessions; i++) {
+		struct session *session = find(hub, event->sessions[i]);
+		if (session == NULL)
+			continue;
+		if (event->key_changed) {
+			session->record_stale = true;
+			session_lose(session);
+		} else {
+			session_close_for_good(session, E_STALE, str_from(event->reason));
+		}
+	}
+}
+
+static void store_event(void *ctx, uint32_t method, struct str body)
+{
+	struct session_hub *hub = ctx;
+	if (method == PK__STORE_METHOD__STORE_EVENT_CHANGED) {
+		ProtobufCMessage *event = link_unpack(&pk__changed_event__descriptor, body);
+		if (event != NULL)
+			on_changed(hub, (const Pk__ChangedEvent *)event);
+		protobuf_c_message_free_unpacked(event, NULL);
+	} else if (method == PK__STORE_METHOD__STORE_EVENT_CLOSED) {
+		ProtobufCMessage *event = link_unpack(&pk__closed_event__descriptor, body);
+		if (event != NULL)
+			on_closed(hub, (const Pk__ClosedEvent *)event);
+		protobuf_c_message_free_unpacked(event, NULL);
+		session_pump(hub);
+	}
+}
+
+/* Sessions end with the link that opened them, whatever instance of the store is at its end. */
+static void store_state(void *ctx, bool connected, bool same_instance)
+{
+	struct session_hub *hub = ctx;
+	(void)same_instance;
+	if (!connected) {
+		size_t position = 0;
+		struct str key;
+		void *session;
+		while (map_next(hub->by_id, &position, &key, &session))
+			session_lose(session);
+		return;
+	}
+	session_pump(hub);
+}
+
+/* While sessions wait: tries again, and ends what has waited too long. */
+static void retry(void *ctx)
+{
+	struct session_hub *hub = ctx;
+	int64_t now = clock_monotonic_ms();
+	bool restart = true;
+	while (restart) {
+		/* A handler may free sessions; begin anew after each call out. */
+		restart = false;
+		struct session *session;
+		TAILQ_FOREACH (session, &hub->waiting, entry) {
+			if (!session->opened_told && now >= session->open_deadline_at) {
+				session_close_for_good(session, E_UNAVAILABLE,
+				                       STR("The mail store does not answer"));
+				restart = true;
+				break;
+			}
+			struct session_call *call = TAILQ_FIRST(&session->calls);
+			if (call != NULL && now >= call->deadline_at && call->link_call == NULL) {
+				session_end_call(call, E_UNAVAILABLE, STR("The mail store does not answer"),
+				                 (struct str){NULL, 0});
+				restart = true;
+				break;
+			}
+		}
+	}
+	session_pump(hub);
+	if (!TAILQ_EMPTY(&hub->waiting))
+		timer_start(hub->retry, SESSION_RETRY_MS);
+}
+
+int session_hub_new(struct session_hub **ret, struct role *role, struct errinfo *info)
+{
+	struct session_hub *hub = mem_new(sizeof(*hub));
+	hub->role = role;
+	hub->vault = vault_new();
+	hub->by_id = map_new();
+	hub->by_mailbox = map_new();
+	hub->sessions_per_mailbox = SIZE_MAX;
+	TAILQ_INIT(&hub->waiting);
+	hub->retry = timer_new(role->loop, retry, hub);
+	int error = core_link_new(&hub->store, role, "store",
+	                          &(struct link_handlers){hub, store_event, store_state}, info);
+	if (error == 0)
+		error = core_link_new(&hub->directory, role, "directory",
+		                      &(struct link_handlers){hub, NULL, NULL}, info);
+	if (error != 0) {
+		session_hub_free(hub);
+		return error;
+	}
+	*ret = hub;
+	return 0;
+}
+
+void session_hub_free(struct session_hub *hub)
+{
+	if (hub == NULL)
+		return;
+	must(map_count(hub->by_mailbox) == 0);
+	if (hub->store != NULL)
+		link_free(hub->store);
+	if (hub->directory != NULL)
+		link_free(hub->directory);
+	timer_free(hub->retry);
+	map_free(hub->by_id);
+	map_free(hub->by_mailbox);
+	vault_free(hub->vault);
+	free(hub);
+}
+
+struct link *session_hub_directory(struct session_hub *hub)
+{
+	return hub->directory;
+}
+
+struct vault *session_hub_vault(struct session_hub *hub)
+{
+	return hub->vault;
+}
+
+void session_hub_set_limit(struct session_hub *hub, size_t sessions_per_mailbox)
+{
+	hub->sessions_per_mailbox = sessions_per_mailbox;
+}

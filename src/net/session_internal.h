@@ -1,0 +1,105 @@
+#ifndef POSTKASSE_NET_SESSION_INTERNAL_H
+#define POSTKASSE_NET_SESSION_INTERNAL_H
+
+/* What session.c (sessions and their calls), session_open.c (how one is opened, again and again) and
+ * session_hub.c (what they share, events, waiting) know of each other; nobody else includes this. */
+
+#include <sys/queue.h>
+
+#include "base/map.h"
+#include "net/session.h"
+
+TAILQ_HEAD(session_list, session);
+
+struct session_hub {
+	struct role *role;
+	struct link *store;
+	struct link *directory;
+	struct vault *vault;
+	struct timer *retry;
+	struct map *by_id;      /* the store's session number, 8 bytes → struct session */
+	struct map *by_mailbox; /* mailbox id → struct mailbox_count */
+	size_t sessions_per_mailbox;
+	struct session_list waiting;
+	size_t opening;
+};
+
+/* A STORE_OPEN under way. It outlives a session that is freed meanwhile: the session that the store
+ * then makes has to be closed again, or it would keep the mailbox's key in memory. */
+struct opening {
+	struct session_hub *hub;
+	struct session *session; /* NULL: nobody wants it any more */
+};
+
+struct mailbox_count {
+	size_t sessions;
+};
+
+enum session_state {
+	SESSION_WAITING, /* in hub->waiting */
+	SESSION_OPENING, /* a STORE_OPEN, DIRECTORY_KEY_RECORD or STORE_SELECT of ours is under way */
+	SESSION_READY,
+	SESSION_CLOSED,
+};
+
+struct session_call {
+	TAILQ_ENTRY(session_call) entry;
+	struct session *session;
+	struct session_request request;
+	struct link_call *link_call; /* NULL: waits */
+	int64_t deadline_at;         /* monotonic ms */
+	unsigned repeats;
+};
+
+struct session {
+	TAILQ_ENTRY(session) entry; /* while waiting */
+	struct session_hub *hub;
+	const struct session_handlers *handlers; /* borrowed */
+	void *ctx;
+	enum session_state state;
+	int64_t try_at; /* monotonic ms: not opened again before */
+	bool opened_told;
+	bool record_stale;
+	unsigned record_asks;
+	uint64_t id;             /* the store's; 0: none */
+	struct link_call *step;  /* the call that opening waits for, but for STORE_OPEN: */
+	struct opening *opening; /* owned by its call */
+	int64_t open_deadline_at;
+	TAILQ_HEAD(, session_call) calls;
+	struct mailbox_count *count;
+	/* the login */
+	char mailbox[32];
+	const char *service; /* borrowed, static */
+	struct vaulted secret;
+	char *record;
+	size_t record_len;
+	unsigned char public_key[32];
+	size_t public_key_len;
+	uint64_t quota_bytes;
+	/* what is selected */
+	char *folder_name; /* NULL: nothing */
+	uint64_t folder;
+	uint32_t uid_validity;
+	bool read_only;
+};
+
+/* From READY or OPENING back to WAITING; what the link still has of its calls ends by itself. */
+void session_lose(struct session *session);
+/* Out of all lists of the hub: it is CLOSED. */
+void session_leave_hub(struct session *session);
+/* It is over for good. The holder may free it in the handler, so nothing may follow. */
+void session_close_for_good(struct session *session, int error, struct str text);
+/* Opens sessions that wait, in order, a few at a time. */
+void session_pump(struct session_hub *hub);
+/* Sends what waits, once the session is READY. */
+void session_send_calls(struct session *session);
+/* The reply of a call; its holder may free the session in it. */
+void session_end_call(struct session_call *call, int error, struct str text, struct str body);
+/* Keeps a copy of the key record. */
+void session_set_record(struct session *session, const unsigned char *bytes, size_t len);
+/* Ends a session of that number in the store. */
+void session_tell_closed(struct session_hub *hub, uint64_t id);
+/* Under which by_id has it; borrows id. */
+struct str session_id_key(const uint64_t *id);
+
+#endif
