@@ -23,8 +23,11 @@ static int open_signals(struct supervisor *supervisor, struct errinfo *info)
 	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
 	sigset_t set;
 	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(handled); i++)
+	for (size_t i = 0; i < ARRAY_LEN(handled); i++) {
 		sigaddset(&set, handled[i]);
+		/* One that whoever started us had ignored would never come to the descriptor. */
+		signal(handled[i], SIG_DFL);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return err_set(info, err_from_errno(errno), "sigprocmask: %s", strerror(errno));

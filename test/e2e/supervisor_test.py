@@ -81,6 +81,26 @@ def test_sigterm_ends_everything():
         assert set(order[2:]) == {"store", "directory"}, order
 
 
+def test_it_listens_to_signals_that_were_ignored_before():
+    handled = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTERM)
+    with Service(start=False) as service:
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in handled}
+        try:
+            service.start()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: events(service, "supervisor.reloaded"), "the reload")
+        old = service.children()["imap"]
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: service.children().get("imap", old) != old, "another imap process")
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(20) == 0
+        service.process = None
+        service.log.close()
+
+
 def test_children_die_with_the_supervisor():
     with Service() as service:
         pids = list(service.children().values())
