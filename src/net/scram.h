@@ -30,6 +30,8 @@ struct scram {
 	enum scram_binding binding;
 };
 
+/* An exchange before its first message, and its end: scram_done frees what the messages left behind and
+ * may be called at any point after scram_init. */
 void scram_init(struct scram *scram);
 void scram_done(struct scram *scram);
 

@@ -7,6 +7,8 @@
 #include "store/request.h"
 #include "store/store.h"
 
+/* The folder of the mailboxes, the process's log and the most bytes that one message may have; the
+ * strings and the log live as long as the store. */
 const char *store_data_dir(const struct store *store);
 const struct log *store_log(const struct store *store);
 uint64_t store_message_max(const struct store *store);

@@ -48,6 +48,7 @@ struct worker_pool *worker_pool_new(struct loop *loop, int threads)
 /* Every task must have come back. */
 void worker_pool_free(struct worker_pool *pool);
 
+/* An empty line of tasks. A turn needs no end: it owns nothing, and its tasks come back one by one. */
 void turn_init(struct turn *turn);
 
 /* Puts task (turn, run and done set) at the end of its turn's line. From the loop's thread. */
