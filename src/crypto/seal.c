@@ -82,40 +82,76 @@ int box_open(const struct key32 *key, struct str context, struct str sealed, str
 	return 0;
 }
 
-int seal_to(const unsigned char public_key[SEAL_PUBLIC_SIZE], struct str context, struct str plain,
-            struct buf *out)
+int seal_sender_init(struct seal_sender *ret, const unsigned char public_key[SEAL_PUBLIC_SIZE])
 {
 	struct key32 ephemeral KEY32_AUTO;
-	struct key32 key KEY32_AUTO;
-	unsigned char header[1 + SEAL_PUBLIC_SIZE] = {SCHEME_X25519};
-	seal_keypair(header + 1, &ephemeral);
-	if (!seal_key(&ephemeral, public_key, header + 1, public_key, &key)) {
-		return E_INVALID;
-	}
+	ret->header[0] = SCHEME_X25519;
+	seal_keypair(ret->header + 1, &ephemeral);
+	return seal_key(&ephemeral, public_key, ret->header + 1, public_key, &ret->key) ? 0 : E_INVALID;
+}
+
+void seal_sender_wipe(struct seal_sender *sender)
+{
+	wipe(sender, sizeof(*sender));
+}
+
+int seal_with(const struct seal_sender *sender, struct str context, struct str plain,
+              struct buf *out)
+{
 	size_t before = out->len;
-	buf_add(out, header, sizeof(header));
+	buf_add(out, sender->header, sizeof(sender->header));
 	if (out->failed) {
 		return E_TOO_LARGE;
 	}
-	int rc = box_seal(&key, context, plain, out);
+	int rc = box_seal(&sender->key, context, plain, out);
 	if (rc < 0) {
 		out->len = before;
 	}
 	return rc;
 }
 
-int seal_open(const struct key32 *private_key, struct str context, struct str sealed,
-              struct buf *out)
+int seal_to(const unsigned char public_key[SEAL_PUBLIC_SIZE], struct str context, struct str plain,
+            struct buf *out)
 {
-	struct key32 key KEY32_AUTO;
-	unsigned char recipient[SEAL_PUBLIC_SIZE];
+	struct seal_sender sender __attribute__((cleanup(seal_sender_wipe)));
+	int rc = seal_sender_init(&sender, public_key);
+	return rc == 0 ? seal_with(&sender, context, plain, out) : rc;
+}
+
+void seal_opener_init(struct seal_opener *ret, const struct key32 *private_key)
+{
+	ret->private_key = *private_key;
+	seal_public_of(private_key, ret->public_key);
+	ret->has_key = false;
+}
+
+void seal_opener_wipe(struct seal_opener *opener)
+{
+	wipe(opener, sizeof(*opener));
+}
+
+int seal_open_with(struct seal_opener *opener, struct str context, struct str sealed,
+                   struct buf *out)
+{
 	if (sealed.len < SEAL_OVERHEAD || sealed.ptr[0] != SCHEME_X25519) {
 		return E_DENIED;
 	}
 	const unsigned char *ephemeral = (const unsigned char *)sealed.ptr + 1;
-	seal_public_of(private_key, recipient);
-	if (!seal_key(private_key, ephemeral, ephemeral, recipient, &key)) {
+	if (!opener->has_key || memcmp(opener->ephemeral, ephemeral, SEAL_PUBLIC_SIZE) != 0) {
+		opener->has_key = seal_key(&opener->private_key, ephemeral, ephemeral, opener->public_key,
+		                           &opener->key);
+		memcpy(opener->ephemeral, ephemeral, SEAL_PUBLIC_SIZE);
+	}
+	if (!opener->has_key) {
 		return E_DENIED;
 	}
-	return box_open(&key, context, str_from_byte(sealed, 1 + SEAL_PUBLIC_SIZE), out);
+	return box_open(&opener->key, context, str_from_byte(sealed, 1 + SEAL_PUBLIC_SIZE), out);
+}
+
+int seal_open(const struct key32 *private_key, struct str context, struct str sealed,
+              struct buf *out)
+{
+	struct seal_opener opener __attribute__((cleanup(seal_opener_wipe)));
+	seal_opener_init(&opener, private_key);
+	return seal_open_with(&opener, context, sealed, out);
 }

@@ -21,6 +21,35 @@ int seal_to(const unsigned char public_key[SEAL_PUBLIC_SIZE], struct str context
 int seal_open(const struct key32 *private_key, struct str context, struct str sealed,
               struct buf *out) MUST_USE;
 
+/*
+ * Many messages to one recipient: the agreement on a key costs a hundred times what sealing a small
+ * message does, so both ends may keep it for a while. Each message still has a nonce of its own. A
+ * sender is kept for seconds only: whoever gets hold of it opens what was sealed with it.
+ */
+struct seal_sender {
+	unsigned char header[1 + SEAL_PUBLIC_SIZE]; /* scheme, ephemeral public key */
+	struct key32 key;
+};
+/* E_INVALID for a public key of low order. */
+int seal_sender_init(struct seal_sender *ret,
+                     const unsigned char public_key[SEAL_PUBLIC_SIZE]) MUST_USE;
+void seal_sender_wipe(struct seal_sender *sender);
+int seal_with(const struct seal_sender *sender, struct str context, struct str plain,
+              struct buf *out) MUST_USE;
+
+/* The other end: opens as seal_open does, and keeps the last agreement. */
+struct seal_opener {
+	struct key32 private_key;
+	unsigned char public_key[SEAL_PUBLIC_SIZE];
+	unsigned char ephemeral[SEAL_PUBLIC_SIZE];
+	struct key32 key; /* of ephemeral, if has_key */
+	bool has_key;
+};
+void seal_opener_init(struct seal_opener *ret, const struct key32 *private_key);
+void seal_opener_wipe(struct seal_opener *opener);
+int seal_open_with(struct seal_opener *opener, struct str context, struct str sealed,
+                   struct buf *out) MUST_USE;
+
 /* Symmetric: XChaCha20-Poly1305 with a random nonce in front. */
 int box_seal(const struct key32 *key, struct str context, struct str plain,
              struct buf *out) MUST_USE;

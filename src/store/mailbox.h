@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "crypto/seal.h"
 #include "crypto/slot.h"
 #include "db/db.h"
 #include "store/worker.h"
@@ -26,6 +27,15 @@ struct folder_summary;
 enum {
 	MAILBOX_ID_SIZE = 24,              /* hexadecimal digits */
 	MAILBOX_WAL_MAX = 4 * 1024 * 1024, /* more is copied into the file at the next free moment */
+};
+
+/* What mail for an owner who is away was last sealed with, kept for a moment: see temporary.c. */
+struct sealing {
+	unsigned char public_key[SEAL_PUBLIC_SIZE];
+	unsigned char header[1 + SEAL_PUBLIC_SIZE];
+	struct vaulted key;
+	int64_t until_ms;
+	unsigned left; /* messages it may still be used for */
 };
 
 struct mailbox {
@@ -55,6 +65,7 @@ struct mailbox {
 	unsigned char next_salt[DATA_KEY_SALT_SIZE];
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */
 	uint64_t temporary_bytes;  /* of the messages in the temporary mailbox, while that is open */
+	struct sealing sealing;
 	struct piece_cache *pieces;
 	struct folder_summary *summary;
 	atomic_uint streams_inside; /* fetches in the middle of a message: garbage waits for them */

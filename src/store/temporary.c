@@ -1,8 +1,10 @@
 #include "store/temporary.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/seal.h"
 #include "net/link.h"
@@ -15,6 +17,8 @@ enum {
 	LENGTH_SIZE = 4,
 	CONTEXT_SIZE = MAILBOX_ID_SIZE + DELIVERY_ID_SIZE,
 	MERGE_BYTES = 4 * 1024 * 1024,
+	SEALING_KEPT_MS = 5000,
+	SEALING_MESSAGES = 1000,
 };
 
 /* ---------------------------------------------------------------- sealing */
@@ -33,6 +37,30 @@ static struct str seal_context(const struct mailbox *mailbox, struct str deliver
 static size_t plain_max(const struct mailbox *mailbox)
 {
 	return (size_t)store_message_max(mailbox->store) + LINK_MESSAGE_MAX + LENGTH_SIZE;
+}
+
+/* The agreement with the recipient, from the last message or made anew. It is kept sealed under the
+ * process's own key, and not for long: see crypto/seal.h. */
+static int sealing_sender(struct mailbox *mailbox, struct str public_key, struct seal_sender *ret)
+{
+	struct sealing *kept = &mailbox->sealing;
+	int64_t now = clock_monotonic_ms();
+	if (kept->left > 0 && now < kept->until_ms &&
+	    memcmp(kept->public_key, public_key.ptr, SEAL_PUBLIC_SIZE) == 0 &&
+	    store_key_get(mailbox->store, &kept->key, &ret->key)) {
+		memcpy(ret->header, kept->header, sizeof(ret->header));
+		kept->left--;
+		return 0;
+	}
+	memcpy(kept->public_key, public_key.ptr, SEAL_PUBLIC_SIZE);
+	int rc = seal_sender_init(ret, kept->public_key);
+	if (rc != 0)
+		return rc;
+	store_key_put(mailbox->store, &ret->key, &kept->key);
+	memcpy(kept->header, ret->header, sizeof(kept->header));
+	kept->until_ms = now + SEALING_KEPT_MS;
+	kept->left = SEALING_MESSAGES;
+	return 0;
 }
 
 /* Length of the packed AppendRequest (little-endian), the AppendRequest, the message; compressed,
@@ -62,12 +90,12 @@ static int seal_item(struct mailbox *mailbox, struct packer *packer, const struc
 		plain.ptr[i] = (char)(head_len >> (8 * i) & 0xff);
 	if (!pack(packer, PACK_FAST, buf_str(&plain), &packed))
 		return err_set(info, E_TOO_LARGE, "message and description are too large");
-	unsigned char public_key[SEAL_PUBLIC_SIZE];
-	for (size_t i = 0; i < sizeof(public_key); i++)
-		public_key[i] = (unsigned char)item->public_key.ptr[i];
+	struct seal_sender sender __attribute__((cleanup(seal_sender_wipe)));
 	char context[CONTEXT_SIZE];
-	int rc = seal_to(public_key, seal_context(mailbox, item->delivery_id, context),
-	                 buf_str(&packed), out);
+	int rc = sealing_sender(mailbox, item->public_key, &sender);
+	if (rc == 0)
+		rc = seal_with(&sender, seal_context(mailbox, item->delivery_id, context), buf_str(&packed),
+		               out);
 	return rc == 0 ? 0 : err_set(info, rc, "the message cannot be sealed");
 }
 
@@ -162,7 +190,7 @@ int temporary_commit(struct mailbox *mailbox, struct errinfo *info)
 /* ---------------------------------------------------------------- taking over */
 
 struct keypairs {
-	struct key32 private_keys[KEYPAIRS_MAX];
+	struct seal_opener openers[KEYPAIRS_MAX]; /* the newest pair first */
 	size_t count;
 };
 
@@ -179,16 +207,16 @@ static int load_keypairs(struct db *db, struct keypairs *ret, struct errinfo *in
 		struct str key = db_blob(q, 0);
 		if (key.len != KEY_SIZE)
 			continue;
-		for (size_t i = 0; i < KEY_SIZE; i++)
-			ret->private_keys[ret->count].bytes[i] = (unsigned char)key.ptr[i];
-		ret->count++;
+		struct key32 private_key KEY32_AUTO;
+		memcpy(private_key.bytes, key.ptr, KEY_SIZE);
+		seal_opener_init(&ret->openers[ret->count++], &private_key);
 	}
 	if (rc == DB_ROW)
 		db_reset(q);
 	return rc < 0 ? rc : 0;
 }
 
-static int unseal(struct mailbox *mailbox, struct packer *packer, const struct keypairs *keypairs,
+static int unseal(struct mailbox *mailbox, struct packer *packer, struct keypairs *keypairs,
                   struct str delivery_id, struct str sealed, struct buf *plain,
                   struct errinfo *info)
 {
@@ -200,7 +228,7 @@ static int unseal(struct mailbox *mailbox, struct packer *packer, const struct k
 	struct str bound = seal_context(mailbox, delivery_id, context);
 	int rc = E_DENIED;
 	for (size_t i = 0; i < keypairs->count && rc != 0; i++)
-		rc = seal_open(&keypairs->private_keys[i], bound, sealed, &packed);
+		rc = seal_open_with(&keypairs->openers[i], bound, sealed, &packed);
 	if (rc != 0)
 		return err_set(info, E_CORRUPT, "a sealed row does not open with this mailbox's keys");
 	return unpack(packer, buf_str(&packed), plain_max(mailbox), plain, info);

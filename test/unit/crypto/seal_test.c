@@ -133,14 +133,53 @@ static void boxes(void **state)
 	buf_done(&opened);
 }
 
+/* One agreement, many messages: each opens, with either way of opening, and none looks like another. */
+static void test_one_agreement_for_many(void **state)
+{
+	(void)state;
+	unsigned char public_key[SEAL_PUBLIC_SIZE];
+	struct key32 private_key;
+	struct seal_sender senders[2];
+	struct seal_opener opener;
+	seal_keypair(public_key, &private_key);
+	assert_int_equal(seal_sender_init(&senders[0], public_key), 0);
+	assert_int_equal(seal_sender_init(&senders[1], public_key), 0);
+	assert_memory_not_equal(senders[0].header, senders[1].header, sizeof(senders[0].header));
+	seal_opener_init(&opener, &private_key);
+	struct buf before BUF_AUTO;
+	buf_init(&before, 1000);
+	for (int i = 0; i < 20; i++) {
+		struct buf sealed BUF_AUTO, plain BUF_AUTO;
+		buf_init(&sealed, 1000);
+		buf_init(&plain, 1000);
+		/* Senders take turns, so that the opener's last agreement is the wrong one at times. */
+		assert_int_equal(seal_with(&senders[i / 3 % 2], STR("row"), STR("same text"), &sealed), 0);
+		assert_false(str_eq(buf_str(&sealed), buf_str(&before)));
+		buf_clear(&before);
+		buf_add_str(&before, buf_str(&sealed));
+		assert_int_equal(seal_open_with(&opener, STR("other row"), buf_str(&sealed), &plain),
+		                 E_DENIED);
+		assert_int_equal(seal_open_with(&opener, STR("row"), buf_str(&sealed), &plain), 0);
+		assert_true(str_eq(buf_str(&plain), STR("same text")));
+		buf_clear(&plain);
+		assert_int_equal(seal_open(&private_key, STR("row"), buf_str(&sealed), &plain), 0);
+		assert_true(str_eq(buf_str(&plain), STR("same text")));
+		sealed.ptr[1] ^= 1;
+		assert_int_equal(seal_open_with(&opener, STR("row"), buf_str(&sealed), &plain), E_DENIED);
+	}
+	unsigned char low_order[SEAL_PUBLIC_SIZE] = {0};
+	assert_int_equal(seal_sender_init(&senders[0], low_order), E_INVALID);
+	seal_sender_wipe(&senders[0]);
+	seal_sender_wipe(&senders[1]);
+	seal_opener_wipe(&opener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(public_key_vector),
-		cmocka_unit_test(sealed_mail_opens),
-		cmocka_unit_test(altered_mail_does_not_open),
-		cmocka_unit_test(bad_keys_and_small_buffers),
-		cmocka_unit_test(boxes),
+		cmocka_unit_test(test_one_agreement_for_many), cmocka_unit_test(public_key_vector),
+		cmocka_unit_test(sealed_mail_opens),           cmocka_unit_test(altered_mail_does_not_open),
+		cmocka_unit_test(bad_keys_and_small_buffers),  cmocka_unit_test(boxes),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
