@@ -41,13 +41,18 @@ static void deliver_finished(void *ctx)
 	}
 }
 
-/* Under the lock. Only the first of a batch wakes the loop. */
-static void add_finished(struct worker_pool *pool, struct task *task)
+/* Under the lock. True for the first of a batch: then wake_loop is due, once the lock is let go (or
+ * else the loop would wake just to wait for it). */
+static bool add_finished(struct worker_pool *pool, struct task *task)
 {
 	bool first = TAILQ_EMPTY(&pool->finished);
 	TAILQ_INSERT_TAIL(&pool->finished, task, link);
-	if (first)
-		loop_post(pool->loop, deliver_finished, pool);
+	return first;
+}
+
+static void wake_loop(struct worker_pool *pool)
+{
+	loop_post(pool->loop, deliver_finished, pool);
 }
 
 void task_start(struct worker_pool *pool, struct task *task)
@@ -81,9 +86,12 @@ struct task *task_take_next(struct worker *worker, struct turn *turn,
 
 void task_finish(struct worker *worker, struct task *task)
 {
-	pthread_mutex_lock(&worker->pool->lock);
-	add_finished(worker->pool, task);
-	pthread_mutex_unlock(&worker->pool->lock);
+	struct worker_pool *pool = worker->pool;
+	pthread_mutex_lock(&pool->lock);
+	bool first = add_finished(pool, task);
+	pthread_mutex_unlock(&pool->lock);
+	if (first)
+		wake_loop(pool);
 }
 
 /* Under the lock, which is released while the task runs. */
@@ -102,8 +110,11 @@ static void run_turn(struct worker *worker, struct turn *turn)
 	turn->busy = !TAILQ_EMPTY(&turn->tasks);
 	if (turn->busy)
 		TAILQ_INSERT_TAIL(&pool->ready, turn, link); /* this worker looks there next */
-	if (outcome == TASK_DONE)
-		add_finished(pool, task);
+	if (outcome == TASK_DONE && add_finished(pool, task)) {
+		pthread_mutex_unlock(&pool->lock);
+		wake_loop(pool);
+		pthread_mutex_lock(&pool->lock);
+	}
 }
 
 static void *worker_main(void *ctx)

@@ -88,6 +88,7 @@ static void test_wrong_secrets(void **state)
 	struct owner owner, other;
 	create_mailbox(h, &owner);
 	create_mailbox(h, &other);
+	h->log.level = LOG_LEVEL_ERROR + 1; /* what follows is logged as an error */
 	for (int running = 0; running < 2; running++) { /* first closed, then open */
 		int error;
 		struct owner wrong = owner;
