@@ -13,6 +13,7 @@
 #include "imap/folder.h"
 #include "imap/front.h"
 #include "imap/process.h"
+#include "imap/sync.h"
 
 enum {
 	OUTPUT_MAX = 256 * 1024 * 1024, /* responses of one command that are not streamed */
@@ -108,41 +109,11 @@ static void complete(struct imap_client *client)
 	imap_process_again(client);
 }
 
-static void finish_changes(struct imap_client *client, const struct imap_answer *answer)
+/* A failure is not the command's: the changes are asked for again after the next one. */
+static void synced(struct imap_client *client, bool ok)
 {
-	const Pk__ChangesReply *reply = answer->message;
-	if (reply != NULL && reply->folder_gone) {
-		imap_bye(client, NULL, "The selected mailbox was deleted");
-		return;
-	}
-	if (reply != NULL) {
-		imap_folder_changes(client->folder, reply,
-		                    &(struct imap_untagged){
-								.out = &client->out,
-								.may_expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0,
-								.condstore = client->condstore,
-							});
-	} else {
-		client->folder->dirty = true; /* asked again after the next command */
-	}
+	(void)ok;
 	complete(client);
-}
-
-void imap_ask_changes(struct imap_client *client, imap_answered *answered)
-{
-	Pk__ChangesRequest *request = &client->folder->changes;
-	pk__changes_request__init(request);
-	request->folder = client->folder->id;
-	request->since_modseq = client->folder->seen_modseq;
-	request->claim_recent = !client->folder->read_only;
-	/* What happens from here on is news again. */
-	client->folder->dirty = false;
-	imap_ask(client, &(struct imap_question){
-						 .method = PK__STORE_METHOD__STORE_CHANGES,
-						 .body = &request->base,
-						 .reply_type = &pk__changes_reply__descriptor,
-						 .answered = answered,
-					 });
 }
 
 void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
@@ -159,7 +130,7 @@ void imap_finish_with(struct imap_client *client, enum imap_status status, const
 	bool expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0;
 	bool pending = client->folder != NULL && client->folder->pending.count > 0 && expunge;
 	if (client->folder != NULL && (client->folder->dirty || pending))
-		imap_ask_changes(client, finish_changes);
+		imap_sync(client, synced);
 	else
 		complete(client);
 }

@@ -105,7 +105,9 @@ struct imap_client {
 	struct session_call *call; /* what it waits for */
 	imap_answered *answered;
 	const ProtobufCMessageDescriptor *answer_type;
-	struct imap_append *append; /* of APPEND: lives from its literal on */
+	void (*synced)(struct imap_client *client, bool ok); /* see sync.h */
+	void *sync_state;                                    /* the arena's */
+	struct imap_append *append;                          /* of APPEND: lives from its literal on */
 	enum { IMAP_WAITS_FOR_NOTHING, IMAP_WAITS_FOR_MEMORY, IMAP_WAITS_FOR_DELAY } waits;
 	int refusal; /* enum error: why a command that is read past will be refused */
 	/* the tagged line that is ready while changes are asked for */
@@ -157,8 +159,6 @@ void imap_want_line(struct imap_client *client);
 void imap_delay(struct imap_client *client, int64_t ms);
 /* "* BYE [code] text", then the connection ends. The client is dead when the loop comes round. */
 void imap_bye(struct imap_client *client, const char *code, const char *text);
-/* Asks for what others changed in the selected mailbox, outside of a command's end: IDLE. */
-void imap_ask_changes(struct imap_client *client, imap_answered *answered);
 /* Deselects, if something is selected. */
 void imap_deselect(struct imap_client *client);
 /* Appends "[CAPABILITY ...]" content for the client's state. */

@@ -3,33 +3,24 @@
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/process.h"
+#include "imap/sync.h"
 
 static void tell(struct imap_client *client);
 
-static void told(struct imap_client *client, const struct imap_answer *answer)
+static void told(struct imap_client *client, bool ok)
 {
-	const Pk__ChangesReply *reply = answer->message;
-	if (reply != NULL && reply->folder_gone) {
-		imap_bye(client, NULL, "The selected mailbox was deleted");
-		return;
-	}
-	if (reply == NULL)
-		client->folder->dirty = true;
-	else
-		imap_folder_changes(client->folder, reply,
-		                    &(struct imap_untagged){&client->out, true, client->condstore});
 	imap_flush(client);
 	if (client->idle_done)
 		imap_finish(client, NULL, "Idle no more");
-	else if (reply != NULL && client->folder->dirty)
+	else if (ok) /* else the next event asks again, or DONE */
 		tell(client);
 }
 
 static void tell(struct imap_client *client)
 {
-	if (client->folder != NULL && client->folder->dirty && client->call == NULL &&
-	    !conn_output_full(client->conn))
-		imap_ask_changes(client, told);
+	if (client->conn != NULL && client->folder != NULL && client->folder->dirty &&
+	    client->call == NULL && !conn_output_full(client->conn))
+		imap_sync(client, told);
 }
 
 static void idle_start(struct imap_client *client)

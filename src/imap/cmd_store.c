@@ -3,8 +3,14 @@
 #include "imap/command.h"
 #include "imap/folder.h"
 
+enum { BATCH_MESSAGES = 50000 /* asked for at a time: the store bounds its answers */ };
+
 struct store {
-	struct seqset set;
+	struct seqset set; /* UID ranges from store_start on */
+	size_t at;         /* ranges of it that are done */
+	Pk__StoreRequest request;
+	Pk__UidRange **uids;      /* room for all of the set */
+	struct seq_list modified; /* as the command names messages; left alone */
 	struct imap_flags flags;
 	Pk__StoreRequest__Operation operation;
 	bool silent;
@@ -54,30 +60,66 @@ static void write_modseq(struct imap_client *client, const Pk__FetchRow *row)
 	         (unsigned long long)row->modseq);
 }
 
-/* The messages left alone, as the command named them: UIDs or numbers. */
-static const char *modified_code(struct imap_client *client, const Pk__StoreReply *reply)
+/* Messages left alone, as the command names them: UIDs or numbers. */
+static void add_modified(struct imap_client *client, const Pk__StoreReply *reply)
 {
+	struct store *args = client->args;
 	bool uid = (client->command->effects & IMAP_UID) != 0;
-	struct seq_list list = {0};
+	const struct uidmap *map = &client->folder->map;
 	for (size_t i = 0; i < reply->n_modified; i++) {
-		struct uidmap *map = &client->folder->map;
-		for (uint64_t n = reply->modified[i]->first; n <= reply->modified[i]->last; n++) {
-			uint32_t seq = uidmap_seq(map, (uint32_t)n);
-			if (seq != 0)
-				seq_list_push(&list, uid ? (uint32_t)n : seq, uid ? (uint32_t)n : seq);
-			if (n > uidmap_highest_uid(map))
-				break;
+		const Pk__UidRange *range = reply->modified[i];
+		uint32_t below = range->first == 0 ? 0 : uidmap_count(map, 0, range->first - 1);
+		uint32_t count = uidmap_count(map, range->first, range->last);
+		for (uint32_t seq = below + 1; seq <= below + count; seq++) {
+			uint32_t number = uid ? uidmap_uid(map, seq) : seq;
+			seq_list_push(&args->modified, number, number);
 		}
 	}
-	seq_list_normalize(&list);
+}
+
+static const char *modified_code(struct imap_client *client)
+{
+	struct store *args = client->args;
+	if (args->modified.count == 0)
+		return NULL;
+	seq_list_normalize(&args->modified);
 	struct buf code BUF_AUTO;
 	buf_init(&code, 64 * 1024);
 	buf_add_str(&code, STR("MODIFIED "));
-	seq_ranges_format(&code, list.ranges, list.count);
-	seq_list_done(&list);
+	seq_ranges_format(&code, args->modified.ranges, args->modified.count);
 	struct str copy = arena_str(client->arena, buf_str(&code));
 	return code.failed ? NULL : copy.ptr;
 }
+
+/* Moves the next messages, at most BATCH_MESSAGES, from the set into the request; false at the end. */
+static bool next_batch(struct imap_client *client)
+{
+	struct store *args = client->args;
+	const struct uidmap *map = &client->folder->map;
+	Pk__StoreRequest *request = &args->request;
+	uint32_t room = BATCH_MESSAGES;
+	request->n_uids = 0;
+	while (args->at < args->set.count && room > 0) {
+		struct seq_range *range = &args->set.ranges[args->at];
+		Pk__UidRange *next = args->uids[request->n_uids];
+		uint32_t below = range->first == 0 ? 0 : uidmap_count(map, 0, range->first - 1);
+		uint32_t count = uidmap_count(map, range->first, range->last);
+		next->first = range->first;
+		next->last = range->last;
+		if (count > room) {
+			next->last = uidmap_uid(map, below + room);
+			range->first = next->last + 1;
+			count = room;
+		} else {
+			args->at++;
+		}
+		room -= count;
+		request->n_uids += count > 0;
+	}
+	return request->n_uids > 0;
+}
+
+static void ask_batch(struct imap_client *client);
 
 static void stored(struct imap_client *client, const struct imap_answer *answer)
 {
@@ -94,18 +136,29 @@ static void stored(struct imap_client *client, const struct imap_answer *answer)
 		else if (client->condstore)
 			write_modseq(client, reply->changed[i]);
 	}
+	add_modified(client, reply);
 	imap_folder_saw(client->folder, reply->highest_modseq);
-	imap_finish(client, reply->n_modified > 0 ? modified_code(client, reply) : NULL, "Stored");
+	if (next_batch(client))
+		ask_batch(client);
+	else
+		imap_finish(client, modified_code(client), "Stored");
+}
+
+static void ask_batch(struct imap_client *client)
+{
+	struct store *args = client->args;
+	imap_ask(client, &(struct imap_question){
+						 .method = PK__STORE_METHOD__STORE_STORE,
+						 .body = &args->request.base,
+						 .reply_type = &pk__store_reply__descriptor,
+						 .answered = stored,
+					 });
 }
 
 static void store_start(struct imap_client *client)
 {
 	struct store *args = client->args;
-	Pk__StoreRequest *request = arena_alloc(client->arena, sizeof(*request));
-	if (request == NULL) {
-		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
-		return;
-	}
+	Pk__StoreRequest *request = &args->request;
 	pk__store_request__init(request);
 	request->folder = client->folder->id;
 	request->operation = args->operation;
@@ -116,21 +169,25 @@ static void store_start(struct imap_client *client)
 	request->unchanged_since = args->unchanged_since;
 	client->condstore |= args->has_unchanged_since;
 	bool uid = (client->command->effects & IMAP_UID) != 0;
-	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &request->uids,
-	                             &request->n_uids);
+	size_t count;
+	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &args->uids,
+	                             &count);
+	request->uids = args->uids;
 	if (error == E_INVALID)
 		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
 	else if (error != 0)
 		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
-	else if (request->n_uids == 0)
-		imap_finish(client, NULL, "No such messages");
+	else if (next_batch(client))
+		ask_batch(client);
 	else
-		imap_ask(client, &(struct imap_question){
-							 .method = PK__STORE_METHOD__STORE_STORE,
-							 .body = &request->base,
-							 .reply_type = &pk__store_reply__descriptor,
-							 .answered = stored,
-						 });
+		imap_finish(client, NULL, "No such messages");
+}
+
+static void store_cancel(struct imap_client *client)
+{
+	struct store *args = client->args;
+	if (args != NULL)
+		seq_list_done(&args->modified);
 }
 
 const struct imap_command imap_cmd_store = {
@@ -140,6 +197,7 @@ const struct imap_command imap_cmd_store = {
 	.effects = IMAP_WRITES,
 	.parse = store_parse,
 	.start = store_start,
+	.cancel = store_cancel,
 };
 
 const struct imap_command imap_cmd_uid_store = {
@@ -149,4 +207,5 @@ const struct imap_command imap_cmd_uid_store = {
 	.effects = IMAP_WRITES | IMAP_UID | IMAP_MAY_EXPUNGE,
 	.parse = store_parse,
 	.start = store_start,
+	.cancel = store_cancel,
 };

@@ -140,6 +140,20 @@ static void append_new(struct imap_folder *folder, const Pk__ChangesReply *reply
 	seq_list_done(&fresh);
 }
 
+/* New messages from the UID after known on, for which recent_from holds. */
+static void tell_new(struct imap_folder *folder, uint32_t known, uint32_t recent_from,
+                     const struct imap_untagged *to)
+{
+	uint32_t highest = uidmap_highest_uid(&folder->map);
+	if (highest <= known)
+		return;
+	const struct seq_list *recent = &folder->recent;
+	uint32_t recent_end = recent->count == 0 ? 0 : recent->ranges[recent->count - 1].last;
+	if (recent_from > recent_end && recent_from <= highest)
+		seq_list_add(&folder->recent, recent_from, highest);
+	write_exists(folder, to->out);
+}
+
 void imap_folder_changes(struct imap_folder *folder, const Pk__ChangesReply *reply,
                          const struct imap_untagged *to)
 {
@@ -148,20 +162,38 @@ void imap_folder_changes(struct imap_folder *folder, const Pk__ChangesReply *rep
 	imap_folder_expunged(folder, reply->expunged, reply->n_expunged, to);
 	uint32_t known = uidmap_highest_uid(&folder->map);
 	append_new(folder, reply, known);
-	uint32_t highest = uidmap_highest_uid(&folder->map);
-	if (highest > known) {
-		const struct seq_list *recent = &folder->recent;
-		uint32_t recent_end = recent->count == 0 ? 0 : recent->ranges[recent->count - 1].last;
-		if (reply->recent_from > recent_end && reply->recent_from <= highest)
-			seq_list_add(&folder->recent, reply->recent_from, highest);
-		write_exists(folder, to->out);
-	}
+	tell_new(folder, known, reply->recent_from, to);
 	for (size_t i = 0; i < reply->n_changed; i++) {
 		if (reply->changed[i]->uid <= known)
 			imap_folder_write_fetch(folder, reply->changed[i], to);
 	}
 	if (reply->highest_modseq > folder->seen_modseq)
 		folder->seen_modseq = reply->highest_modseq;
+}
+
+void imap_folder_reselected(struct imap_folder *folder, const Pk__SelectReply *reply,
+                            const struct imap_untagged *to)
+{
+	uint32_t known = uidmap_highest_uid(&folder->map);
+	uint32_t next = 1;
+	struct seq_list *gone = &folder->pending;
+	for (size_t i = 0; i < reply->n_uids && next <= known; i++) {
+		const Pk__UidRange *there = reply->uids[i];
+		if (there->first > next)
+			seq_list_push(gone, next, there->first - 1 < known ? there->first - 1 : known);
+		if (there->last >= next)
+			next = there->last == UINT32_MAX ? UINT32_MAX : there->last + 1;
+	}
+	if (next <= known)
+		seq_list_push(gone, next, known);
+	imap_folder_expunged(folder, NULL, 0, to);
+	for (size_t i = 0; i < reply->n_uids; i++) {
+		if (reply->uids[i]->last > known)
+			uidmap_append(&folder->map,
+			              reply->uids[i]->first > known ? reply->uids[i]->first : known + 1,
+			              reply->uids[i]->last);
+	}
+	tell_new(folder, known, reply->recent_from, to);
 }
 
 Pk__UidRange **imap_uid_ranges(struct arena *arena, const struct seq_range *ranges, size_t count)

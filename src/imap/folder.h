@@ -48,6 +48,9 @@ void imap_folder_write_fetch(struct imap_folder *folder, const Pk__FetchRow *row
 /* Takes over what the store says has changed and writes it. */
 void imap_folder_changes(struct imap_folder *folder, const Pk__ChangesReply *reply,
                          const struct imap_untagged *to);
+/* Takes over which messages there are now from another SELECT of the same mailbox, and writes it. */
+void imap_folder_reselected(struct imap_folder *folder, const Pk__SelectReply *reply,
+                            const struct imap_untagged *to);
 /* Removes messages, telling the client, or notes them for later. ranges need no order. */
 void imap_folder_expunged(struct imap_folder *folder, Pk__UidRange *const *ranges, size_t count,
                           const struct imap_untagged *to);

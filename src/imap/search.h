@@ -13,7 +13,7 @@
 #include "store.pb-c.h"
 
 enum {
-	SEARCH_DEPTH_MAX = 64,
+	SEARCH_DEPTH_MAX = 40, /* the store takes a little more */
 	SEARCH_KEYS_MAX = 4096,
 	SEARCH_TEXT_MAX = 4096, /* bytes of one string that is searched for, folded */
 };

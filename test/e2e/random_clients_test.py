@@ -188,6 +188,33 @@ def test_pictures_agree_while_the_store_dies():
     random_steps([Client(name) for name in "xyz"], rng, STEPS // 4, kill=True)
 
 
+def test_a_client_far_behind_catches_up():
+    """More changes than the store tells in one answer."""
+    writer, reader = SERVICE.imap(ADDRESS, PASSWORD), SERVICE.imap(ADDRESS, PASSWORD)
+    writer.create("Many")
+    writer.append("Many", "", None, message(1))
+    writer.select("Many")
+    for _ in range(17):
+        writer.copy("1:*", "Many")
+        writer.noop()
+    count = 2 ** 17
+    reader.select("Many")
+    reader.untagged_responses.clear()
+    assert writer.store("1:*", "+FLAGS.SILENT", r"(\Seen)")[0] == "OK"
+    assert writer.store("5:9", "+FLAGS.SILENT", r"(\Deleted)")[0] == "OK"
+    assert len(writer.expunge()[1]) == 5
+    writer.append("Many", "", None, message(2))
+    reader.noop()
+    assert len(reader.response("EXPUNGE")[1]) == 5
+    assert reader.response("EXISTS")[1] == [b"%d" % (count - 4)]
+    told = reader.response("FETCH")[1]
+    assert len(told) == count - 5, len(told)
+    assert told[0] == rb"1 (UID 1 FLAGS (\Seen))", told[0]
+    assert told[-1] == rb"%d (UID %d FLAGS (\Seen))" % (count - 5, count), told[-1]
+    reader.noop()
+    assert reader.response("FETCH")[1] == [None]
+
+
 if __name__ == "__main__":
     try:
         Tap(globals()).main()

@@ -1,0 +1,158 @@
+#include "imap/sync.h"
+
+#include "imap/folder.h"
+#include "imap/front.h"
+
+static struct imap_untagged untagged(struct imap_client *client)
+{
+	return (struct imap_untagged){
+		.out = &client->out,
+		.may_expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0,
+		.condstore = client->condstore,
+	};
+}
+
+static void give_up(struct imap_client *client)
+{
+	client->folder->dirty = true;
+	client->synced(client, false);
+}
+
+/* ---------------------------------------------------------------- far behind */
+
+struct resync {
+	Pk__SelectRequest select;
+	Pk__FetchRequest fetch;
+	Pk__UidRange **uids;
+	uint64_t modseq; /* what the client will have seen in the end */
+	bool broken;
+};
+
+/* Not held back when the client reads slowly: a line for each message of one mailbox at most. */
+static void flags_chunk(void *ctx, struct str body)
+{
+	struct imap_client *client = ctx;
+	struct scratch *scratch = client->front->scratch;
+	if (client->conn == NULL)
+		return;
+	const Pk__FetchChunk *chunk = scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body);
+	const struct imap_untagged to = untagged(client);
+	for (size_t i = 0; chunk != NULL && i < chunk->n_rows; i++)
+		imap_folder_write_fetch(client->folder, chunk->rows[i], &to);
+	scratch_reset(scratch);
+	imap_flush(client);
+	if (client->call != NULL)
+		session_call_grant(client->call, body.len);
+}
+
+static void flags_told(struct imap_client *client, const struct imap_answer *answer)
+{
+	const struct resync *resync = client->sync_state;
+	if (answer->error != 0) {
+		give_up(client);
+		return;
+	}
+	imap_folder_saw(client->folder, resync->modseq);
+	client->synced(client, true);
+}
+
+static void ask_flags(struct imap_client *client, struct resync *resync, uint32_t known)
+{
+	struct imap_folder *folder = client->folder;
+	const struct seq_range range = {1, known};
+	pk__fetch_request__init(&resync->fetch);
+	resync->fetch.uids = imap_uid_ranges(client->arena, &range, 1);
+	if (resync->fetch.uids == NULL || known == 0) {
+		imap_folder_saw(folder, resync->modseq);
+		client->synced(client, true);
+		return;
+	}
+	resync->fetch.n_uids = 1;
+	resync->fetch.folder = folder->id;
+	resync->fetch.items = PK__FETCH_ITEM__FETCH_FLAGS;
+	resync->fetch.changed_since = folder->seen_modseq;
+	imap_ask(client, &(struct imap_question){
+						 .method = PK__STORE_METHOD__STORE_FETCH,
+						 .body = &resync->fetch.base,
+						 .answered = flags_told,
+						 .chunk = flags_chunk,
+					 });
+}
+
+static void selected_again(struct imap_client *client, const struct imap_answer *answer)
+{
+	struct resync *resync = client->sync_state;
+	const Pk__SelectReply *reply = answer->message;
+	struct imap_folder *folder = client->folder;
+	if (answer->error == E_NOT_FOUND ||
+	    (reply != NULL &&
+	     (reply->folder != folder->id || reply->uid_validity != folder->uid_validity))) {
+		imap_bye(client, NULL, "The selected mailbox was deleted");
+		return;
+	}
+	if (reply == NULL) {
+		give_up(client);
+		return;
+	}
+	uint32_t known = uidmap_highest_uid(&folder->map);
+	const struct imap_untagged to = untagged(client);
+	imap_folder_reselected(folder, reply, &to);
+	resync->modseq = reply->highest_modseq;
+	ask_flags(client, resync, known);
+}
+
+static void select_again(struct imap_client *client)
+{
+	struct resync *resync = arena_alloc(client->arena, sizeof(*resync));
+	if (resync == NULL) {
+		give_up(client);
+		return;
+	}
+	client->sync_state = resync;
+	pk__select_request__init(&resync->select);
+	resync->select.name = client->folder->name;
+	resync->select.read_only = client->folder->read_only;
+	imap_ask(client, &(struct imap_question){
+						 .method = PK__STORE_METHOD__STORE_SELECT,
+						 .body = &resync->select.base,
+						 .reply_type = &pk__select_reply__descriptor,
+						 .answered = selected_again,
+					 });
+}
+
+/* ---------------------------------------------------------------- as usual */
+
+static void changes_told(struct imap_client *client, const struct imap_answer *answer)
+{
+	const Pk__ChangesReply *reply = answer->message;
+	if (answer->error == E_LIMIT) {
+		select_again(client);
+	} else if (reply == NULL) {
+		give_up(client);
+	} else if (reply->folder_gone) {
+		imap_bye(client, NULL, "The selected mailbox was deleted");
+	} else {
+		const struct imap_untagged to = untagged(client);
+		imap_folder_changes(client->folder, reply, &to);
+		client->synced(client, true);
+	}
+}
+
+void imap_sync(struct imap_client *client, void (*done)(struct imap_client *client, bool ok))
+{
+	struct imap_folder *folder = client->folder;
+	Pk__ChangesRequest *request = &folder->changes;
+	pk__changes_request__init(request);
+	request->folder = folder->id;
+	request->since_modseq = folder->seen_modseq;
+	request->claim_recent = !folder->read_only;
+	/* What happens from here on is news again. */
+	folder->dirty = false;
+	client->synced = done;
+	imap_ask(client, &(struct imap_question){
+						 .method = PK__STORE_METHOD__STORE_CHANGES,
+						 .body = &request->base,
+						 .reply_type = &pk__changes_reply__descriptor,
+						 .answered = changes_told,
+					 });
+}

@@ -1,0 +1,16 @@
+#ifndef POSTKASSE_IMAP_SYNC_H
+#define POSTKASSE_IMAP_SYNC_H
+
+/*
+ * What others changed in the selected mailbox, from the store into untagged responses. Usually one
+ * STORE_CHANGES; a client that missed more than fits one answer (somebody flagged a hundred thousand
+ * messages) is brought up to date by selecting again and streaming the flags that changed.
+ */
+
+#include "imap/client.h"
+
+/* Asks and writes, then calls done. When that failed (ok is false), the folder is dirty again.
+ * The client may have been told BYE: then done is not called. */
+void imap_sync(struct imap_client *client, void (*done)(struct imap_client *client, bool ok));
+
+#endif
