@@ -53,7 +53,7 @@ static int load_changed(struct db *db, int64_t folder, uint64_t since, struct ro
 	while ((rc = db_step(q, info)) == DB_ROW) {
 		if (ret->count == ROWS_MAX) {
 			db_reset(q);
-			return err_set(info, E_STALE, "too much has changed: select the folder again");
+			return err_set(info, E_LIMIT, "too much has changed: select the folder again");
 		}
 		add_row(ret, q);
 	}
