@@ -6,11 +6,18 @@
 
 #include "imap/client.h"
 
+/* A message holds memory that others wait for, so its sender may not take for ever. */
+enum {
+	IMAP_APPEND_STALL_MS = 2 * 60 * 1000,  /* between two pieces */
+	IMAP_APPEND_TOTAL_MS = 30 * 60 * 1000, /* in all */
+};
+
 struct imap_append {
 	char *message; /* owned; size bytes */
 	uint64_t size;
 	uint64_t filled;
-	bool granted;            /* counted in the front's memory */
+	uint64_t granted;        /* of the front's memory */
+	int64_t end_at;          /* monotonic ms: it has to have come in by then */
 	struct arena *described; /* holds the description; owned */
 };
 

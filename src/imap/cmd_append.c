@@ -48,10 +48,13 @@ bool imap_append_wants(struct str text)
 
 bool imap_append_reserve(struct imap_client *client, uint64_t size)
 {
-	if (!imap_memory_take(client->front, size))
+	/* The message, and about as much again for its description with the text to search. */
+	uint64_t memory = 2 * size;
+	if (!imap_memory_take(client->front, memory))
 		return false;
 	struct imap_append *append = mem_new(sizeof(*append));
-	append->granted = true;
+	append->granted = memory;
+	append->end_at = clock_monotonic_ms() + IMAP_APPEND_TOTAL_MS;
 	append->size = size;
 	append->message = mem_grow(NULL, size + 1, 1);
 	client->append = append;
@@ -66,9 +69,9 @@ void imap_append_free(struct imap_client *client)
 	client->append = NULL;
 	arena_free(append->described);
 	free(append->message);
-	uint64_t size = append->granted ? append->size : 0;
+	uint64_t memory = append->granted;
 	free(append);
-	imap_memory_give(client->front, size);
+	imap_memory_give(client->front, memory);
 }
 
 static bool append_parse(struct imap_parse *in, struct imap_client *client)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "imap/append.h"
@@ -175,11 +176,21 @@ static void hand_line(struct imap_client *client)
 
 /* ---------------------------------------------------------------- literals */
 
+/* Until the next piece of the message, and until its end. */
+static void message_deadline(struct imap_client *client)
+{
+	int64_t left = client->append->end_at - clock_monotonic_ms();
+	if (left > IMAP_APPEND_STALL_MS)
+		left = IMAP_APPEND_STALL_MS;
+	conn_deadline(client->conn, left > 0 ? left : 1);
+}
+
 static void divert_literal(struct imap_client *client)
 {
 	bool synchronizing = client->reader.synchronizing;
 	client->waits = IMAP_WAITS_FOR_NOTHING;
 	imap_reader_divert(&client->reader);
+	message_deadline(client);
 	if (synchronizing)
 		imap_continue(client, STR("OK"));
 }
@@ -247,7 +258,7 @@ static void diverted(struct imap_client *client)
 	append->filled += take;
 	imap_reader_diverted(&client->reader, take);
 	conn_consume(client->conn, take);
-	imap_restart_deadline(client);
+	message_deadline(client);
 }
 
 /* The end of what was read past. */

@@ -13,7 +13,7 @@ CB- \r\n
 CB: b
 close B
 login C
-CC: a APPEND INBOX {900000}
+CC: a APPEND INBOX {500000}
 SC: + OK
 login D
 CD: a APPEND INBOX {3+}

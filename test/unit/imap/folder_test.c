@@ -146,6 +146,43 @@ static void test_uids(void **state)
 	}
 }
 
+/* The difference between what the client knows and another SELECT. */
+static void test_reselected(void **state)
+{
+	(void)state;
+	static const struct {
+		struct seq_range there[3];
+		size_t count;
+		const char *told;
+	} cases[] = {
+		{{{10, 14}}, 1, ""},
+		{{{0, 0}},
+	     0,
+	     "* 5 EXPUNGE\r\n* 4 EXPUNGE\r\n* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n"},
+		{{{12, 12}, {14, 14}}, 2, "* 4 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n"},
+		{{{10, 16}}, 1, "* 7 EXISTS\r\n* 2 RECENT\r\n"},
+		{{{11, 13}, {20, 21}}, 2, "* 5 EXPUNGE\r\n* 1 EXPUNGE\r\n* 5 EXISTS\r\n* 2 RECENT\r\n"},
+		{{{30, 30}},
+	     1,
+	     "* 5 EXPUNGE\r\n* 4 EXPUNGE\r\n* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n"
+	     "* 1 EXISTS\r\n* 1 RECENT\r\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct arena *arena = arena_new(100000);
+		Pk__SelectReply reply = PK__SELECT_REPLY__INIT;
+		reply.uids = imap_uid_ranges(arena, cases[i].there, cases[i].count);
+		reply.n_uids = cases[i].count;
+		reply.recent_from = 15;
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1000);
+		imap_folder_reselected(folder, &reply, &(struct imap_untagged){&out, true, false});
+		expect(&out, cases[i].told);
+		imap_folder_free(folder);
+		arena_free(arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_expunge_is_held_back),
 		cmocka_unit_test(test_modseq_of_own_changes),
 		cmocka_unit_test(test_uids),
+		cmocka_unit_test(test_reselected),
 	};
 	return cmocka_run_group_tests_name("imap/folder", tests, NULL, NULL);
 }
