@@ -65,7 +65,8 @@ struct base64_state {
 /* Decodes the whole of text; to has room for PIECE_ROOM(text.len). Returns the bytes written. */
 static size_t decode_piece(struct base64_state *s, struct str text, char *to)
 {
-	const char *start = to, *p = text.ptr, *end = text.ptr + text.len;
+	struct cursor bytes = cursor_of(text);
+	const char *start = to, *p = bytes.p, *end = bytes.end;
 	while (p < end) {
 		if (s->digits == 0)
 			p = decode_groups(p, end, &to);

@@ -71,7 +71,8 @@ void smtp_trace_write(const struct smtp_trace *trace, struct buf *out)
 
 size_t smtp_trace_count(struct str message)
 {
-	const char *p = message.ptr, *end = message.ptr + message.len;
+	struct cursor bytes = cursor_of(message); /* never NULL, also when there are none */
+	const char *p = bytes.p, *end = bytes.end;
 	size_t count = 0;
 
 	while (p < end && *p != '\r' && *p != '\n') {
