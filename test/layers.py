@@ -31,7 +31,6 @@ LIBRARY_OWNERS = {
     "sqlite3.h": {"db", "store", "directory"},
     "wslay/wslay.h": {"net"},
     "seccomp.h": {"main"},
-    "gumbo.h": {"mail"},
 }
 
 
