@@ -23,6 +23,7 @@ struct arena {
 	struct block *newest;
 	size_t used;
 	size_t max;
+	bool secret;
 };
 
 struct arena *arena_new(size_t max)
@@ -32,11 +33,18 @@ struct arena *arena_new(size_t max)
 	return arena;
 }
 
-static void free_older(struct block *block)
+static void free_block(const struct arena *arena, struct block *block)
+{
+	if (arena->secret)
+		explicit_bzero(block->bytes, block->used);
+	free(block);
+}
+
+static void free_blocks(const struct arena *arena, struct block *block)
 {
 	while (block != NULL) {
 		struct block *older = block->older;
-		free(block);
+		free_block(arena, block);
 		block = older;
 	}
 }
@@ -45,20 +53,27 @@ void arena_free(struct arena *arena)
 {
 	if (arena == NULL)
 		return;
-	free_older(arena->newest);
+	free_blocks(arena, arena->newest);
 	free(arena);
+}
+
+void arena_set_secret(struct arena *arena)
+{
+	arena->secret = true;
 }
 
 void arena_reset(struct arena *arena)
 {
 	struct block *keep = arena->newest;
 	if (keep != NULL) {
-		free_older(keep->older);
+		free_blocks(arena, keep->older);
 		keep->older = NULL;
 		if (keep->size > BLOCK_SIZE) {
-			free(keep);
+			free_block(arena, keep);
 			arena->newest = NULL;
 		} else {
+			if (arena->secret)
+				explicit_bzero(keep->bytes, keep->used);
 			keep->used = 0;
 		}
 	}

@@ -15,6 +15,8 @@ struct arena;
 /* max counts the bytes handed out, padding included. No memory is taken before the first use. */
 struct arena *arena_new(size_t max) __attribute__((returns_nonnull, warn_unused_result));
 void arena_free(struct arena *arena);
+/* From now on what it releases is overwritten first: it may hold a secret. */
+void arena_set_secret(struct arena *arena);
 /* Releases what was handed out, keeps one block for the next use. */
 void arena_reset(struct arena *arena);
 /* Zeroed bytes aligned for any type, or NULL past the maximum. */

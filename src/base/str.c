@@ -153,12 +153,19 @@ void buf_init(struct buf *b, size_t max)
 	*b = (struct buf){.max = max};
 }
 
+void buf_init_secret(struct buf *b, size_t max)
+{
+	*b = (struct buf){.max = max, .secret = true};
+}
+
 void buf_done(struct buf *b)
 {
 	if (b == NULL)
 		return;
+	if (b->secret && b->ptr != NULL)
+		explicit_bzero(b->ptr, b->cap);
 	free(b->ptr);
-	*b = (struct buf){.max = b->max};
+	*b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
 void buf_done_wiped(struct buf *b)
@@ -175,8 +182,22 @@ struct str buf_str(const struct buf *b)
 
 void buf_clear(struct buf *b)
 {
+	if (b->secret && b->len > 0)
+		explicit_bzero(b->ptr, b->len);
 	b->len = 0;
 	b->failed = false;
+}
+
+static void grow(struct buf *b, size_t cap)
+{
+	char *old = b->secret ? b->ptr : NULL;
+	b->ptr = mem_grow(b->secret ? NULL : b->ptr, cap, 1);
+	if (old != NULL) { /* realloc would leave the old bytes behind */
+		memcpy(b->ptr, old, b->len);
+		explicit_bzero(old, b->cap);
+		free(old);
+	}
+	b->cap = cap;
 }
 
 char *buf_reserve(struct buf *b, size_t extra)
@@ -192,8 +213,7 @@ char *buf_reserve(struct buf *b, size_t extra)
 			cap = need;
 		if (cap > b->max)
 			cap = b->max;
-		b->ptr = mem_grow(b->ptr, cap, 1);
-		b->cap = cap;
+		grow(b, cap);
 	}
 	return b->ptr == NULL ? (b->ptr = mem_grow(NULL, b->cap = 1, 1)) : b->ptr + b->len;
 }
@@ -260,13 +280,15 @@ void buf_consume(struct buf *b, size_t n)
 	b->len -= n;
 	if (b->len > 0 && n > 0)
 		memmove(b->ptr, b->ptr + n, b->len);
+	if (b->secret && n > 0)
+		explicit_bzero(b->ptr + b->len, n);
 }
 
 char *buf_steal(struct buf *b, size_t *ret_len)
 {
 	char *ptr = b->ptr;
 	*ret_len = b->len;
-	*b = (struct buf){.max = b->max};
+	*b = (struct buf){.max = b->max, .secret = b->secret};
 	return ptr;
 }
 

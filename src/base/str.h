@@ -65,9 +65,12 @@ struct buf {
 	size_t cap;
 	size_t max;
 	bool failed;
+	bool secret; /* whatever it lets go of is overwritten first */
 };
 
 void buf_init(struct buf *b, size_t max);
+/* For what may hold a secret: memory that it leaves when it grows, is emptied or done is overwritten. */
+void buf_init_secret(struct buf *b, size_t max);
 void buf_done(struct buf *b);
 /* For struct buf b BUF_AUTO; after buf_init. */
 #define BUF_AUTO __attribute__((cleanup(buf_done)))

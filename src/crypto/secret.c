@@ -40,6 +40,13 @@ void wipe(void *ptr, size_t len)
 	}
 }
 
+__attribute__((noinline)) void stack_wipe(void)
+{
+	/* As large as the frames that were there; it is only written. */
+	unsigned char dead[STACK_WIPED] __attribute__((uninitialized));
+	wipe(dead, sizeof(dead));
+}
+
 void key32_wipe(struct key32 *key)
 {
 	sodium_memzero(key->bytes, sizeof(key->bytes));

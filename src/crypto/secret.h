@@ -27,6 +27,10 @@ int crypto_init(struct errinfo *info) MUST_USE;
 void random_bytes(void *ret, size_t len);
 bool equal_constant_time(const void *a, const void *b, size_t len);
 void wipe(void *ptr, size_t len);
+/* Overwrites what functions that have returned left on this thread's stack, STACK_WIPED bytes deep. To
+ * be called where work on a secret ends. */
+enum { STACK_WIPED = 32 * 1024 };
+void stack_wipe(void);
 
 struct secret;
 /* Copies len bytes (1 to 4096) into guarded memory; the caller wipes its own copy. NULL when the
