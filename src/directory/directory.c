@@ -185,7 +185,7 @@ static int dispatch(struct directory *d, struct link_inbound *inbound, const str
 		return err_set(info, E_INVALID, "malformed request");
 	request.message = message;
 	int rc = method->handler(d, &request, info);
-	protobuf_c_message_free_unpacked(message, NULL);
+	link_free_secret(message);
 	if (rc == 0 && reply->failed)
 		rc = err_set(info, E_TOO_LARGE, "the reply is too large");
 	return rc;
@@ -202,7 +202,7 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 	struct directory *d = ctx;
 	struct errinfo info = {0};
 	struct buf reply;
-	buf_init(&reply, LINK_MESSAGE_MAX - 1024);
+	buf_init_secret(&reply, LINK_MESSAGE_MAX - 1024);
 	const struct method *method = method_find(link_inbound_method(inbound));
 	int rc = dispatch(d, inbound, method, &reply, &info);
 	if (rc == 0) {

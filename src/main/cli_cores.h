@@ -11,6 +11,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "main/cli_internal.h"
+#include "net/link.h"
 
 /* Finds the cores, or gets ready to start them; waits for a service that is just starting. */
 int cores_open(struct cli *cli, struct errinfo *info) MUST_USE;
@@ -29,10 +30,10 @@ int cores_store(struct cli *cli, uint32_t method, const ProtobufCMessage *reques
                 struct errinfo *info) MUST_USE;
 
 /* Frees a reply and what secrets it left in memory. NULL is fine. */
-#define CORES_FREE(reply)                                           \
-	do {                                                            \
-		if ((reply) != NULL)                                        \
-			protobuf_c_message_free_unpacked(&(reply)->base, NULL); \
+#define CORES_FREE(reply)                     \
+	do {                                      \
+		if ((reply) != NULL)                  \
+			link_free_secret(&(reply)->base); \
 	} while (0)
 
 #endif

@@ -14,6 +14,7 @@ enum field {
 	FIELD_UPLOAD_SIZE = 6,
 	FIELD_ERROR = 7,
 	FIELD_TEXT = 8,
+	FIELD_SECRET = 9,
 	FIELD_BODY = 15,
 };
 
@@ -70,6 +71,7 @@ void frame_put_head(struct buf *out, const struct frame *frame)
 	put_number(out, FIELD_ERROR, zigzag(frame->error));
 	put_bytes_head(out, FIELD_TEXT, text.len);
 	buf_add_str(out, text);
+	put_number(out, FIELD_SECRET, frame->secret);
 	put_bytes_head(out, FIELD_BODY, frame->body.len);
 }
 
@@ -126,6 +128,7 @@ static int wire_of(uint64_t field)
 	case FIELD_CREDIT:
 	case FIELD_UPLOAD_SIZE:
 	case FIELD_ERROR:
+	case FIELD_SECRET:
 		return WIRE_VARINT;
 	case FIELD_REPEAT_ID:
 	case FIELD_TEXT:
@@ -174,6 +177,9 @@ static const char *set_field(struct frame *frame, uint64_t field, const struct v
 		if (value->bytes.len > FRAME_TEXT_MAX)
 			return "text too long";
 		frame->text = value->bytes;
+		break;
+	case FIELD_SECRET:
+		frame->secret = value->number != 0;
 		break;
 	case FIELD_BODY:
 		frame->body = value->bytes;

@@ -25,6 +25,7 @@ struct frame {
 	uint64_t upload_size;
 	int32_t error;
 	struct str text;
+	bool secret; /* body holds one; so will the reply's */
 	struct str body;
 };
 

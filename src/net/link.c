@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "crypto/secret.h"
 #include "net/link_internal.h"
+
+static void wipe_message(ProtobufCMessage *message);
 
 void link_pack(struct buf *out, const ProtobufCMessage *message)
 {
@@ -24,12 +27,68 @@ ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str
 	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
 }
 
+static void wipe_value(const ProtobufCFieldDescriptor *field, void *value)
+{
+	if (field->type == PROTOBUF_C_TYPE_STRING) {
+		char *text = *(char **)value;
+		if (text != NULL && text != field->default_value)
+			wipe(text, strlen(text));
+	} else if (field->type == PROTOBUF_C_TYPE_BYTES) {
+		ProtobufCBinaryData *bytes = value;
+		wipe(bytes->data, bytes->len);
+	} else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+		wipe_message(*(ProtobufCMessage **)value);
+	}
+}
+
+static size_t size_of_value(const ProtobufCFieldDescriptor *field)
+{
+	return field->type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : sizeof(void *);
+}
+
+static void wipe_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+	char *member = (char *)message + field->offset;
+	char *quantifier = (char *)message + field->quantifier_offset;
+	bool pointers = field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES ||
+	                field->type == PROTOBUF_C_TYPE_MESSAGE;
+	if (!pointers)
+		return;
+	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+		char *values = *(char **)(void *)member;
+		for (size_t i = 0; i < *(size_t *)(void *)quantifier; i++)
+			wipe_value(field, values + i * size_of_value(field));
+	} else if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+	           *(uint32_t *)(void *)quantifier == field->id) {
+		wipe_value(field, member);
+	}
+}
+
+static void wipe_message(ProtobufCMessage *message)
+{
+	if (message == NULL)
+		return;
+	for (unsigned int i = 0; i < message->descriptor->n_fields; i++)
+		wipe_field(message, &message->descriptor->fields[i]);
+	for (unsigned int i = 0; i < message->n_unknown_fields; i++)
+		wipe(message->unknown_fields[i].data, message->unknown_fields[i].len);
+}
+
+void link_free_secret(ProtobufCMessage *message)
+{
+	wipe_message(message);
+	protobuf_c_message_free_unpacked(message, NULL);
+}
+
 void link_send(struct ws *ws, const struct frame *frame)
 {
 	struct buf head BUF_AUTO;
 	buf_init(&head, FRAME_HEAD_MAX);
 	frame_put_head(&head, frame);
-	ws_send_str(ws, buf_str(&head), frame->body);
+	if (frame->secret)
+		ws_send_secret(ws, buf_str(&head), frame->body);
+	else
+		ws_send_str(ws, buf_str(&head), frame->body);
 }
 
 void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body)
@@ -37,6 +96,11 @@ void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body)
 	struct buf head BUF_AUTO;
 	buf_init(&head, FRAME_HEAD_MAX);
 	frame->body = buf_str(body);
+	if (frame->secret) {
+		link_send(ws, frame);
+		buf_done_wiped(body);
+		return;
+	}
 	frame_put_head(&head, frame);
 	ws_send(ws, buf_str(&head), body);
 }

@@ -57,8 +57,10 @@ enum {
 /* Copies a message to wire form. Never fails but for memory. */
 void link_pack(struct buf *out, const ProtobufCMessage *message);
 /* NULL when the bytes do not parse (a peer's fault: E_INVALID). Freed with
- * protobuf_c_message_free_unpacked(message, NULL). */
+ * protobuf_c_message_free_unpacked(message, NULL), or: */
 ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes);
+/* Overwrites all text and bytes in it first. NULL is fine. */
+void link_free_secret(ProtobufCMessage *message);
 
 /* ---------------------------------------------------------------- the front's end */
 
@@ -102,6 +104,9 @@ enum link_kind { LINK_ONCE, LINK_REPEAT, LINK_IDEMPOTENT };
 struct link_request {
 	uint32_t method;
 	const ProtobufCMessage *body; /* packed before link_call returns */
+	bool
+		secret; /* there is a secret in body or reply: no copy of either, at most WS_SECRET_MAX bytes,
+	                stays in the memory of either end once it is done with. Not for streams. */
 	enum link_kind kind;
 	int64_t deadline_ms; /* from now; 0: LINK_DEADLINE_MS; while a stream waits for our
 	                                 credit it does not run */

@@ -86,7 +86,10 @@ static void call_end(struct link_call *call, int error, struct str text, struct 
 	bool in_chunk = call->calling; /* whose caller releases it then */
 	call_unlink(call);
 	call->calling = true;
+	bool secret = call->request.secret;
 	call->request.reply(call->request.ctx, error, text, body);
+	if (secret)
+		stack_wipe();
 	if (!in_chunk)
 		call_release(call);
 }
@@ -186,6 +189,7 @@ static void send_request(struct link_call *call)
 		.method = request->method,
 		.credit = request->chunk == NULL ? 0 : request->credit,
 		.upload_size = request->upload.len,
+		.secret = request->secret,
 	};
 	if (request->kind == LINK_REPEAT)
 		frame.repeat_id = STR_OF(call->repeat_id, sizeof(call->repeat_id));
@@ -560,6 +564,7 @@ struct link_call *link_call(struct link *link, const struct link_request *reques
 	if (call->request.credit == 0 || call->request.credit > LINK_CREDIT_MAX)
 		call->request.credit = LINK_CREDIT;
 	buf_init(&call->body, LINK_MESSAGE_MAX - FRAME_HEAD_MAX);
+	call->body.secret = request->secret;
 	if (request->body != NULL)
 		link_pack(&call->body, request->body);
 	if (request->kind == LINK_REPEAT)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypto/secret.h"
 #include "net/link_server_internal.h"
 
 /* Smaller bodies are copied, for larger ones the message is kept. */
@@ -57,6 +58,8 @@ void link_inbound_free(struct link_inbound *request)
 	drop_pieces(request);
 	buf_done(&request->upload);
 	buf_done(&request->reply);
+	if (request->secret)
+		wipe((char *)(uintptr_t)request->body.ptr, request->body.len);
 	free(request->text);
 	free(request->message);
 	free(request);
@@ -87,10 +90,12 @@ static void finish(struct link_inbound *request, int error, const char *text, st
 		.id = request->node.id,
 		.error = error,
 		.text = text == NULL ? STR("") : str_from(text),
+		.secret = request->secret,
 	};
+	body->secret = request->secret;
 	if (request->repeat != NULL)
 		repeat_finish(server->repeats, request->repeat, error, frame.text, buf_str(body),
-		              clock_monotonic_ms());
+		              request->secret, clock_monotonic_ms());
 	if (request->peer != NULL && !request->cancelled)
 		link_send_buf(request->peer->ws, &frame, body);
 	buf_done(body);
@@ -192,6 +197,22 @@ static bool send_pieces(struct link_inbound *request)
 
 /* ---------------------------------------------------------------- requests come in */
 
+static void send_again(struct link_peer *peer, uint64_t id, const struct repeat *repeat)
+{
+	struct str text;
+	struct buf body BUF_AUTO;
+	buf_init(&body, LINK_MESSAGE_MAX);
+	int error = repeat_reply(peer->server->repeats, repeat, &text, &body);
+	struct frame frame = {
+		.kind = PK__FRAME__KIND__REPLY,
+		.id = id,
+		.error = error,
+		.text = text,
+		.secret = body.secret,
+	};
+	link_send_buf(peer->ws, &frame, &body);
+}
+
 /* Whether a request with this repeat id is known; then it is answered, or taken over by this peer. */
 static bool known_repeat(struct link_peer *peer, uint64_t id, struct str repeat_id)
 {
@@ -201,10 +222,8 @@ static bool known_repeat(struct link_peer *peer, uint64_t id, struct str repeat_
 	if (repeat == NULL)
 		return false;
 	struct link_inbound *running = repeat_owner(repeat);
-	struct str text, body;
 	if (running == NULL) {
-		int error = repeat_reply(repeat, &text, &body);
-		send_reply(peer, id, error, text, body);
+		send_again(peer, id, repeat);
 	} else {
 		leave_peer(running);
 		join_peer(running, peer, id);
@@ -228,8 +247,11 @@ static void deliver(struct link_inbound *request)
 		}
 		request->repeat = repeat_begin(server->repeats, peer->role, repeat_id, request);
 	}
+	bool secret = request->secret;
 	request->delivered = true;
 	server->handlers.request(server->handlers.ctx, request);
+	if (secret)
+		stack_wipe();
 }
 
 static void admit(struct link_inbound *request)
@@ -321,6 +343,7 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	request->credit = (int64_t)frame->credit;
 	request->streams = frame->credit > 0;
 	request->upload_size = frame->upload_size;
+	request->secret = frame->secret;
 	STAILQ_INIT(&request->pieces);
 	buf_init(&request->upload, frame->upload_size);
 	if (frame->repeat_id.len > 0) {

@@ -6,6 +6,8 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/must.h"
+#include "crypto/seal.h"
 
 enum { KEY_MAX = 128 };
 
@@ -16,7 +18,8 @@ struct repeat {
 	void *owner;
 	int error;
 	int64_t finished_ms;
-	struct str text, body; /* owned, in one block at text.ptr */
+	bool secret;
+	struct str text, body; /* owned, in one block at text.ptr; a secret body in a box */
 };
 
 struct repeat_memory {
@@ -24,6 +27,7 @@ struct repeat_memory {
 	TAILQ_HEAD(, repeat) finished; /* oldest first */
 	size_t bytes, bytes_max;
 	int64_t keep_ms;
+	struct secret *key; /* for secret bodies; NULL until there is one */
 };
 
 static size_t cost(const struct repeat *repeat)
@@ -70,6 +74,7 @@ void repeat_memory_free(struct repeat_memory *memory)
 	while (map_next(memory->map, &position, &key, &value))
 		forget(memory, value);
 	map_free(memory->map);
+	secret_free(memory->key);
 	free(memory);
 }
 
@@ -107,9 +112,35 @@ void *repeat_owner(const struct repeat *repeat)
 	return repeat->owner;
 }
 
-void repeat_finish(struct repeat_memory *memory, struct repeat *repeat, int error, struct str text,
-                   struct str body, int64_t now_ms)
+static void get_key(const struct repeat_memory *memory, struct key32 *ret)
 {
+	memcpy(ret->bytes, secret_open(memory->key), sizeof(ret->bytes));
+	secret_close(memory->key);
+}
+
+static void seal_body(struct repeat_memory *memory, struct str body, struct buf *ret)
+{
+	struct key32 key KEY32_AUTO;
+	if (memory->key == NULL) {
+		key32_random(&key);
+		memory->key = secret_new(key.bytes, sizeof(key.bytes));
+		must(memory->key != NULL); /* one page */
+	}
+	get_key(memory, &key);
+	int rc = box_seal(&key, STR(""), body, ret);
+	must(rc == 0);
+}
+
+void repeat_finish(struct repeat_memory *memory, struct repeat *repeat, int error, struct str text,
+                   struct str body, bool secret, int64_t now_ms)
+{
+	struct buf sealed BUF_AUTO;
+	buf_init(&sealed, SIZE_MAX); /* a little more than body, which is bounded */
+	if (secret) {
+		seal_body(memory, body, &sealed);
+		body = buf_str(&sealed);
+	}
+	repeat->secret = secret;
 	char *block = mem_new(text.len + body.len);
 	if (text.len > 0)
 		memcpy(block, text.ptr, text.len);
@@ -125,9 +156,18 @@ void repeat_finish(struct repeat_memory *memory, struct repeat *repeat, int erro
 	shrink(memory, now_ms);
 }
 
-int repeat_reply(const struct repeat *repeat, struct str *ret_text, struct str *ret_body)
+int repeat_reply(const struct repeat_memory *memory, const struct repeat *repeat,
+                 struct str *ret_text, struct buf *ret_body)
 {
 	*ret_text = repeat->text;
-	*ret_body = repeat->body;
+	ret_body->secret = repeat->secret;
+	if (repeat->secret) {
+		struct key32 key KEY32_AUTO;
+		get_key(memory, &key);
+		int rc = box_open(&key, STR(""), repeat->body, ret_body);
+		must(rc == 0);
+	} else {
+		buf_add_str(ret_body, repeat->body);
+	}
 	return repeat->error;
 }

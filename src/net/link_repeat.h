@@ -23,10 +23,13 @@ struct repeat *repeat_begin(struct repeat_memory *memory, const char *role, stru
                             void *owner) __attribute__((returns_nonnull));
 /* The owner, or NULL once it is finished. */
 void *repeat_owner(const struct repeat *repeat);
-/* Keeps the reply; forgets older ones over the bound. repeat may be gone afterwards. */
+/* Keeps the reply, a secret body encrypted under a key of this memory's own; forgets older ones over
+ * the bound. repeat may be gone afterwards. */
 void repeat_finish(struct repeat_memory *memory, struct repeat *repeat, int error, struct str text,
-                   struct str body, int64_t now_ms);
-/* The reply of a finished one, borrowed. */
-int repeat_reply(const struct repeat *repeat, struct str *ret_text, struct str *ret_body);
+                   struct str body, bool secret, int64_t now_ms);
+/* The reply of a finished one: text is borrowed, body appended to a buffer, which is made a secret one
+ * if that is what body is. */
+int repeat_reply(const struct repeat_memory *memory, const struct repeat *repeat,
+                 struct str *ret_text, struct buf *ret_body);
 
 #endif

@@ -28,6 +28,7 @@ struct link_inbound {
 	struct repeat *repeat; /* once delivered, if it has an id */
 	unsigned char repeat_id[FRAME_REPEAT_ID_SIZE];
 	bool has_repeat_id, delivered, cancelled, waits;
+	bool secret; /* body is, and the reply's will be */
 	uint32_t method;
 	char *message; /* owned: what body lies in */
 	struct str body;

@@ -107,8 +107,7 @@ static void login_free(Pk__LoginReply *login)
 {
 	if (login == NULL)
 		return;
-	wipe(login->mailbox_secret.data, login->mailbox_secret.len);
-	protobuf_c_message_free_unpacked(&login->base, NULL);
+	link_free_secret(&login->base);
 }
 
 static void reset(struct sasl *sasl)
@@ -202,6 +201,7 @@ static void call_directory(struct sasl *sasl, enum state next, uint32_t method,
 	struct link_request request = {
 		.method = method,
 		.body = body,
+		.secret = true,
 		.kind = LINK_IDEMPOTENT,
 		.ctx = sasl,
 		.reply = reply,
@@ -465,8 +465,8 @@ static void take_message(struct sasl *sasl, struct str message)
 
 static void take_line(struct sasl *sasl, struct str line)
 {
-	struct buf message __attribute__((cleanup(buf_done_wiped)));
-	buf_init(&message, SASL_LINE_MAX);
+	struct buf message BUF_AUTO;
+	buf_init_secret(&message, SASL_LINE_MAX);
 	if (line.len > SASL_LINE_MAX)
 		fail(sasl, E_TOO_LARGE, STR("the response is too long"));
 	else if (!base64_decode(&message, line))

@@ -107,6 +107,7 @@ static void keep_record(struct session *session, const Pk__OpenReply *reply)
 	link_call(session->hub->directory,
 	          &(struct link_request){.method = PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD_SET,
 	                                 .body = &request.base,
+	                                 .secret = true,
 	                                 .kind = LINK_IDEMPOTENT,
 	                                 .reply = ignore_reply});
 	session_set_record(session, reply->key_record.data, reply->key_record.len);
@@ -196,6 +197,7 @@ static void ask_record(struct session *session, struct key32 *secret)
 	                          &(struct link_request){
 								  .method = PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD,
 								  .body = &request.base,
+								  .secret = true,
 								  .kind = LINK_IDEMPOTENT,
 								  .ctx = session,
 								  .reply = record_came,
@@ -218,6 +220,7 @@ static void ask_open(struct session *session, struct key32 *secret)
 	link_call(session->hub->store, &(struct link_request){
 									   .method = PK__STORE_METHOD__STORE_OPEN,
 									   .body = &request.base,
+									   .secret = true,
 									   .kind = LINK_ONCE,
 									   .ctx = opening,
 									   .reply = store_opened,

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypto/secret.h"
 
 enum {
 	RECORD_MAX = 16 * 1024,      /* RFC 8446 section 5.1 */
@@ -43,6 +44,7 @@ struct stream {
 	bool tell_broken; /* call broken at the end of the round */
 	bool write_waits; /* write_event is added */
 	bool shutdown_asked, shutdown_done;
+	size_t secrets; /* pieces of out that are overwritten when they have left */
 	int64_t moved_ms;
 	SSL *ssl;              /* owned */
 	struct evbuffer *out;  /* what the owner wrote */
@@ -198,6 +200,8 @@ static bool make_records(struct stream *stream)
 		}
 		ERR_clear_error();
 		int written = SSL_write(stream->ssl, bytes, (int)len);
+		if (stream->secrets > 0 && bytes == joined)
+			wipe(joined, len);
 		if (written <= 0) {
 			end_with_tls(stream);
 			return false;
@@ -304,8 +308,35 @@ static void free_reference(const void *bytes, size_t len, void *ctx)
 	free(ctx);
 }
 
+static void free_secret(const void *bytes, size_t len, void *ctx)
+{
+	struct stream *stream = ctx;
+	char *memory = (char *)(uintptr_t)bytes;
+	wipe(memory, len);
+	free(memory);
+	stream->secrets--;
+}
+
+/* A piece of its own, so that nothing else is appended to its memory. */
+void stream_write_secret(struct stream *stream, struct str bytes)
+{
+	if (stream->state == STREAM_BROKEN || bytes.len == 0)
+		return;
+	if (stream_output_len(stream) == 0)
+		stream->moved_ms = clock_monotonic_ms();
+	char *copy = mem_copy_string(bytes.ptr, bytes.len);
+	stream->secrets++;
+	must(evbuffer_add_reference(lazily(&stream->out), copy, bytes.len, free_secret, stream) == 0);
+	loop_later(stream->loop, &stream->round);
+}
+
 void stream_write_buf(struct stream *stream, struct buf *bytes)
 {
+	if (bytes->secret) {
+		stream_write_secret(stream, buf_str(bytes));
+		buf_done(bytes);
+		return;
+	}
 	/* A reference costs a chain of its own; copying little is cheaper. */
 	if (bytes->len <= 2048 || stream->state == STREAM_BROKEN) {
 		stream_write(stream, buf_str(bytes));

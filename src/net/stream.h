@@ -69,7 +69,9 @@ void stream_set_reading(struct stream *stream, bool reading);
 void stream_read_again(struct stream *stream);
 
 void stream_write(struct stream *stream, struct str bytes);
-/* Takes the memory of bytes. */
+/* A copy that is overwritten as soon as the kernel has it, or a TLS record of it is made. */
+void stream_write_secret(struct stream *stream, struct str bytes);
+/* Takes the memory of bytes; as above if it is a secret one. */
 void stream_write_buf(struct stream *stream, struct buf *bytes);
 /* Writes what the kernel takes now. */
 void stream_flush(struct stream *stream);

@@ -37,8 +37,10 @@ struct ws {
 	enum ws_state state;
 	bool server;
 	bool close_sent;
-	bool told; /* the closed handler was called */
-	SSL *ssl;  /* until the handshake begins; owned */
+	bool secret; /* what is being sent is */
+	bool wipe;   /* the present read held what may be secret */
+	bool told;   /* the closed handler was called */
+	SSL *ssl;    /* until the handshake begins; owned */
 	char *host;
 	size_t message_max;
 	int64_t dead_ms;
@@ -67,6 +69,8 @@ static ssize_t send_cb(const uint8_t *data, size_t len, int flags, void *ctx)
 	struct ws *ws = ctx;
 	if (ws->sending != NULL && (const char *)data == ws->sending->ptr && len == ws->sending->len)
 		stream_write_buf(ws->stream, ws->sending);
+	else if (ws->secret)
+		stream_write_secret(ws->stream, STR_OF(data, len));
 	else
 		stream_write(ws->stream, STR_OF(data, len));
 	return (ssize_t)len;
@@ -146,6 +150,14 @@ void ws_send_str(struct ws *ws, struct str head, struct str body)
 		put_bounded(ws, WSLAY_BINARY_FRAME, head, body);
 }
 
+void ws_send_secret(struct ws *ws, struct str head, struct str body)
+{
+	ws->secret = true;
+	ws_send_str(ws, head, body);
+	ws->secret = false;
+	stack_wipe(); /* wslay has masked it there */
+}
+
 void ws_send(struct ws *ws, struct str head, struct buf *body)
 {
 	ws->sending = body;
@@ -185,10 +197,18 @@ void ws_fail(struct ws *ws, enum ws_close_code code, const char *text)
 	over(ws, text);
 }
 
+/* A secret is never large. The handler may have taken the memory. */
+static void wipe_message(struct ws *ws)
+{
+	if (ws->message.ptr != NULL && ws->message.len <= WS_SECRET_MAX)
+		wipe(ws->message.ptr, ws->message.len);
+}
+
 static void later_cb(void *ctx)
 {
 	struct ws *ws = ctx;
 	if (ws->handlers == NULL) {
+		wipe_message(ws);
 		buf_done(&ws->message);
 		free(ws);
 		return;
@@ -224,6 +244,7 @@ static void take_message(struct ws *ws)
 	ws->in_message = false;
 	ws->handlers->message(ws->ctx, &ws->message);
 	/* The memory stands until the end of the round, whatever the handler did. */
+	wipe_message(ws);
 	if (ws->message.cap > WS_KEEP_MAX || ws->handlers == NULL)
 		buf_done(&ws->message);
 	else
@@ -277,6 +298,11 @@ static bool take_part(struct ws *ws, const struct wslay_frame_iocb *frame)
 		memcpy(ws->control + ws->frame_got, frame->data, frame->data_length);
 	else
 		buf_add(&ws->message, frame->data, frame->data_length);
+	if (frame->payload_length <= WS_SECRET_MAX) {
+		/* It lies in wslay's buffer, which stays. */
+		wipe((uint8_t *)(uintptr_t)frame->data, frame->data_length);
+		ws->wipe = true;
+	}
 	ws->frame_got += frame->data_length;
 	if (ws->frame_got < frame->payload_length)
 		return true;
@@ -399,6 +425,9 @@ static void on_readable(void *ctx)
 		ws->input = STR_OF(scratch, len);
 		bool goes_on = ws->state == WS_UPGRADING ? take_http(ws) : take_frames(ws);
 		ws->input = (struct str){NULL, 0};
+		if (ws->wipe)
+			wipe(scratch, len);
+		ws->wipe = false;
 		if (!goes_on)
 			return;
 	}
@@ -419,6 +448,7 @@ static void on_ready(void *ctx)
 {
 	struct ws *ws = ctx;
 	if (ws->ssl != NULL) {
+		SSL_set_options(ws->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 		stream_start_tls(ws->stream, ws->ssl);
 		ws->ssl = NULL;
 		return;

@@ -16,6 +16,7 @@ enum {
 	WS_HANDSHAKE_MS = 10 * 1000,       /* connect, TLS and upgrade together */
 	WS_OUTPUT_MAX = 512 * 1024 * 1024, /* pending output; more: the peer has stopped reading */
 	WS_KEEP_MAX = 320 * 1024,          /* memory kept from one message to the next */
+	WS_SECRET_MAX = 16 * 1024,         /* smaller messages may be secret: see ws_send_secret */
 };
 
 /* RFC 6455 section 7.4.1 */
@@ -62,6 +63,9 @@ void ws_free(struct ws *ws);
 void ws_send(struct ws *ws, struct str head, struct buf *body);
 /* The same with a borrowed body, which is copied. */
 void ws_send_str(struct ws *ws, struct str head, struct str body);
+/* The same, and all copies made here are overwritten once they have left. Of what comes in, every
+ * message of up to WS_SECRET_MAX bytes is overwritten when its handler has returned. */
+void ws_send_secret(struct ws *ws, struct str head, struct str body);
 /* Sends a close frame with that code and reason; the closed handler follows from the loop. */
 void ws_fail(struct ws *ws, enum ws_close_code code, const char *text);
 /* Bytes written and not yet taken by the kernel. */

@@ -30,6 +30,7 @@ static struct frame random_frame(char *bytes)
 		.credit = number(),
 		.upload_size = number(),
 		.error = (int32_t)number(),
+		.secret = rand() % 2 == 0,
 	};
 	for (int i = 0; i < FRAME_TEXT_MAX; i++)
 		bytes[i] = (char)('a' + rand() % 26);
@@ -70,6 +71,7 @@ static void ours_to_theirs_test(void **state)
 		assert_true(theirs->upload_size == frame.upload_size);
 		assert_int_equal(theirs->method, frame.method);
 		assert_int_equal(theirs->error, frame.error);
+		assert_int_equal(theirs->secret, frame.secret);
 		assert_bytes(frame.repeat_id, theirs->repeat_id.data, theirs->repeat_id.len);
 		assert_bytes(frame.text, theirs->text, strlen(theirs->text));
 		assert_bytes(frame.body, theirs->body.data, theirs->body.len);

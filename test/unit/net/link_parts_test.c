@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "crypto/secret.h"
 #include "net/id_table.h"
 #include "net/link_address.h"
 #include "net/link_repeat.h"
@@ -62,16 +63,29 @@ static void repeat_test(void **state)
 	(void)state;
 	struct repeat_memory *memory = repeat_memory_new(4000, 1000);
 	int owner;
-	struct str text, body;
+	struct str text;
+	struct errinfo info;
+	assert_int_equal(crypto_init(&info), 0);
+	struct buf body BUF_AUTO, secret BUF_AUTO;
+	buf_init(&body, 100);
+	buf_init(&secret, 100);
 	struct repeat *one = repeat_begin(memory, "imap", STR("0123456789abcdef"), &owner);
 	assert_ptr_equal(repeat_find(memory, "imap", STR("0123456789abcdef"), 0), one);
 	assert_ptr_equal(repeat_owner(one), &owner);
 	assert_null(repeat_find(memory, "smtp", STR("0123456789abcdef"), 0));
-	repeat_finish(memory, one, E_QUOTA, STR("over"), STR("body"), 100);
+	repeat_finish(memory, one, E_QUOTA, STR("over"), STR("body"), false, 100);
 	one = repeat_find(memory, "imap", STR("0123456789abcdef"), 1100);
 	assert_null(repeat_owner(one));
-	assert_int_equal(repeat_reply(one, &text, &body), E_QUOTA);
-	assert_true(str_eq(text, STR("over")) && str_eq(body, STR("body")));
+	assert_int_equal(repeat_reply(memory, one, &text, &body), E_QUOTA);
+	assert_true(str_eq(text, STR("over")) && str_eq(buf_str(&body), STR("body")) && !body.secret);
+	/* A secret comes out as it went in, as often as it is asked for. */
+	struct repeat *hidden = repeat_begin(memory, "cli", STR("secret"), &owner);
+	repeat_finish(memory, hidden, 0, STR(""), STR("password"), true, 100);
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&secret);
+		assert_int_equal(repeat_reply(memory, hidden, &text, &secret), 0);
+		assert_true(str_eq(buf_str(&secret), STR("password")) && secret.secret && text.len == 0);
+	}
 	/* Too old. */
 	assert_null(repeat_find(memory, "imap", STR("0123456789abcdef"), 1101));
 	/* Too many bytes: the oldest go, one under way stays. */
@@ -80,7 +94,7 @@ static void repeat_test(void **state)
 	for (int i = 0; i < 5; i++) {
 		char id = (char)('a' + i);
 		struct repeat *next = repeat_begin(memory, "imap", STR_OF(&id, 1), &owner);
-		repeat_finish(memory, next, 0, STR(""), STR_OF(bytes, sizeof(bytes)), 2000 + i);
+		repeat_finish(memory, next, 0, STR(""), STR_OF(bytes, sizeof(bytes)), false, 2000 + i);
 	}
 	assert_null(repeat_find(memory, "imap", STR("a"), 2000));
 	assert_null(repeat_find(memory, "imap", STR("c"), 2000));
