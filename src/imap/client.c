@@ -300,7 +300,7 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	client->peer = *peer;
 	client->login_deadline_at = clock_monotonic_ms() + front->login_timeout_ms;
 	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN, TEXT_MAX_BEFORE_LOGIN);
-	buf_init(&client->out, OUTPUT_MAX);
+	buf_init_secret(&client->out, OUTPUT_MAX); /* tags are repeated */
 	TAILQ_INSERT_TAIL(&front->clients, client, entry);
 	client->conn = conn_new(front->role->loop, fd,
 	                        &(struct conn_options){
@@ -315,6 +315,8 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 void imap_logged_in(struct imap_client *client)
 {
 	client->state = IMAP_AUTHENTICATED;
+	client->out.secret = false;
+	conn_secret_input(client->conn, false);
 	imap_reader_done(&client->reader);
 	imap_reader_init(&client->reader, LINE_MAX_AFTER_LOGIN, IMAP_TEXT_MAX);
 	client->failures = 0;

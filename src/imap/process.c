@@ -25,6 +25,8 @@ void imap_command_over(struct imap_client *client)
 		client->command->cancel(client);
 	client->command = NULL;
 	client->args = NULL;
+	/* A line out of order may begin with a password. */
+	wipe((char *)client->tag.ptr, client->tag.len);
 	free((char *)client->tag.ptr);
 	client->tag = (struct str){NULL, 0};
 	client->idle_done = false;
@@ -62,6 +64,7 @@ static void refuse(struct imap_client *client, enum imap_status status, const ch
 	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)),
 	                        .arena = arena_new(ARENA_MAX)};
 	struct str tag;
+	arena_set_secret(in.arena);
 	struct buf *out = &client->out;
 	if (imap_tag(&in, &tag) && tag.len < 256)
 		buf_add_str(out, tag);
@@ -131,9 +134,11 @@ static const struct imap_command unknown_command = {.name = "", .states = IMAP_A
 static void run(struct imap_client *client)
 {
 	client->arena = arena_new(ARENA_MAX);
+	if (client->state == IMAP_NOT_AUTHENTICATED)
+		arena_set_secret(client->arena);
 	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)), .arena = client->arena};
 	struct buf name BUF_AUTO;
-	buf_init(&name, 64);
+	buf_init_secret(&name, 64);
 	struct str tag;
 	if (!imap_tag(&in, &tag) || !imap_space(&in)) {
 		arena_free(client->arena);

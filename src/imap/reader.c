@@ -7,7 +7,7 @@
 void imap_reader_init(struct imap_reader *reader, size_t line_max, size_t text_max)
 {
 	*reader = (struct imap_reader){.line_max = line_max};
-	buf_init(&reader->text, text_max);
+	buf_init_secret(&reader->text, text_max); /* it may come to be a LOGIN */
 }
 
 void imap_reader_done(struct imap_reader *reader)

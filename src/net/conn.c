@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypto/secret.h"
 #include "net/stream.h"
 
 enum { SCRATCH_SIZE = 32 * 1024 /* one read */ };
@@ -26,6 +27,7 @@ struct conn {
 	int64_t timer_at;                            /* when the timer fires; INT64_MAX: it does not */
 	struct timer *timer;
 	bool paused;
+	bool secret;            /* conn_secret_input */
 	bool above_low;         /* drained is due once output falls */
 	bool handshaking;       /* from conn_starttls to secured */
 	bool delivering;        /* inside the input handler */
@@ -142,12 +144,21 @@ void conn_deadline(struct conn *conn, int64_t ms)
 
 /* ---------------------------------------------------------------- input */
 
+/* An empty one. input_max is what bounds it. */
+static void renew_input(struct conn *conn)
+{
+	buf_done(&conn->input);
+	if (conn->secret)
+		buf_init_secret(&conn->input, SIZE_MAX);
+	else
+		buf_init(&conn->input, SIZE_MAX);
+}
+
 /* After a handler: nobody looks at consumed bytes any more. */
 static void tidy(struct conn *conn)
 {
 	if (input_len(conn) == 0) {
-		buf_done(&conn->input);
-		buf_init(&conn->input, SIZE_MAX); /* input_max is what bounds it */
+		renew_input(conn);
 	} else {
 		buf_consume(&conn->input, conn->consumed);
 	}
@@ -159,13 +170,17 @@ static void deliver(struct conn *conn)
 	if (conn->handlers == NULL || conn->handshaking || conn->peer_ended || conn->gone)
 		return;
 	if (input_len(conn) > 0) {
+		bool secret = conn->secret;
 		conn->delivering = true;
 		conn->handlers->input(conn->ctx);
 		conn->delivering = false;
+		if (secret)
+			stack_wipe();
 		if (conn->handlers == NULL)
 			return;
-		tidy(conn);
 	}
+	if (conn->consumed > 0)
+		tidy(conn);
 	if (stream_end(conn->stream) != STREAM_OPEN &&
 	    (input_len(conn) == 0 || stream_end(conn->stream) != STREAM_END_PEER))
 		tell_stream_end(conn);
@@ -185,6 +200,8 @@ static bool fill(struct conn *conn)
 		if (len == 0)
 			break;
 		buf_add(&conn->input, scratch, len);
+		if (conn->secret)
+			wipe(scratch, len);
 		any = true;
 	}
 	return any;
@@ -195,6 +212,8 @@ static void throw_away(struct conn *conn)
 	char scratch[SCRATCH_SIZE] UNCLEARED;
 	size_t len;
 	while ((len = stream_read(conn->stream, scratch, sizeof(scratch))) > 0) {
+		if (conn->secret)
+			wipe(scratch, len);
 		conn->lingered += len;
 		if (conn->lingered > CONN_LINGER_MAX)
 			break;
@@ -250,6 +269,26 @@ void conn_set_input_max(struct conn *conn, size_t input_max)
 {
 	conn->input_max = input_max == 0 ? CONN_INPUT_MAX : input_max;
 	update_reading(conn);
+}
+
+/* OpenSSL decrypts in a buffer of its own, which it keeps or gives back as it is. */
+static void cleanse_records(struct conn *conn)
+{
+	SSL *ssl = stream_ssl(conn->stream);
+	if (ssl == NULL)
+		return;
+	if (conn->secret)
+		SSL_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
+	else
+		SSL_clear_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
+void conn_secret_input(struct conn *conn, bool secret)
+{
+	conn->secret = secret;
+	if (conn->input.cap == 0)
+		renew_input(conn); /* else when it is empty: what is in it was a secret */
+	cleanse_records(conn);
 }
 
 void conn_pause(struct conn *conn, bool paused)
@@ -352,6 +391,7 @@ static void start_tls(struct conn *conn, struct tls_context *tls)
 	conn->handshake_at = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
 	arm(conn, conn->handshake_at);
 	stream_start_tls(conn->stream, tls_connection_new(tls));
+	cleanse_records(conn);
 }
 
 void conn_starttls(struct conn *conn, struct tls_context *tls)
@@ -408,7 +448,8 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_options *opti
 	conn->later.run = on_later;
 	conn->later.ctx = conn;
 	conn->held.drop = drop_held;
-	buf_init(&conn->input, SIZE_MAX);
+	conn->secret = true;
+	buf_init_secret(&conn->input, SIZE_MAX);
 	int on = 1;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* a socketpair has none */
 	evutil_make_socket_nonblocking(fd);

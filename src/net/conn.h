@@ -115,6 +115,11 @@ void conn_starttls(struct conn *conn, struct tls_context *tls);
 /* The TLS connection once secured, for channel bindings and the log; NULL while plain. Borrowed. */
 SSL *conn_ssl(const struct conn *conn);
 
+/* Whether what comes in may be a secret: then every copy of it here is overwritten when it has been
+ * consumed. So from the start; a front says false once the client has nothing more to prove, or never
+ * has, for that mail is read at full speed. */
+void conn_secret_input(struct conn *conn, bool secret);
+
 /* Calls the deadline handler once, ms from now; 0 turns it off. Cheap to move: once a command. */
 void conn_deadline(struct conn *conn, int64_t ms);
 

@@ -302,6 +302,7 @@ void smtp_session_start(struct smtp_front *front, int fd, const struct listener_
 	smtp_id(session->id);
 	TAILQ_INSERT_TAIL(&front->sessions, session, sessions);
 	session->conn = conn_new(front->loop, fd, NULL, &handlers, session);
+	conn_secret_input(session->conn, false); /* nobody logs in here */
 	log_debug(front->log, "smtp.connected", F_TEXT("session", session->id),
 	          F_TEXT("remote", peer->address));
 	buf_clear(scratch);
