@@ -115,6 +115,12 @@ static void leave_clean(struct request *request)
 	request->wants_care = mailbox->needs_care;
 }
 
+/* Requests that open a mailbox, or do without a session, bring its secret. */
+static bool brings_secret(const struct method *method)
+{
+	return method != NULL && (method->scope == METHOD_OPENING || method->scope == METHOD_MAILBOX);
+}
+
 static int run_method(struct request *request)
 {
 	if (request_cancelled(request) && !request->method->grouped)
@@ -139,6 +145,8 @@ static enum task_outcome run_request(struct worker *worker, struct task *task)
 	request->error = rc < 0 ? rc : 0;
 	request->more = rc == REQUEST_CHUNK;
 	leave_clean(request);
+	if (brings_secret(request->method))
+		stack_wipe();
 	return TASK_DONE;
 }
 
@@ -153,6 +161,14 @@ static void mailbox_release(struct store *store, struct mailbox *mailbox)
 	mailbox_free(mailbox);
 }
 
+static void free_message(const struct method *method, ProtobufCMessage *message)
+{
+	if (brings_secret(method))
+		link_free_secret(message);
+	else
+		protobuf_c_message_free_unpacked(message, NULL);
+}
+
 static void request_free(struct request *request)
 {
 	struct store *store = request->store;
@@ -160,7 +176,7 @@ static void request_free(struct request *request)
 	if (request->state != NULL)
 		request->state_free(request->state);
 	if (request->message != NULL && request->delivery == NULL)
-		protobuf_c_message_free_unpacked(request->message, NULL);
+		free_message(request->method, request->message);
 	buf_done_wiped(&request->reply); /* may hold a key record */
 	buf_done(&request->chunk);
 	if (request->session != NULL)
@@ -368,7 +384,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 		}
 	}
 	if (problem != NULL) {
-		protobuf_c_message_free_unpacked(message, NULL);
+		free_message(method, message);
 		link_reply_error(inbound, error, problem);
 		return;
 	}
