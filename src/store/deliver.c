@@ -46,13 +46,18 @@ static void delivery_free(struct delivery *delivery)
 	free(delivery);
 }
 
-static void one_done(struct delivery *delivery, size_t target, int error, bool sealed,
-                     const char *text)
+static void record(struct delivery *delivery, size_t target, int error, bool sealed,
+                   const char *text)
 {
 	delivery->results[target].error = error;
 	delivery->results[target].sealed = sealed;
 	if (text != NULL && text[0] != '\0')
 		delivery->results[target].text = str_dup(str_from(text));
+}
+
+/* Answers once nobody is waited for any more. */
+static void one_less(struct delivery *delivery)
+{
 	if (--delivery->pending > 0)
 		return;
 	answer(delivery);
@@ -61,8 +66,9 @@ static void one_done(struct delivery *delivery, size_t target, int error, bool s
 
 void deliver_done(struct request *request)
 {
-	one_done(request->delivery, request->target, request->error, request->sealed,
-	         request->error == 0 ? NULL : request->info.text);
+	record(request->delivery, request->target, request->error, request->sealed,
+	       request->error == 0 ? NULL : request->info.text);
+	one_less(request->delivery);
 }
 
 void deliver_start(struct store *store, struct link_inbound *inbound, ProtobufCMessage *message)
@@ -78,16 +84,15 @@ void deliver_start(struct store *store, struct link_inbound *inbound, ProtobufCM
 	delivery->inbound = inbound;
 	delivery->message = message;
 	delivery->count = count;
-	delivery->pending = count + 1; /* one more until all are started */
+	delivery->pending = 1; /* until all are started */
 	for (size_t i = 0; i < count; i++) {
 		struct str id = str_from(deliver->targets[i]->mailbox);
-		if (mailbox_id_valid(id) && deliver->targets[i]->delivery_id.len == 16)
+		if (mailbox_id_valid(id) && deliver->targets[i]->delivery_id.len == 16) {
+			delivery->pending++;
 			store_start_target(store, delivery, i, id);
-		else
-			one_done(delivery, i, E_INVALID, false, "not a mailbox and a delivery id");
+		} else {
+			record(delivery, i, E_INVALID, false, "not a mailbox and a delivery id");
+		}
 	}
-	if (--delivery->pending == 0) {
-		answer(delivery);
-		delivery_free(delivery);
-	}
+	one_less(delivery);
 }
