@@ -223,7 +223,7 @@ static int read_cut(struct message_reader *reader, const struct cut *cut, uint64
 			rc = encode_piece(reader, cut, within, to, (size_t)len, &n, info);
 			out->len += n;
 		} else {
-			struct str bytes;
+			struct str bytes = {NULL, 0};
 			uint64_t start;
 			rc = bytes_at(reader, true, cut->attachment, within, &bytes, &start, info);
 			n = rc == 0 ? (size_t)smaller(bytes.len, len) : 0;

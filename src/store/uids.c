@@ -13,7 +13,7 @@ void uid_runs_done(struct uid_runs *runs)
 
 void uid_runs_add_run(struct uid_runs *runs, uint32_t first, uint32_t last)
 {
-	if (runs->count == runs->capacity) {
+	if (runs->items == NULL || runs->count == runs->capacity) {
 		runs->capacity = runs->capacity == 0 ? 8 : runs->capacity * 2;
 		runs->items = mem_grow(runs->items, runs->capacity, sizeof(*runs->items));
 	}
