@@ -308,9 +308,8 @@ static struct str take_line(struct cursor *c)
 {
 	struct str left = STR_OF(c->p, cursor_left(c));
 	ptrdiff_t end = str_find_byte(left, '\n');
-	struct str line = {NULL, 0};
-	if (!cursor_take(c, end < 0 ? left.len : (size_t)end + 1, &line))
-		return (struct str){NULL, 0};
+	struct str line = STR_OF(c->p, end < 0 ? left.len : (size_t)end + 1);
+	c->p += line.len;
 	return line;
 }
 

@@ -7,13 +7,6 @@
 
 #include "store.pb-c.h"
 
-bool imap_parse_fail(struct imap_parse *in, const char *error)
-{
-	if (in->error == NULL)
-		in->error = error;
-	return false;
-}
-
 /* atom-specials: "(" / ")" / "{" / SP / CTL / list-wildcards / quoted-specials / resp-specials */
 static bool is_atom_char(char c)
 {

@@ -26,7 +26,12 @@ struct imap_parse {
 };
 
 /* Remembers why, unless a reason is known already; always false. */
-bool imap_parse_fail(struct imap_parse *in, const char *error);
+static inline bool imap_parse_fail(struct imap_parse *in, const char *error)
+{
+	if (in->error == NULL)
+		in->error = error;
+	return false;
+}
 
 /* SP */
 bool imap_space(struct imap_parse *in);
