@@ -19,6 +19,7 @@ enum {
 };
 
 static const char COPY_KEY_NAME[] = "postkasse copy key";
+static const char RAW_PREFIX[4] = {'r', 'a', 'w', ':'}; /* of a key that is not a password */
 
 /* Fetched once when the cipher is registered, constant afterwards. */
 static pthread_once_t algorithms_once = PTHREAD_ONCE_INIT;
@@ -279,11 +280,12 @@ static unsigned char *method_salt(void *cipher)
 static void method_key(void *cipher, char *raw, int raw_len, int rekey, unsigned char *file_salt)
 {
 	struct data_key key DATA_KEY_AUTO;
-	if (raw_len != RAW_KEY_SIZE || memcmp(raw, "raw:", 4) != 0) {
+	if (raw_len != RAW_KEY_SIZE || memcmp(raw, RAW_PREFIX, sizeof(RAW_PREFIX)) != 0) {
 		return; /* stays without a key */
 	}
-	memcpy(key.key.bytes, raw + 4, KEY_SIZE);
-	memcpy(key.salt, file_salt != NULL && rekey != 1 ? (char *)file_salt : raw + 4 + KEY_SIZE,
+	const char *bytes = raw + sizeof(RAW_PREFIX);
+	memcpy(key.key.bytes, bytes, KEY_SIZE);
+	memcpy(key.salt, file_salt != NULL && rekey != 1 ? (const char *)file_salt : bytes + KEY_SIZE,
 	       DATA_KEY_SALT_SIZE);
 	cipher_set_key(cipher, &key);
 }
@@ -346,7 +348,7 @@ void page_cipher_set_copy_key(struct sqlite3 *db, const struct data_key *key)
 
 void page_cipher_raw_key(const struct data_key *key, unsigned char ret[RAW_KEY_SIZE])
 {
-	memcpy(ret, "raw:", 4);
-	memcpy(ret + 4, key->key.bytes, KEY_SIZE);
-	memcpy(ret + 4 + KEY_SIZE, key->salt, DATA_KEY_SALT_SIZE);
+	memcpy(ret, RAW_PREFIX, sizeof(RAW_PREFIX));
+	memcpy(ret + sizeof(RAW_PREFIX), key->key.bytes, KEY_SIZE);
+	memcpy(ret + sizeof(RAW_PREFIX) + KEY_SIZE, key->salt, DATA_KEY_SALT_SIZE);
 }
