@@ -75,6 +75,15 @@ def style(build):
     yield Program("style", [sys.executable, "test/style.py"])
 
 
+def lint(build):
+    """One program for each module, so that they run side by side, the longest first."""
+    folder = os.path.join(os.path.dirname(build), "build-fuzz")  # made by clang, see Makefile
+    modules = [os.path.dirname(path) for path in glob.glob(os.path.join(ROOT, "src/*/meson.build"))]
+    modules.sort(key=lambda path: -len(os.listdir(path)))
+    for what in [os.path.basename(path) for path in modules] + ["cppcheck", "planted"]:
+        yield Program(f"lint-{what}", [sys.executable, "test/lint.py", folder, what], timeout=900)
+
+
 def fuzz_replay(build):
     for source in sorted(glob.glob(os.path.join(ROOT, "test/fuzz/*_fuzz.c"))):
         name = os.path.basename(source)[: -len("_fuzz.c")]
@@ -111,6 +120,7 @@ def scripts(folder, timeout):
 STAGES = {
     "layers": layers,
     "style": style,
+    "lint": lint,
     "unit": unit,
     "replay": fuzz_replay,
     "fuzz": fuzz,
