@@ -30,6 +30,9 @@ struct store {
 	atomic_uint handles;
 	struct timer *tick;
 
+	bool handles_closed; /* since memory was last given back */
+	int64_t trimmed_ms;  /* when that was */
+
 	unsigned session_count;
 	uint64_t deliveries, upload_bytes_held;
 

@@ -49,7 +49,9 @@ struct mailbox {
 	unsigned task_count; /* started and not yet back, or waiting for credit */
 	bool caring;         /* a request of our own is under way */
 	int64_t used_ms;     /* when the last task came back */
-	int64_t left_ms;     /* when the last session ended */
+	int64_t left_ms;     /* when the last session, or request that brought the key, ended */
+	bool keyed;          /* a key may be in memory */
+	unsigned key_users;  /* requests under way that bring it */
 
 	/* The turn's. */
 	struct turn turn;

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -7,6 +8,8 @@
 #include "store/deliver.h"
 #include "store/internal.h"
 #include "store/message.h"
+
+enum { TICK_MS = 1000, TRIM_MS = 10 * 1000 };
 
 /* Everything that a peer may ask, by number. */
 static const struct method *const methods[] = {
@@ -239,6 +242,11 @@ static void request_finish(struct request *request)
 		store->deliveries++;
 	session_tell_changes(request);
 	apply_to_session(request);
+	if (brings_secret(request->method)) {
+		mailbox->key_users--;
+		mailbox->keyed = true;
+		mailbox->left_ms = clock_monotonic_ms();
+	}
 	bool care = request->wants_care && !store->stopping;
 	store->upload_bytes_held -= request->upload.len;
 	answer(request);
@@ -391,6 +399,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 	struct request *request = request_new(store, method, store_mailbox(store, str_from(*id)));
 	request->message = message;
 	request->inbound = inbound;
+	request->mailbox->key_users++;
 	if (method->scope == METHOD_OPENING) {
 		const Pk__OpenRequest *open = (const Pk__OpenRequest *)message;
 		request->session = session_new(store, request->mailbox, link_inbound_peer(inbound),
@@ -528,6 +537,10 @@ static void care_done(struct task *task)
 		log_error(store->log, "store.care_failed", F_TEXT("mailbox", mailbox->id),
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
 	mailbox->caring = false;
+	if (request->care == CARE_FORGET)
+		mailbox->keyed = false;
+	if (request->care != CARE_TIDY)
+		store->handles_closed = true;
 	request_free(request);
 	mailbox->task_count--;
 	mailbox_release(store, mailbox);
@@ -551,15 +564,17 @@ void store_start_care(struct store *store, struct mailbox *mailbox, enum care ca
 static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t now,
                          unsigned *too_many)
 {
+	/* However much mail comes in, the key goes: what waits in line behind is sealed then. */
+	if (mailbox->keyed && mailbox->session_count == 0 && mailbox->key_users == 0 &&
+	    now - mailbox->left_ms >= store->options.linger_ms) {
+		store_start_care(store, mailbox, CARE_FORGET);
+		return;
+	}
 	if (mailbox->task_count > 0)
 		return;
 	bool open = mailbox->db != NULL || mailbox->temporary != NULL;
-	/* Mail that comes in does not count: a busy mailbox would keep its key for ever. */
-	bool left = mailbox->session_count == 0 && now - mailbox->left_ms >= store->options.linger_ms;
 	bool idle = now - mailbox->used_ms >= store->options.handle_idle_ms;
-	if (mailbox->has_key && left) {
-		store_start_care(store, mailbox, CARE_FORGET);
-	} else if (open && (idle || *too_many > 0)) {
+	if (open && (idle || *too_many > 0)) {
 		store_start_care(store, mailbox, CARE_CLOSE);
 		*too_many -= *too_many > 0;
 	} else {
@@ -567,10 +582,21 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
 	}
 }
 
+/* A handle is a quarter of a megabyte in small pieces, which the C library would keep for itself. */
+static void give_back_memory(struct store *store, int64_t now)
+{
+	if (!store->handles_closed || now - store->trimmed_ms < TRIM_MS)
+		return;
+	malloc_trim(0);
+	store->handles_closed = false;
+	store->trimmed_ms = now;
+}
+
 void store_tick(void *ctx)
 {
 	struct store *store = ctx;
 	int64_t now = clock_monotonic_ms();
+	give_back_memory(store, now);
 	unsigned handles = atomic_load(&store->handles), max = store->options.handles_max;
 	unsigned too_many = handles > max ? handles - max : 0;
 	struct mailbox *mailbox, *next;
@@ -578,7 +604,7 @@ void store_tick(void *ctx)
 		next = TAILQ_NEXT(mailbox, by_use);
 		tick_mailbox(store, mailbox, now, &too_many);
 	}
-	timer_start(store->tick, 1000);
+	timer_start(store->tick, TICK_MS);
 }
 
 /* ---------------------------------------------------------------- stopping */

@@ -17,6 +17,7 @@ enum {
 	HANDLES_MAX = 2000,     /* measured: about 200 KB of memory each */
 	FILES_PER_HANDLE = 3,   /* the file, its -wal and its -shm */
 	FILES_SPARE = 256,      /* sockets and the rest */
+	DATA_DIR_MAX = 3900,    /* what follows it in a path fits */
 	UPLOADS_AT_ONCE = 4,    /* messages of the largest size that may come in together */
 	TRACE_ROOM = 64 * 1024, /* for the trace headers that a front puts before the largest message */
 };
@@ -126,6 +127,8 @@ static void start_server(struct store *store)
 int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key, struct errinfo *info)
 {
+	if (strlen(options->data_dir) > DATA_DIR_MAX)
+		return err_set(info, E_INVALID, "the path of the data folder is too long");
 	int rc = make_folder(options->data_dir, "mailboxes", info);
 	if (rc == 0)
 		rc = make_folder(options->data_dir, "temporary", info);
