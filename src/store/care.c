@@ -19,6 +19,7 @@ enum {
 /* What is left to do, kept between slices. */
 struct caring {
 	bool rekeyed, garbage_gone, vacuumed, pruned;
+	unsigned unlocks; /* of the mailbox when this began */
 };
 
 /* ---------------------------------------------------------------- garbage */
@@ -183,18 +184,22 @@ static int tidy(struct request *request, struct caring *caring, enum care care)
 int care_run(struct request *request, enum care care)
 {
 	struct mailbox *mailbox = request->mailbox;
-	if (request->state == NULL) {
-		request->state = mem_new(sizeof(struct caring));
+	struct caring *caring = request->state;
+	if (caring == NULL) {
+		caring = request->state = mem_new(sizeof(*caring));
 		request->state_free = free;
+		caring->unlocks = mailbox->unlocks;
 		mailbox->needs_care = false;
 	}
-	int rc = mailbox->has_key || mailbox->temporary != NULL ? tidy(request, request->state, care)
-	                                                        : 0;
+	bool anything = mailbox->has_key || mailbox->temporary != NULL;
+	int rc = anything ? tidy(request, caring, care) : 0;
 	if (rc == REQUEST_AGAIN)
 		return rc;
 	if (care == CARE_CLOSE || care == CARE_FORGET)
 		mailbox_close_handles(mailbox);
-	if (care == CARE_FORGET)
+	/* Somebody may have opened it between two slices. */
+	request->forgot = care == CARE_FORGET && caring->unlocks == mailbox->unlocks;
+	if (request->forgot)
 		mailbox_forget_key(mailbox);
 	return rc;
 }

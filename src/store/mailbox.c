@@ -297,6 +297,7 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
 	int rc = find_key(mailbox, &current, &next, has_next, &is_next, info);
 	if (rc != 0)
 		return rc;
+	mailbox->unlocks++;
 	if (is_next)
 		key_record_seal(new_record, id, &secret_key, &next, NULL);
 	else if (has_next)

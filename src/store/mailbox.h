@@ -58,6 +58,7 @@ struct mailbox {
 	struct db *db;
 	struct db *temporary;
 	bool has_key;
+	unsigned unlocks; /* counts mailbox_unlock */
 	struct vaulted key;
 	unsigned char salt[DATA_KEY_SALT_SIZE];
 	bool durable;      /* how commits of db are set at the moment */

@@ -95,6 +95,7 @@ struct request {
 	int change_count;
 	bool wants_care; /* the mailbox has something to be looked after */
 	unsigned care;   /* of our own requests: an enum care */
+	bool forgot;     /* and whether it took the key away */
 };
 
 enum method_scope {

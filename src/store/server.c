@@ -537,7 +537,7 @@ static void care_done(struct task *task)
 		log_error(store->log, "store.care_failed", F_TEXT("mailbox", mailbox->id),
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
 	mailbox->caring = false;
-	if (request->care == CARE_FORGET)
+	if (request->forgot)
 		mailbox->keyed = false;
 	if (request->care != CARE_TIDY)
 		store->handles_closed = true;
