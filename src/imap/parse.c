@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "imap/utf7.h"
+#include "mail/date.h"
 
 #include "store.pb-c.h"
 
@@ -322,72 +322,24 @@ bool imap_store_flags(struct imap_parse *in, struct imap_flags *ret)
 
 /* ---------------------------------------------------------------- dates */
 
-static bool month(struct cursor *c, int *ret)
+static bool is_not_quote(char c)
 {
-	static const struct str names[] = {STR("Jan"), STR("Feb"), STR("Mar"), STR("Apr"),
-	                                   STR("May"), STR("Jun"), STR("Jul"), STR("Aug"),
-	                                   STR("Sep"), STR("Oct"), STR("Nov"), STR("Dec")};
-	for (int i = 0; i < 12; i++) {
-		if (cursor_text_nocase(c, names[i])) {
-			*ret = i + 1;
-			return true;
-		}
-	}
-	return false;
+	return c != '"';
 }
 
-/* Exactly count digits. */
-static bool digits(struct cursor *c, size_t count, int *ret)
+static bool is_date_char(char c)
 {
-	struct str text;
-	uint64_t n;
-	struct cursor at = *c;
-	if (!cursor_take(&at, count, &text) || !str_to_u64(text, 9999, &n))
-		return false;
-	*c = at;
-	*ret = (int)n;
-	return true;
-}
-
-/* "-" month "-" 4DIGIT */
-static bool month_and_year(struct cursor *c, struct civil *ret)
-{
-	return cursor_byte(c, '-') && month(c, &ret->month) && cursor_byte(c, '-') &&
-	       digits(c, 4, &ret->year);
-}
-
-static bool time_of_day(struct cursor *c, struct civil *ret)
-{
-	return digits(c, 2, &ret->hour) && cursor_byte(c, ':') && digits(c, 2, &ret->minute) &&
-	       cursor_byte(c, ':') && digits(c, 2, &ret->second);
-}
-
-/* zone = ("+" / "-") 4DIGIT */
-static bool zone(struct cursor *c, int *ret_minutes)
-{
-	int hours, minutes;
-	bool west = cursor_byte(c, '-');
-	if (!west && !cursor_byte(c, '+'))
-		return false;
-	if (!digits(c, 2, &hours) || !digits(c, 2, &minutes) || minutes > 59)
-		return false;
-	*ret_minutes = west ? -(hours * 60 + minutes) : hours * 60 + minutes;
-	return true;
+	return ascii_is_alnum(c) || c == '-';
 }
 
 bool imap_date_time(struct imap_parse *in, int64_t *ret_seconds)
 {
 	struct cursor at = in->c;
-	struct civil civil = {0};
-	int east = 0;
-	bool ok = cursor_byte(&at, '"') &&
-	          (cursor_byte(&at, ' ') ? digits(&at, 1, &civil.day)
-	                                 : digits(&at, 2, &civil.day) || digits(&at, 1, &civil.day)) &&
-	          month_and_year(&at, &civil) && cursor_byte(&at, ' ') && time_of_day(&at, &civil) &&
-	          cursor_byte(&at, ' ') && zone(&at, &east) && cursor_byte(&at, '"');
-	if (!ok || !civil_valid(&civil))
+	struct str text;
+	int zone; /* of no meaning once the instant is known */
+	if (!cursor_byte(&at, '"') || !cursor_span(&at, is_not_quote, &text) ||
+	    !cursor_byte(&at, '"') || !mail_imap_date_time_parse(text, ret_seconds, &zone))
 		return imap_parse_fail(in, "Bad date and time");
-	*ret_seconds = civil_to_seconds(&civil) - (int64_t)east * 60;
 	in->c = at;
 	return true;
 }
@@ -395,14 +347,11 @@ bool imap_date_time(struct imap_parse *in, int64_t *ret_seconds)
 bool imap_date(struct imap_parse *in, int64_t *ret_days)
 {
 	struct cursor at = in->c;
-	struct civil civil = {0};
+	struct str text;
 	bool quoted = cursor_byte(&at, '"');
-	bool ok = (digits(&at, 2, &civil.day) || digits(&at, 1, &civil.day)) &&
-	          month_and_year(&at, &civil) && (!quoted || cursor_byte(&at, '"'));
-	if (!ok || !civil_valid(&civil))
+	if (!cursor_span(&at, is_date_char, &text) || (quoted && !cursor_byte(&at, '"')) ||
+	    !mail_imap_date_parse(text, ret_days))
 		return imap_parse_fail(in, "Bad date");
-	int64_t seconds = civil_to_seconds(&civil);
-	*ret_days = seconds / 86400 - (seconds % 86400 < 0);
 	in->c = at;
 	return true;
 }

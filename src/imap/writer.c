@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "imap/utf7.h"
+#include "mail/date.h"
 
 #include "store.pb-c.h"
 
@@ -114,26 +114,13 @@ void imap_write_flags(struct buf *out, uint32_t bits, char *const *keywords, siz
 	buf_add_byte(out, ')');
 }
 
-static void put_two(char *to, int n)
-{
-	to[0] = (char)('0' + n / 10 % 10);
-	to[1] = (char)('0' + n % 10);
-}
-
 void imap_write_date_time(struct buf *out, int64_t seconds)
 {
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	struct civil civil = civil_from_seconds(seconds);
-	char text[] = "\"dd-Mon-yyyy hh:mm:ss +0000\"";
-	int year = civil.year < 0 ? 0 : civil.year > 9999 ? 9999 : civil.year;
-	put_two(text + 1, civil.day);
-	memcpy(text + 4, months + 3 * (civil.month - 1), 3);
-	put_two(text + 8, year / 100);
-	put_two(text + 10, year % 100);
-	put_two(text + 13, civil.hour);
-	put_two(text + 16, civil.minute);
-	put_two(text + 19, civil.second);
+	char text[MAIL_IMAP_DATE_SIZE];
+	mail_imap_date_time_format(seconds, 0, text);
+	buf_add_byte(out, '"');
 	buf_add(out, text, sizeof(text) - 1);
+	buf_add_byte(out, '"');
 }
 
 /* ---------------------------------------------------------------- BODY from BODYSTRUCTURE */

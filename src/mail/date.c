@@ -1,6 +1,6 @@
 #include "mail/date.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -196,29 +196,60 @@ static struct civil local(int64_t seconds, int *zone)
 	return civil_from_seconds(seconds + (int64_t)*zone * 60);
 }
 
-static int zone_hhmm(int zone)
+/* n as count digits, the last ones if it has more; printf would cost the front more than all else that
+ * it writes about a message. */
+static char *put_number(char *to, int n, size_t count)
+{
+	for (size_t i = count; i > 0; i--, n /= 10)
+		to[i - 1] = (char)('0' + n % 10);
+	return to + count;
+}
+
+static char *put_text(char *to, const char *text, size_t len)
+{
+	memcpy(to, text, len);
+	return to + len;
+}
+
+/* Day, month and year with separator between them. */
+static char *put_date(char *to, const struct civil *at, char separator)
+{
+	to = put_number(to, at->day, 2);
+	*to++ = separator;
+	to = put_text(to, month_names[at->month - 1], 3);
+	*to++ = separator;
+	return put_number(to, at->year, 4);
+}
+
+/* " 02:44:25 -0700" and a NUL */
+static void put_time_and_zone(char *to, const struct civil *at, int zone)
 {
 	int minutes = zone < 0 ? -zone : zone;
-	return minutes / 60 * 100 + minutes % 60;
+	*to++ = ' ';
+	to = put_number(to, at->hour, 2);
+	*to++ = ':';
+	to = put_number(to, at->minute, 2);
+	*to++ = ':';
+	to = put_number(to, at->second, 2);
+	*to++ = ' ';
+	*to++ = zone < 0 ? '-' : '+';
+	to = put_number(to, minutes / 60 * 100 + minutes % 60, 4);
+	*to = '\0';
 }
 
 void mail_date_format(int64_t seconds, int zone, char ret[MAIL_DATE_SIZE])
 {
 	struct civil at = local(seconds, &zone);
-	int day = civil_weekday(civil_to_seconds(&at));
-	snprintf(ret, MAIL_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u %c%04u", day_names[day],
-	         (unsigned)at.day % 100, month_names[at.month - 1], (unsigned)at.year % 10000,
-	         (unsigned)at.hour % 100, (unsigned)at.minute % 100, (unsigned)at.second % 100,
-	         zone < 0 ? '-' : '+', (unsigned)zone_hhmm(zone) % 10000);
+	char *to = put_text(ret, day_names[civil_weekday(civil_to_seconds(&at))], 3);
+	to = put_text(to, ", ", 2);
+	to = put_date(to, &at, ' ');
+	put_time_and_zone(to, &at, zone);
 }
 
 void mail_imap_date_time_format(int64_t seconds, int zone, char ret[MAIL_IMAP_DATE_SIZE])
 {
 	struct civil at = local(seconds, &zone);
-	snprintf(ret, MAIL_IMAP_DATE_SIZE, "%02u-%s-%04u %02u:%02u:%02u %c%04u", (unsigned)at.day % 100,
-	         month_names[at.month - 1], (unsigned)at.year % 10000, (unsigned)at.hour % 100,
-	         (unsigned)at.minute % 100, (unsigned)at.second % 100, zone < 0 ? '-' : '+',
-	         (unsigned)zone_hhmm(zone) % 10000);
+	put_time_and_zone(put_date(ret, &at, '-'), &at, zone);
 }
 
 static bool digits(struct cursor *c, size_t count, uint64_t max, int *ret)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/clock.h"
+#include "mail/date.h"
 
 const char *smtp_trace_protocol(bool esmtp, bool utf8, bool tls)
 {
@@ -11,18 +11,6 @@ const char *smtp_trace_protocol(bool esmtp, bool utf8, bool tls)
 	if (esmtp)
 		return tls ? "ESMTPS" : "ESMTP";
 	return "SMTP";
-}
-
-/* date-time of RFC 5322 section 3.3, in UTC */
-static void date_time(int64_t seconds, struct buf *out)
-{
-	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	struct civil civil = civil_from_seconds(seconds);
-
-	buf_addf(out, "%s, %d %s %04d %02d:%02d:%02d +0000", days[civil_weekday(seconds)], civil.day,
-	         months[civil.month - 1], civil.year, civil.hour, civil.minute, civil.second);
 }
 
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]", section 4.1.3 */
@@ -36,6 +24,7 @@ static void address_literal(struct str address, struct buf *out)
 void smtp_trace_write(const struct smtp_trace *trace, struct buf *out)
 {
 	bool tls = trace->tls_version.len > 0;
+	char date[MAIL_DATE_SIZE];
 
 	buf_add_str(out, STR("Return-Path: <"));
 	buf_add_str(out, trace->reverse_path);
@@ -65,7 +54,8 @@ void smtp_trace_write(const struct smtp_trace *trace, struct buf *out)
 		buf_add_byte(out, '>');
 	}
 	buf_add_str(out, STR(";\r\n\t"));
-	date_time(trace->seconds, out);
+	mail_date_format(trace->seconds, 0, date);
+	buf_add_text(out, date);
 	buf_add_str(out, STR("\r\n"));
 }
 

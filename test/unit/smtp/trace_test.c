@@ -50,7 +50,7 @@ static void headers(void **state)
 	              "Received: from mail.remote.test ([IPv6:2001:db8::1])\r\n"
 	              "\tby mx.example.test (postkasse) with UTF8SMTPS id 0123456789abcdef\r\n"
 	              "\t(TLSv1.3 TLS_AES_256_GCM_SHA384);\r\n"
-	              "\tThu, 1 Jan 1970 00:00:00 +0000\r\n");
+	              "\tThu, 01 Jan 1970 00:00:00 +0000\r\n");
 }
 
 static void protocols(void **state)
