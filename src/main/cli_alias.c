@@ -79,8 +79,9 @@ int cli_alias_add(struct cli *cli, struct errinfo *info)
 	return rc;
 }
 
-static void print_page(struct cli *cli, const Pk__AliasListReply *page)
+static const char *print_page(struct cli *cli, const ProtobufCMessage *message)
 {
+	const Pk__AliasListReply *page = (const Pk__AliasListReply *)message;
 	for (size_t i = 0; i < page->n_aliases; i++) {
 		const Pk__AliasReply *alias = page->aliases[i];
 		if (cli->json) {
@@ -93,46 +94,18 @@ static void print_page(struct cli *cli, const Pk__AliasListReply *page)
 		cli_add_size(cli->out, alias->quota_bytes);
 		buf_add_byte(cli->out, '\n');
 	}
+	return page->more && page->n_aliases > 0 ? page->aliases[page->n_aliases - 1]->address : NULL;
 }
 
 int cli_alias_list(struct cli *cli, struct errinfo *info)
 {
-	char *after MEM_AUTO = str_dup(STR(""));
-	bool more = true;
-	int rc = 0;
-	if (cli->json) {
-		json_object(&cli->writer);
-		json_name(&cli->writer, "aliases");
-		json_array(&cli->writer);
-	}
-	while (more && rc == 0) {
-		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
-		ProtobufCMessage *message;
-		request.after = after;
-		if (cli->arguments[0] != NULL)
-			request.domain = (char *)(uintptr_t)cli->arguments[0];
-		rc = cores_directory(cli, METHOD(ALIAS_LIST), &request.base,
-		                     &pk__alias_list_reply__descriptor, &message, info);
-		if (rc != 0)
-			break;
-		Pk__AliasListReply *page = (Pk__AliasListReply *)message;
-		print_page(cli, page);
-		more = page->more && page->n_aliases > 0;
-		if (more) {
-			free(after);
-			after = str_dup(str_from(page->aliases[page->n_aliases - 1]->address));
-		}
-		CORES_FREE(page);
-	}
-	if (rc != 0) {
-		buf_clear(cli->out);
-		return rc;
-	}
-	if (cli->json) {
-		json_array_end(&cli->writer);
-		json_object_end(&cli->writer);
-	}
-	return 0;
+	static const struct cli_list list = {
+		.name = "aliases",
+		.method = METHOD(ALIAS_LIST),
+		.type = &pk__alias_list_reply__descriptor,
+		.print = print_page,
+	};
+	return cli_list_pages(cli, &list, info);
 }
 
 int cli_alias_remove(struct cli *cli, struct errinfo *info)

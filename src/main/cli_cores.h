@@ -29,6 +29,20 @@ int cores_store(struct cli *cli, uint32_t method, const ProtobufCMessage *reques
                 const ProtobufCMessageDescriptor *type, int64_t deadline_ms, ProtobufCMessage **ret,
                 struct errinfo *info) MUST_USE;
 
+/* ---------------------------------------------------------------- cli_list.c */
+
+struct cli_list {
+	const char *name; /* of the array in JSON */
+	uint32_t method;  /* of the directory, one that takes a ListRequest */
+	const ProtobufCMessageDescriptor *type;
+	/* Prints a page and returns what the next one begins after, or NULL; borrowed from the page. */
+	const char *(*print)(struct cli *cli, const ProtobufCMessage *page);
+};
+
+/* Asks for page after page, of the domain that is the command's argument if there is one, and prints
+ * them all; after an error nothing. */
+int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo *info) MUST_USE;
+
 /* Frees a reply and what secrets it left in memory. NULL is fine. */
 #define CORES_FREE(reply)                     \
 	do {                                      \

@@ -1,6 +1,3 @@
-#include <stdlib.h>
-
-#include "base/mem.h"
 #include "main/cli_cores.h"
 
 #include "directory.pb-c.h"
@@ -46,8 +43,9 @@ int cli_domain_remove(struct cli *cli, struct errinfo *info)
 	return call(cli, METHOD(DOMAIN_REMOVE), "removed", info);
 }
 
-static void print_page(struct cli *cli, const Pk__DomainListReply *page)
+static const char *print_page(struct cli *cli, const ProtobufCMessage *message)
 {
+	const Pk__DomainListReply *page = (const Pk__DomainListReply *)message;
 	for (size_t i = 0; i < page->n_domains; i++) {
 		if (cli->json)
 			json_domain(&cli->writer, page->domains[i]);
@@ -57,42 +55,16 @@ static void print_page(struct cli *cli, const Pk__DomainListReply *page)
 			         page->domains[i]->aliases == 1 ? "alias,  " : "aliases,",
 			         page->domains[i]->created);
 	}
+	return page->more && page->n_domains > 0 ? page->domains[page->n_domains - 1]->name : NULL;
 }
 
 int cli_domain_list(struct cli *cli, struct errinfo *info)
 {
-	char *after MEM_AUTO = str_dup(STR(""));
-	bool more = true;
-	int rc = 0;
-	if (cli->json) {
-		json_object(&cli->writer);
-		json_name(&cli->writer, "domains");
-		json_array(&cli->writer);
-	}
-	while (more && rc == 0) {
-		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
-		ProtobufCMessage *message;
-		request.after = after;
-		rc = cores_directory(cli, METHOD(DOMAIN_LIST), &request.base,
-		                     &pk__domain_list_reply__descriptor, &message, info);
-		if (rc != 0)
-			break;
-		Pk__DomainListReply *page = (Pk__DomainListReply *)message;
-		print_page(cli, page);
-		more = page->more && page->n_domains > 0;
-		if (more) {
-			free(after);
-			after = str_dup(str_from(page->domains[page->n_domains - 1]->name));
-		}
-		CORES_FREE(page);
-	}
-	if (rc != 0) {
-		buf_clear(cli->out);
-		return rc;
-	}
-	if (cli->json) {
-		json_array_end(&cli->writer);
-		json_object_end(&cli->writer);
-	}
-	return 0;
+	static const struct cli_list list = {
+		.name = "domains",
+		.method = METHOD(DOMAIN_LIST),
+		.type = &pk__domain_list_reply__descriptor,
+		.print = print_page,
+	};
+	return cli_list_pages(cli, &list, info);
 }
