@@ -304,7 +304,7 @@ static void test_dictionary(void **state)
 	static const char mail[] =
 		"Return-Path: <bounce@example.org>\r\nReceived: from mail.example.org (mail.example.org "
 		"[192.0.2.1])\r\n\tby mx.example.test with ESMTPS id 4711\r\n\tfor <you@example.test>; "
-	    "Mon, 23 "
+		"Mon, 23 "
 		"Nov 2026 10:00:00 +0000\r\nFrom: A Person <person@example.org>\r\nTo: you@example.test\r\n"
 		"Subject: the meeting\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
 		"Content-Transfer-Encoding: 7bit\r\n\r\nThanks for the report, see you tomorrow.\r\n";
