@@ -152,6 +152,22 @@ void imap_finish_error(struct imap_client *client, enum imap_failure failure, in
 	imap_finish_with(client, response->status, response->code, sentence);
 }
 
+bool imap_command_uids(struct imap_client *client, struct seqset *set, Pk__UidRange ***ret,
+                       size_t *ret_count)
+{
+	bool uid = (client->command->effects & IMAP_UID) != 0;
+	int error = imap_folder_uids(client->folder, set, uid, client->arena, ret, ret_count);
+	if (error == E_INVALID)
+		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
+	else if (error != 0)
+		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
+	else if (*ret_count == 0)
+		imap_finish(client, NULL, "No such messages");
+	else
+		return true;
+	return false; /* set and ret went with the command's arena */
+}
+
 /* ---------------------------------------------------------------- asking the store */
 
 static void answer(void *ctx, int error, struct str text, struct str body, bool repeated)

@@ -129,6 +129,10 @@ void imap_finish_error(struct imap_client *client, enum imap_failure failure, in
                        struct str text);
 void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
                       const char *text);
+/* The UIDs that a command's set means, numbers or UIDs as the command has it, in the command's arena.
+ * False: none of them exists, or the set is wrong; the command is then finished. */
+bool imap_command_uids(struct imap_client *client, struct seqset *set, Pk__UidRange ***ret,
+                       size_t *ret_count) MUST_USE;
 /* A copy in the command's arena for code or text: printf into at most IMAP_TEXTF_MAX bytes. */
 const char *imap_textf(struct imap_client *client, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -80,16 +80,7 @@ static void copy_start(struct imap_client *client)
 	request->folder = client->folder->id;
 	request->to = (char *)args->to.ptr;
 	request->move = moves(client);
-	bool uid = (client->command->effects & IMAP_UID) != 0;
-	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &request->uids,
-	                             &request->n_uids);
-	if (error == E_INVALID)
-		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
-	else if (error != 0)
-		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
-	else if (request->n_uids == 0)
-		imap_finish(client, NULL, "No such messages");
-	else
+	if (imap_command_uids(client, &args->set, &request->uids, &request->n_uids))
 		imap_ask(client, &(struct imap_question){
 							 .method = PK__STORE_METHOD__STORE_COPY,
 							 .body = &request->base,

@@ -32,20 +32,14 @@ static void expunge_start(struct imap_client *client)
 {
 	struct expunge *args = client->args;
 	Pk__ExpungeRequest *request = arena_alloc(client->arena, sizeof(*request));
-	int error = request == NULL ? E_TOO_LARGE : 0;
-	if (error == 0) {
-		pk__expunge_request__init(request);
-		request->folder = client->folder->id;
-		request->all = args == NULL;
-		if (args != NULL)
-			error = imap_folder_uids(client->folder, &args->set, true, client->arena,
-			                         &request->uids, &request->n_uids);
+	if (request == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
+		return;
 	}
-	if (error != 0)
-		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
-	else if (args != NULL && request->n_uids == 0)
-		imap_finish(client, NULL, "No such messages");
-	else
+	pk__expunge_request__init(request);
+	request->folder = client->folder->id;
+	request->all = args == NULL;
+	if (request->all || imap_command_uids(client, &args->set, &request->uids, &request->n_uids))
 		imap_ask(client, &(struct imap_question){
 							 .method = PK__STORE_METHOD__STORE_EXPUNGE,
 							 .body = &request->base,

@@ -127,25 +127,12 @@ static void make_request(struct imap_client *client, struct fetch *args)
 static void fetch_start(struct imap_client *client)
 {
 	struct fetch *args = client->args;
-	bool uid = (client->command->effects & IMAP_UID) != 0;
-	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena,
-	                             &args->request.uids, &args->request.n_uids);
-	if (error == E_INVALID) {
-		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
-		return;
-	}
-	if (error != 0) {
-		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
-		return;
-	}
-	if (uid)
+	if ((client->command->effects & IMAP_UID) != 0)
 		args->items.set |= FETCH_UID;
 	args->items.mark_seen = args->items.mark_seen && !client->folder->read_only;
 	client->condstore |= (args->items.set & FETCH_MODSEQ) != 0;
-	if (args->request.n_uids == 0) {
-		imap_finish(client, NULL, "No such messages");
+	if (!imap_command_uids(client, &args->set, &args->request.uids, &args->request.n_uids))
 		return;
-	}
 	make_request(client, args);
 	fetch_run_init(&args->run, &args->items, client->folder, client->condstore);
 	imap_ask(client, &(struct imap_question){

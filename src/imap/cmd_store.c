@@ -168,16 +168,11 @@ static void store_start(struct imap_client *client)
 	request->has_unchanged_since = args->has_unchanged_since;
 	request->unchanged_since = args->unchanged_since;
 	client->condstore |= args->has_unchanged_since;
-	bool uid = (client->command->effects & IMAP_UID) != 0;
 	size_t count;
-	int error = imap_folder_uids(client->folder, &args->set, uid, client->arena, &args->uids,
-	                             &count);
+	if (!imap_command_uids(client, &args->set, &args->uids, &count))
+		return;
 	request->uids = args->uids;
-	if (error == E_INVALID)
-		imap_finish_with(client, IMAP_BAD, NULL, "No such message number");
-	else if (error != 0)
-		imap_finish_error(client, IMAP_FAILED_COMMAND, error, STR(""));
-	else if (next_batch(client))
+	if (next_batch(client))
 		ask_batch(client);
 	else
 		imap_finish(client, NULL, "No such messages");
