@@ -210,28 +210,27 @@ static void call_directory(struct sasl *sasl, enum state next, uint32_t method,
 	sasl->call = link_call(sasl->directory, &request);
 }
 
-/* A login as the directory sent it, or NULL: a reply that cannot be one is our own fault. */
-static Pk__LoginReply *read_login(struct str body)
+/* A login as the directory sent it. NULL: the exchange has failed, and sasl may be gone. */
+static Pk__LoginReply *take_login(struct sasl *sasl, int error, struct str text, struct str body)
 {
+	sasl->call = NULL;
+	if (error != 0) {
+		fail(sasl, error, text);
+		return NULL;
+	}
 	Pk__LoginReply *login = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, body);
 	if (login != NULL && login->mailbox_secret.len == KEY_SIZE)
 		return login;
 	login_free(login);
+	fail(sasl, E_INTERNAL, STR("the directory sent a bad reply"));
 	return NULL;
 }
 
 static void on_login(void *ctx, int error, struct str text, struct str body)
 {
 	struct sasl *sasl = ctx;
-	sasl->call = NULL;
-	if (error != 0) {
-		fail(sasl, error, text);
-		return;
-	}
-	Pk__LoginReply *login = read_login(body);
-	if (login == NULL)
-		fail(sasl, E_INTERNAL, STR("the directory sent a bad reply"));
-	else
+	Pk__LoginReply *login = take_login(sasl, error, text, body);
+	if (login != NULL)
 		succeed(sasl, login);
 }
 
@@ -353,16 +352,9 @@ static void scram_first(struct sasl *sasl, struct str message)
 static void on_scram_finish(void *ctx, int error, struct str text, struct str body)
 {
 	struct sasl *sasl = ctx;
-	sasl->call = NULL;
-	if (error != 0) {
-		fail(sasl, error, text);
+	Pk__LoginReply *login = take_login(sasl, error, text, body);
+	if (login == NULL)
 		return;
-	}
-	Pk__LoginReply *login = read_login(body);
-	if (login == NULL) {
-		fail(sasl, E_INTERNAL, STR("the directory sent a bad reply"));
-		return;
-	}
 	struct key32 secret KEY32_AUTO;
 	memcpy(secret.bytes, login->mailbox_secret.data, KEY_SIZE);
 	vault_put(sasl->vault, &secret, &sasl->secret);
