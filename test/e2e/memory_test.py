@@ -6,7 +6,6 @@ secret nowhere at all but under the key of a process, the data key only in the s
 mailbox is open. Pieces of a secret count like the whole: free() overwrites the beginning of what it frees.
 The search proves itself by finding what must be there. Needs root, like any look into these processes.
 """
-import array
 import base64
 import hashlib
 import mmap
@@ -25,9 +24,9 @@ from service import Service, Tap, message, wait_for  # noqa: E402
 ADDRESS = "hello@example.test"
 PIECE = 8  # bytes of a secret that may not be found: 40 bits of a password, 64 of a key
 PAGE = mmap.PAGESIZE
-READ = 8 * 1024 * 1024
+READ = 128 * 1024
 # Larger mappings are reserved addresses: the shadow of AddressSanitizer, which holds no program data.
-MAPPING_MAX = 1 << 33
+MAPPING_MAX = 1 << 32
 
 
 def pieces(whole):
@@ -44,20 +43,12 @@ def unmasked(data):
 
 def present(pid, start, end):
     """The runs of pages between start and end that are there, in memory or swapped out."""
-    count = (end - start) // PAGE
     with open(f"/proc/{pid}/pagemap", "rb") as file:
         file.seek(start // PAGE * 8)
-        entries = array.array("Q", file.read(count * 8))
-    run = None
-    for index, entry in enumerate(entries):
-        there = entry >> 62 != 0
-        if there and run is None:
-            run = index
-        elif not there and run is not None:
-            yield start + run * PAGE, start + index * PAGE
-            run = None
-    if run is not None:
-        yield start + run * PAGE, start + len(entries) * PAGE
+        entries = file.read((end - start) // PAGE * 8)
+    # The two highest bits of an entry, which ends with its highest byte.
+    for run in re.finditer(rb"[\x40-\xff]+", entries[7::8]):
+        yield start + run.start() * PAGE, start + run.end() * PAGE
 
 
 def memory(pid):
@@ -90,8 +81,10 @@ class Search:
     def __init__(self, service):
         self.service = service
         self.secrets = {}
+        self.clean = set()  # hashes of what was searched and need not be again
 
     def add(self, name, secret):
+        self.clean.clear()
         self.secrets[name] = secret.encode() if isinstance(secret, str) else secret
 
     def look(self):
@@ -107,12 +100,17 @@ class Search:
             searched = 0
             for name, at, data in memory(pid):
                 searched += len(data)
+                if hash(data) in self.clean:
+                    continue
+                before = sum(map(len, found.values()))
                 for match in plain.finditer(data):
                     where = f"{name or 'anonymous'} {at + match.start():x}"
                     found.setdefault((role, words[match.group()]), []).append(where)
                 for match in hidden.finditer(unmasked(data)):
                     where = f"{name or 'anonymous'} {at + match.start():x} (masked or plain)"
                     found.setdefault((role, masked[match.group()]), []).append(where)
+                if sum(map(len, found.values())) == before:
+                    self.clean.add(hash(data))
             assert searched > 100 * 1024, f"no more than {searched} bytes of {role}"
         return found
 

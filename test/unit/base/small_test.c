@@ -17,6 +17,21 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+static void test_arena_secret(void **state)
+{
+	(void)state;
+	static const char zeros[100];
+	struct arena *arena = arena_new(100000);
+	arena_set_secret(arena);
+	struct str kept = arena_str(arena, STR("a password"));
+	assert_true(str_eq(kept, STR("a password")));
+	arena_reset(arena); /* keeps the block */
+	assert_memory_equal(kept.ptr, zeros, kept.len);
+	for (int i = 0; i < 100; i++)
+		assert_non_null(arena_alloc(arena, 500));
+	arena_free(arena);
+}
+
 static void test_arena_maximum(void **state)
 {
 	(void)state;
@@ -196,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arena_maximum),
+		cmocka_unit_test(test_arena_secret),
 		cmocka_unit_test(test_iso8601),
 		cmocka_unit_test(test_civil_every_day),
 		cmocka_unit_test(test_errors),

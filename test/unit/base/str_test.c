@@ -148,12 +148,37 @@ static void test_cursor_stays_on_failure(void **state)
 	assert_int_equal(cursor_rest(&c).len, 0);
 }
 
+/* What a secret buffer leaves inside the memory that it keeps; that of freed memory cannot be looked at
+ * here, test/e2e/memory_test.py does. */
+static void test_buf_secret(void **state)
+{
+	(void)state;
+	struct buf b BUF_AUTO;
+	static const char zeros[64];
+	buf_init_secret(&b, 10000);
+	buf_add_str(&b, STR("0123456789"));
+	buf_consume(&b, 4);
+	assert_true(str_eq(buf_str(&b), STR("456789")));
+	assert_memory_equal(b.ptr + 6, zeros, 4);
+	buf_clear(&b);
+	assert_memory_equal(b.ptr, zeros, 10);
+	for (int i = 0; i < 900; i++)
+		buf_add_str(&b, STR("0123456789"));
+	assert_int_equal(b.len, 9000);
+	for (size_t i = 0; i < b.len; i++)
+		assert_int_equal(b.ptr[i], '0' + (int)(i % 10));
+	buf_done(&b);
+	assert_true(b.secret);
+	assert_null(b.ptr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_compare),    cmocka_unit_test(test_find_and_slice),
 		cmocka_unit_test(test_numbers),    cmocka_unit_test(test_buf_limit),
 		cmocka_unit_test(test_buf_format), cmocka_unit_test(test_cursor_stays_on_failure),
+		cmocka_unit_test(test_buf_secret),
 	};
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);
 }
