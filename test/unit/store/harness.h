@@ -31,6 +31,10 @@
 
 #define UNUSED __attribute__((unused))
 
+#ifndef HARNESS_ROOT
+#define HARNESS_ROOT "/tmp"
+#endif
+
 struct owner {
 	char mailbox[25];
 	char password[PASSWORD_MAX + 1];
@@ -134,7 +138,7 @@ static UNUSED int harness_setup(void **state)
 	struct errinfo info;
 	assert_int_equal(crypto_init(&info), 0);
 	assert_int_equal(db_init(&info), 0);
-	strcpy(h->dir, "/tmp/postkasse-store-XXXXXX");
+	strcpy(h->dir, HARNESS_ROOT "/postkasse-store-XXXXXX");
 	assert_non_null(mkdtemp(h->dir));
 	h->loop = loop_new();
 	h->log = (struct log){.role = "store", .fd = 2, .level = LOG_LEVEL_ERROR};
@@ -554,8 +558,8 @@ static UNUSED void assert_body(struct harness *h, uint64_t session, uint64_t fol
 	free(f);
 }
 
-/* Deep verification finds nothing. */
-static UNUSED void assert_sound(struct harness *h, struct owner *owner, uint64_t messages)
+/* Deep verification finds nothing; returns the number of messages. */
+static UNUSED uint64_t assert_verified(struct harness *h, struct owner *owner)
 {
 	Pk__VerifyRequest request = PK__VERIFY_REQUEST__INIT;
 	request.mailbox = owner->mailbox;
@@ -568,6 +572,12 @@ static UNUSED void assert_sound(struct harness *h, struct owner *owner, uint64_t
 	for (size_t i = 0; i < reply->n_findings; i++)
 		print_message("finding: %s\n", reply->findings[i]);
 	assert_true(reply->ok);
-	assert_int_equal(reply->messages, messages);
+	uint64_t messages = reply->messages;
 	FREE(reply);
+	return messages;
+}
+
+static UNUSED void assert_sound(struct harness *h, struct owner *owner, uint64_t messages)
+{
+	assert_int_equal(assert_verified(h, owner), messages);
 }
