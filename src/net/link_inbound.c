@@ -290,6 +290,11 @@ static void admit_waiting(struct link_server *server)
 {
 	struct link_inbound *first;
 	while (!server->freeing && (first = TAILQ_FIRST(&server->waiting)) != NULL) {
+		/* Of a peer that is just being taken down: there is nobody to grant it to. */
+		if (first->peer->ws == NULL) {
+			stop_waiting(first);
+			continue;
+		}
 		uint64_t others = server->held - server->waiting_held;
 		uint64_t whole = first->held + first->upload_size - first->upload_granted;
 		if (others > 0 && others + whole > server->options.upload_total_max)
