@@ -4,14 +4,13 @@
 The two hosts are two services with their own folders; a relay on 127.0.0.2 stands for the network and can
 be cut. A third service shows that a wrong authority and a foreign address get nowhere.
 """
+import contextlib
 import hashlib
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from service import Service, Tap, free_ports, message, wait_for  # noqa: E402
@@ -33,7 +32,7 @@ class Relay:
         self.is_cut = False
         self.upstream = self.downstream = 0
         self.cut_after = None  # (attribute, bytes): cuts by itself when that much has passed
-        self.cuts = 0
+        self.cuts = self.refused = 0
         self.lock = threading.Lock()
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -44,6 +43,7 @@ class Relay:
             except OSError:
                 return
             if self.is_cut:
+                self.refused += 1
                 near.close()
                 continue
             try:
@@ -90,6 +90,22 @@ class Relay:
     def mend(self):
         self.is_cut = False
 
+    @contextlib.contextmanager
+    def cut_in_the_middle(self, counter, size):
+        """Cuts when size more bytes have passed that way, and mends once the front has tried to come
+        back and was refused; the work inside must have been cut."""
+        cuts, refused = self.cuts, self.refused
+        self.cut_after = (counter, getattr(self, counter) + size)
+
+        def mend():
+            wait_for(lambda: self.cuts > cuts and self.refused > refused, "the cut")
+            self.mend()
+        mender = threading.Thread(target=mend, daemon=True)
+        mender.start()
+        yield
+        mender.join()
+        assert self.cuts > cuts
+
 
 def openssl(*arguments, cwd):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=cwd)
@@ -119,7 +135,7 @@ class Hosts:
         good = make_authority(self.folder.name, "good")
         self.bad = make_authority(self.folder.name, "bad")
         self.cores = Service({
-            "roles": "directory store", "store_listen": f"127.0.0.1:{store_port}",
+            "roles": "directory store", "mailbox_linger": "0s", "store_listen": f"127.0.0.1:{store_port}",
             "directory_listen": f"127.0.0.1:{directory_port}",
             "link_allowed_addresses": "127.0.0.1", **good})
         self.store = Relay(store_port)
@@ -172,17 +188,8 @@ def test_a_fetch_goes_on_after_a_cut():
     assert client.append("Archive", "", None, sent)[0] == "OK"
     assert client.append("Archive", "", None, message(3, "After it"))[0] == "OK"
     client.select("Archive")
-    HOSTS.store.cut_after = ("downstream", HOSTS.store.downstream + 3_000_000)
-    cuts = HOSTS.store.cuts
-
-    def mend():
-        wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
-        time.sleep(0.3)
-        HOSTS.store.mend()
-    mender = threading.Thread(target=mend)
-    mender.start()
-    data = client.fetch("1:2", "(BODY.PEEK[])")[1]
-    mender.join()
+    with HOSTS.store.cut_in_the_middle("downstream", 3_000_000):
+        data = client.fetch("1:2", "(BODY.PEEK[])")[1]
     bodies = [item[1] for item in data if isinstance(item, tuple)]
     assert [hashlib.sha256(b).hexdigest() for b in bodies] == \
         [hashlib.sha256(b).hexdigest() for b in (sent, message(3, "After it"))], \
@@ -194,20 +201,15 @@ def test_a_delivery_goes_on_after_a_cut_and_appears_once():
     for seed, online in ((4, False), (5, True)):
         sent = big_message(6_000_000, seed)
         watcher = None
-        if online:
+        if not online:
+            HOSTS.cores.wait_forgotten()
+        else:
             watcher = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
             watcher.select("INBOX")
-        HOSTS.store.cut_after = ("upstream", HOSTS.store.upstream + 2_000_000)
-        cuts = HOSTS.store.cuts
-
-        def mend():
-            wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
-            time.sleep(0.3)
-            HOSTS.store.mend()
-        mender = threading.Thread(target=mend)
-        mender.start()
-        HOSTS.fronts.send(ADDRESS, sent)
-        mender.join()
+        with HOSTS.store.cut_in_the_middle("upstream", 2_000_000):
+            HOSTS.fronts.send(ADDRESS, sent)
+        waits = any("/temporary/" in path for path in HOSTS.cores.files())
+        assert waits == (not online), "sealed while the owner is away, and only then"
         client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
         client.select("INBOX")
         found = client.search(None, "SUBJECT", f'"Big {seed}"')[1][0].split()
@@ -222,17 +224,8 @@ def test_a_delivery_goes_on_after_a_cut_and_appears_once():
 def test_an_append_goes_on_after_a_cut_and_appears_once():
     sent = big_message(6_000_000, 6)
     client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
-    HOSTS.store.cut_after = ("upstream", HOSTS.store.upstream + 2_000_000)
-    cuts = HOSTS.store.cuts
-
-    def mend():
-        wait_for(lambda: HOSTS.store.cuts > cuts, "the cut")
-        time.sleep(0.3)
-        HOSTS.store.mend()
-    mender = threading.Thread(target=mend)
-    mender.start()
-    status, data = client.append("Drafts", "", None, sent)
-    mender.join()
+    with HOSTS.store.cut_in_the_middle("upstream", 2_000_000):
+        status, data = client.append("Drafts", "", None, sent)
     assert status == "OK", data
     client.select("Drafts")
     assert len(client.search(None, "SUBJECT", '"Big 6"')[1][0].split()) == 1
