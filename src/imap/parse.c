@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "imap/utf7.h"
 #include "mail/date.h"
 
@@ -115,7 +116,7 @@ bool imap_quoted(struct imap_parse *in, struct str *ret)
 		start += *start == '\\';
 		copy[i] = *start++;
 	}
-	if (eight_bit && !imap_utf8_valid(STR_OF(copy, len)))
+	if (eight_bit && !utf8_valid(STR_OF(copy, len)))
 		return imap_parse_fail(in, "Quoted string is not UTF-8");
 	*ret = STR_OF(copy, len);
 	in->c = at;
@@ -212,7 +213,7 @@ static bool decode_name(struct imap_parse *in, struct str raw, struct str *ret)
 	buf_init(&out, IMAP_MAILBOX_NAME_MAX);
 	if (!utf7_decode(raw, &out)) {
 		buf_clear(&out);
-		if (!imap_utf8_valid(raw))
+		if (!utf8_valid(raw))
 			return imap_parse_fail(in, "Mailbox name is neither modified UTF-7 nor UTF-8");
 		buf_add_str(&out, raw);
 	}

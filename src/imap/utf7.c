@@ -121,16 +121,6 @@ static int32_t next_code(struct cursor *c)
 	return (int32_t)code;
 }
 
-bool imap_utf8_valid(struct str text)
-{
-	struct cursor c = cursor_of(text);
-	while (!cursor_at_end(&c)) {
-		if (next_code(&c) <= 0)
-			return false;
-	}
-	return true;
-}
-
 struct shift {
 	struct buf *out;
 	uint32_t bits;

@@ -10,7 +10,5 @@
 bool utf7_decode(struct str name, struct buf *out) MUST_USE;
 /* Appends the modified UTF-7 form of name, which must be valid UTF-8. */
 void utf7_encode(struct str name, struct buf *out);
-/* Well-formed UTF-8 without NUL (RFC 3629: no surrogates, no overlong forms). */
-bool imap_utf8_valid(struct str text);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "imap/append.h"
 #include "imap/command.h"
 #include "imap/fetch.h"
@@ -131,7 +132,7 @@ static void values(struct str text)
 		must(out.len <= text.len);
 	buf_clear(&out);
 	if (utf7_decode(text, &out)) {
-		must(imap_utf8_valid(buf_str(&out)));
+		must(utf8_valid(buf_str(&out)));
 		struct buf again BUF_AUTO;
 		buf_init(&again, 10 * out.len + 100);
 		utf7_encode(buf_str(&out), &again);

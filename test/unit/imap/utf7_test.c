@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static void test_both_ways(void **state)
 {
@@ -82,8 +83,8 @@ static void test_utf8_valid(void **state)
 		{"\xff", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(imap_utf8_valid(str_from(cases[i].text)), cases[i].valid);
-	assert_false(imap_utf8_valid(STR("a\0b")));
+		assert_int_equal(utf8_valid(str_from(cases[i].text)), cases[i].valid);
+	assert_false(utf8_valid(STR("a\0b")));
 }
 
 /* What decodes encodes back to a form that decodes to the same. */
@@ -102,7 +103,7 @@ static void test_all_short_inputs(void **state)
 		buf_init(&twice, 100);
 		if (!utf7_decode(STR_OF(text, sizeof(text)), &once))
 			continue;
-		assert_true(imap_utf8_valid(buf_str(&once)));
+		assert_true(utf8_valid(buf_str(&once)));
 		utf7_encode(buf_str(&once), &again);
 		assert_true(utf7_decode(buf_str(&again), &twice));
 		assert_true(str_eq(buf_str(&once), buf_str(&twice)));
