@@ -364,20 +364,38 @@ static const struct config_value *value_get(const struct config *config, const c
 	return &config->values[index];
 }
 
-bool config_same(const struct config *a, const struct config *b, const char *name)
+/* "10G" and "10240M" are the same, and so are lists that differ in blanks. */
+static bool same_value(const struct config_option *option, const struct config_value *a,
+                       const struct config_value *b)
 {
-	enum config_type type;
-	return strcmp(value_get(a, name, &type)->text, value_get(b, name, &type)->text) == 0;
+	size_t a_position = 0, b_position = 0;
+	struct str a_word, b_word;
+	if (option->type != CONFIG_LIST)
+		return a->number == b->number && (has_range(option->type) || strcmp(a->text, b->text) == 0);
+	for (;;) {
+		bool more = next_word(str_from(a->text), &a_position, &a_word);
+		if (more != next_word(str_from(b->text), &b_position, &b_word))
+			return false;
+		if (!more || !str_eq(a_word, b_word))
+			return !more;
+	}
 }
 
-void config_copy(struct config *to, const struct config *from, const char *name)
+void config_keep_fixed(struct config *config, const struct config *running,
+                       void (*changed)(void *ctx, const char *name), void *ctx)
 {
-	size_t index;
-	const struct config_option *option = option_find(str_from(name), &index);
-	must(option != NULL);
-	free(to->values[index].text);
-	to->values[index] = (struct config_value){str_dup(str_from(from->values[index].text)),
-	                                          from->values[index].number};
+	size_t count;
+	const struct config_option *options = config_options(&count);
+	for (size_t i = 0; i < count; i++) {
+		struct config_value *value = &config->values[i];
+		const struct config_value *old = &running->values[i];
+		if (options[i].reload != CONFIG_RESTARTS || same_value(&options[i], value, old))
+			continue;
+		free(value->text);
+		*value = (struct config_value){str_dup(str_from(old->text)), old->number};
+		if (changed != NULL)
+			changed(ctx, options[i].name);
+	}
 }
 
 bool config_bool(const struct config *config, const char *name)

@@ -3,10 +3,10 @@
 
 /*
  * The configuration: one file of "name = value" lines ("#" begins a comment line), from one table of
- * options in options.c (name, type, default, range, a sentence). An environment variable
- * POSTKASSE_NAME (upper case) overrides the file. An unknown name, a bad value or a value out of
- * range is an error that names its line. Parsing does no I/O; a struct config is read-only once
- * made.
+ * options in options.c (name, type, what a reload does, default, range, a sentence). An environment
+ * variable POSTKASSE_NAME (upper case) overrides the file. An unknown name, a bad value or a value
+ * out of range is an error that names its line. Parsing does no I/O; a struct config is read-only
+ * once made.
  */
 
 #include "base/error.h"
@@ -23,9 +23,16 @@ enum config_type {
 	CONFIG_CHOICE, /* one of the words in choices */
 };
 
+/* What a SIGHUP does with a value that changed. */
+enum config_reload {
+	CONFIG_RELOADS = 1, /* every process that uses it has it at once */
+	CONFIG_RESTARTS,    /* the old one stays until the next start, and a warning names the option */
+};
+
 struct config_option {
 	const char *name;
 	enum config_type type;
+	enum config_reload reload;
 	const char *standard; /* the default, as it would stand in the file */
 	int64_t min, max;     /* of numbers, sizes, durations */
 	const char *choices;  /* "debug info warn error", for CONFIG_CHOICE */
@@ -56,10 +63,10 @@ int config_parse_environment(struct config *config, char *const *environment,
  * is handed to another process. */
 void config_print(const struct config *config, struct buf *out);
 
-/* Whether an option has the same text in both. */
-bool config_same(const struct config *a, const struct config *b, const char *name);
-/* Gives an option the value that it has in from. */
-void config_copy(struct config *to, const struct config *from, const char *name);
+/* Gives every option that only a restart changes the value that it has in running. changed (NULL:
+ * nobody) is called for each one that had another. */
+void config_keep_fixed(struct config *config, const struct config *running,
+                       void (*changed)(void *ctx, const char *name), void *ctx);
 
 /* Asking for a name that is not in the table, or of another type, is our own bug. */
 bool config_bool(const struct config *config, const char *name);

@@ -16,6 +16,9 @@
 #define DAYS           (24 * HOURS)
 #define CONFIG_COUNT   INT64_C(1000000)
 
+#define RELOADS        CONFIG_RELOADS
+#define RESTARTS       CONFIG_RESTARTS
+
 #define SECTION_PLACES "Places and names"
 #define SECTION_LISTEN "Listening"
 #define SECTION_TLS    "TLS"
@@ -27,121 +30,121 @@
 #define SECTION_STORE  "The store"
 #define SECTION_SERVE  "Processes and logs"
 
-/* Laid out by hand: name, type, default, min, max, choices, section, sentence. */
+/* Laid out by hand: name, type, what a SIGHUP does, default, min, max, choices, section, sentence. */
 /* clang-format off */
 static const struct config_option table[] = {
-	{"data_dir", CONFIG_PATH, "/var/lib/postkasse", 0, 0, NULL, SECTION_PLACES,
+	{"data_dir", CONFIG_PATH, RESTARTS, "/var/lib/postkasse", 0, 0, NULL, SECTION_PLACES,
 	 "The folder of the mailboxes, the temporary mailboxes and the directory."},
-	{"run_dir", CONFIG_PATH, "/run/postkasse", 0, 0, NULL, SECTION_PLACES,
+	{"run_dir", CONFIG_PATH, RESTARTS, "/run/postkasse", 0, 0, NULL, SECTION_PLACES,
 	 "The folder of the Unix sockets over which the processes of this host talk."},
-	{"host_key_file", CONFIG_PATH, "/etc/postkasse/host.key", 0, 0, NULL, SECTION_PLACES,
+	{"host_key_file", CONFIG_PATH, RESTARTS, "/etc/postkasse/host.key", 0, 0, NULL, SECTION_PLACES,
 	 "The key of this host: 32 random bytes that only their owner may read (mode 0400 or 0600). It "
 	 "encrypts the directory and the outer layer of temporary mailboxes, and opens no mailbox."},
-	{"hostname", CONFIG_TEXT, "", 0, 0, NULL, SECTION_PLACES,
+	{"hostname", CONFIG_TEXT, RELOADS, "", 0, 0, NULL, SECTION_PLACES,
 	 "The name that greetings and trace headers show. Empty: the name of the machine."},
-	{"roles", CONFIG_LIST, "directory store imap smtp", 0, 0, NULL, SECTION_PLACES,
+	{"roles", CONFIG_LIST, RESTARTS, "directory store imap smtp", 0, 0, NULL, SECTION_PLACES,
 	 "The processes that this host runs. A host with only fronts (imap, smtp) needs store_address "
 	 "and directory_address."},
 
-	{"smtp_listen", CONFIG_LIST, "0.0.0.0:25 [::]:25", 0, 0, NULL, SECTION_LISTEN,
+	{"smtp_listen", CONFIG_LIST, RESTARTS, "0.0.0.0:25 [::]:25", 0, 0, NULL, SECTION_LISTEN,
 	 "Addresses and ports where mail for our domains comes in, with STARTTLS."},
-	{"imap_listen", CONFIG_LIST, "0.0.0.0:143 [::]:143", 0, 0, NULL, SECTION_LISTEN,
+	{"imap_listen", CONFIG_LIST, RESTARTS, "0.0.0.0:143 [::]:143", 0, 0, NULL, SECTION_LISTEN,
 	 "Addresses and ports for IMAP that begins in clear and offers STARTTLS."},
-	{"imaps_listen", CONFIG_LIST, "0.0.0.0:993 [::]:993", 0, 0, NULL, SECTION_LISTEN,
+	{"imaps_listen", CONFIG_LIST, RESTARTS, "0.0.0.0:993 [::]:993", 0, 0, NULL, SECTION_LISTEN,
 	 "Addresses and ports for IMAP inside TLS from the first byte."},
 
-	{"tls_certificate_file", CONFIG_PATH, "/etc/postkasse/tls.pem", 0, 0, NULL, SECTION_TLS,
+	{"tls_certificate_file", CONFIG_PATH, RELOADS, "/etc/postkasse/tls.pem", 0, 0, NULL, SECTION_TLS,
 	 "The certificate chain shown to mail clients and other mail servers, PEM, leaf first. Empty: no "
 	 "TLS."},
-	{"tls_key_file", CONFIG_PATH, "/etc/postkasse/tls.key", 0, 0, NULL, SECTION_TLS,
+	{"tls_key_file", CONFIG_PATH, RELOADS, "/etc/postkasse/tls.key", 0, 0, NULL, SECTION_TLS,
 	 "The private key that belongs to tls_certificate_file, PEM."},
 
-	{"store_listen", CONFIG_LIST, "", 0, 0, NULL, SECTION_LINK,
+	{"store_listen", CONFIG_LIST, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
 	 "Addresses and ports where the store takes links of fronts on other hosts, over mutual TLS."},
-	{"directory_listen", CONFIG_LIST, "", 0, 0, NULL, SECTION_LINK,
+	{"directory_listen", CONFIG_LIST, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
 	 "Addresses and ports where the directory takes links of fronts on other hosts, over mutual TLS."},
-	{"store_address", CONFIG_TEXT, "", 0, 0, NULL, SECTION_LINK,
+	{"store_address", CONFIG_TEXT, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
 	 "The address and port of a store on another host, for the fronts of this one. Empty: the Unix "
 	 "socket in run_dir."},
-	{"directory_address", CONFIG_TEXT, "", 0, 0, NULL, SECTION_LINK,
+	{"directory_address", CONFIG_TEXT, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
 	 "The address and port of a directory on another host, for the fronts of this one. Empty: the "
 	 "Unix socket in run_dir."},
-	{"link_tls_certificate_file", CONFIG_PATH, "", 0, 0, NULL, SECTION_LINK,
+	{"link_tls_certificate_file", CONFIG_PATH, RELOADS, "", 0, 0, NULL, SECTION_LINK,
 	 "This host's certificate for links, PEM, signed by an authority of link_tls_ca_file."},
-	{"link_tls_key_file", CONFIG_PATH, "", 0, 0, NULL, SECTION_LINK,
+	{"link_tls_key_file", CONFIG_PATH, RELOADS, "", 0, 0, NULL, SECTION_LINK,
 	 "The private key that belongs to link_tls_certificate_file, PEM."},
-	{"link_tls_ca_file", CONFIG_PATH, "", 0, 0, NULL, SECTION_LINK,
+	{"link_tls_ca_file", CONFIG_PATH, RELOADS, "", 0, 0, NULL, SECTION_LINK,
 	 "The authority whose certificates may link, PEM: one of your own, never a public one."},
-	{"link_allowed_addresses", CONFIG_LIST, "", 0, 0, NULL, SECTION_LINK,
+	{"link_allowed_addresses", CONFIG_LIST, RELOADS, "", 0, 0, NULL, SECTION_LINK,
 	 "The numeric addresses that may link over TLS. Nobody else gets as far as the handshake."},
 
-	{"auth_without_tls", CONFIG_BOOL, "no", 0, 0, NULL, SECTION_LOGIN,
+	{"auth_without_tls", CONFIG_BOOL, RELOADS, "no", 0, 0, NULL, SECTION_LOGIN,
 	 "Whether passwords may be sent over connections without TLS. Loopback is no exception."},
-	{"login_failures_max", CONFIG_NUMBER, "10", 1, 100000, NULL, SECTION_LOGIN,
+	{"login_failures_max", CONFIG_NUMBER, RELOADS, "10", 1, 100000, NULL, SECTION_LOGIN,
 	 "Failed logins for one mailbox from one network address (of IPv6 the first 64 bits) within "
 	 "login_failures_window before further ones are refused."},
-	{"login_failures_window", CONFIG_DURATION, "1h", 1 * SECONDS, 30 * DAYS, NULL, SECTION_LOGIN,
+	{"login_failures_window", CONFIG_DURATION, RELOADS, "1h", 1 * SECONDS, 30 * DAYS, NULL, SECTION_LOGIN,
 	 "How long a failed login counts."},
-	{"connections_per_mailbox", CONFIG_NUMBER, "60", 1, CONFIG_COUNT, NULL, SECTION_LOGIN,
+	{"connections_per_mailbox", CONFIG_NUMBER, RELOADS, "60", 1, CONFIG_COUNT, NULL, SECTION_LOGIN,
 	 "Sessions that one mailbox may have at a time."},
 
-	{"message_size_max", CONFIG_SIZE, "50M", 64 * KB, 1 * GB, NULL, SECTION_LIMITS,
+	{"message_size_max", CONFIG_SIZE, RELOADS, "50M", 64 * KB, 1 * GB, NULL, SECTION_LIMITS,
 	 "The largest message that SMTP and APPEND take."},
-	{"quota", CONFIG_SIZE, "10G", 1 * MB, 1024 * 1024 * GB, NULL, SECTION_LIMITS,
+	{"quota", CONFIG_SIZE, RELOADS, "10G", 1 * MB, 1024 * 1024 * GB, NULL, SECTION_LIMITS,
 	 "What a new mailbox may hold."},
-	{"recipients_max", CONFIG_NUMBER, "50", 1, 10000, NULL, SECTION_LIMITS,
+	{"recipients_max", CONFIG_NUMBER, RELOADS, "50", 1, 10000, NULL, SECTION_LIMITS,
 	 "Recipients of one message; more are asked to come in a later transaction."},
-	{"received_max", CONFIG_NUMBER, "25", 5, 1000, NULL, SECTION_LIMITS,
+	{"received_max", CONFIG_NUMBER, RELOADS, "25", 5, 1000, NULL, SECTION_LIMITS,
 	 "Received headers in a message before it counts as a loop."},
 
-	{"smtp_memory_total", CONFIG_SIZE, "256M", 1 * MB, 1024 * GB, NULL, SECTION_SMTP,
+	{"smtp_memory_total", CONFIG_SIZE, RELOADS, "256M", 1 * MB, 1024 * GB, NULL, SECTION_SMTP,
 	 "Memory of an SMTP process for messages that are coming in. Past it connections wait for their "
 	 "turn; none is dropped for it."},
-	{"smtp_connections_max", CONFIG_NUMBER, "1000", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
+	{"smtp_connections_max", CONFIG_NUMBER, RELOADS, "1000", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
 	 "Connections that an SMTP process holds at a time; more are answered 421."},
-	{"smtp_timeout", CONFIG_DURATION, "5m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_SMTP,
+	{"smtp_timeout", CONFIG_DURATION, RELOADS, "5m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_SMTP,
 	 "How long a client may take for a command, or between two pieces of a message (RFC 5321 section "
 	 "4.5.3.2.7)."},
-	{"smtp_message_timeout", CONFIG_DURATION, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_SMTP,
+	{"smtp_message_timeout", CONFIG_DURATION, RELOADS, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_SMTP,
 	 "How long one message may take to come in, however steadily it does."},
-	{"smtp_connections_per_address", CONFIG_NUMBER, "50", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
+	{"smtp_connections_per_address", CONFIG_NUMBER, RELOADS, "50", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
 	 "Connections at a time from one IPv4 address or one /64 of IPv6; more are answered 421. Loopback "
 	 "is not counted."},
-	{"smtp_errors_max", CONFIG_NUMBER, "20", 1, 100000, NULL, SECTION_SMTP,
+	{"smtp_errors_max", CONFIG_NUMBER, RELOADS, "20", 1, 100000, NULL, SECTION_SMTP,
 	 "Errors in one connection, since its last accepted message, before it is ended."},
-	{"smtp_core_wait", CONFIG_DURATION, "10s", 100, 10 * MINUTES, NULL, SECTION_SMTP,
+	{"smtp_core_wait", CONFIG_DURATION, RELOADS, "10s", 100, 10 * MINUTES, NULL, SECTION_SMTP,
 	 "How long a client waits for a store or directory that is away before it is told to come again "
 	 "later."},
-	{"smtp_processes", CONFIG_NUMBER, "1", 1, 64, NULL, SECTION_SMTP,
+	{"smtp_processes", CONFIG_NUMBER, RESTARTS, "1", 1, 64, NULL, SECTION_SMTP,
 	 "SMTP processes."},
 
-	{"imap_memory_total", CONFIG_SIZE, "256M", 1 * MB, 1024 * GB, NULL, SECTION_IMAP,
+	{"imap_memory_total", CONFIG_SIZE, RELOADS, "256M", 1 * MB, 1024 * GB, NULL, SECTION_IMAP,
 	 "Memory of an IMAP process for messages that are being appended. Past it clients wait for their "
 	 "turn."},
-	{"imap_connections_max", CONFIG_NUMBER, "10000", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
+	{"imap_connections_max", CONFIG_NUMBER, RELOADS, "10000", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
 	 "Connections that an IMAP process holds at a time; more are answered BYE."},
-	{"imap_login_timeout", CONFIG_DURATION, "1m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_IMAP,
+	{"imap_login_timeout", CONFIG_DURATION, RELOADS, "1m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_IMAP,
 	 "How long a client may take to log in."},
-	{"imap_idle_timeout", CONFIG_DURATION, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_IMAP,
+	{"imap_idle_timeout", CONFIG_DURATION, RELOADS, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_IMAP,
 	 "How long a logged-in client may stay silent, IDLE included (RFC 9051 section 5.4: at least 30 "
 	 "minutes)."},
-	{"imap_processes", CONFIG_NUMBER, "0", 0, 64, NULL, SECTION_IMAP,
+	{"imap_processes", CONFIG_NUMBER, RESTARTS, "0", 0, 64, NULL, SECTION_IMAP,
 	 "IMAP processes. 0: one for each processor."},
 
-	{"store_workers", CONFIG_NUMBER, "0", 0, 256, NULL, SECTION_STORE,
+	{"store_workers", CONFIG_NUMBER, RESTARTS, "0", 0, 256, NULL, SECTION_STORE,
 	 "Threads that work on mailboxes. 0: two for each processor, at least four."},
-	{"mailbox_linger", CONFIG_DURATION, "10s", 0, 1 * DAYS, NULL, SECTION_STORE,
+	{"mailbox_linger", CONFIG_DURATION, RELOADS, "10s", 0, 1 * DAYS, NULL, SECTION_STORE,
 	 "How long the keys of a mailbox stay in memory after its last session ended."},
-	{"mailbox_handle_idle", CONFIG_DURATION, "60s", 1 * SECONDS, 1 * DAYS, NULL, SECTION_STORE,
+	{"mailbox_handle_idle", CONFIG_DURATION, RELOADS, "60s", 1 * SECONDS, 1 * DAYS, NULL, SECTION_STORE,
 	 "How long the file of an open mailbox may lie idle before its handle and page cache are given "
 	 "back."},
 
-	{"uid_base", CONFIG_NUMBER, "64200", 1000, 2000000000, NULL, SECTION_SERVE,
+	{"uid_base", CONFIG_NUMBER, RESTARTS, "64200", 1000, 2000000000, NULL, SECTION_SERVE,
 	 "Started as root, each process runs as a user of its own: this number for the store, the next "
 	 "ones for directory, imap and smtp."},
-	{"stop_grace", CONFIG_DURATION, "10s", 0, 1 * HOURS, NULL, SECTION_SERVE,
+	{"stop_grace", CONFIG_DURATION, RELOADS, "10s", 0, 1 * HOURS, NULL, SECTION_SERVE,
 	 "How long processes may take to finish what is under way when the service stops."},
-	{"log_level", CONFIG_CHOICE, "info", 0, 0, "debug info warn error", SECTION_SERVE,
+	{"log_level", CONFIG_CHOICE, RELOADS, "info", 0, 0, "debug info warn error", SECTION_SERVE,
 	 "Events below this level are not logged."},
 };
 /* clang-format on */

@@ -64,6 +64,8 @@ static void add_option(struct buf *out, const struct config_option *option)
 	buf_addf(out, ".It Ic %s No = Ar %s\n", option->name, type_names[option->type]);
 	manual_text(out, str_from(option->sentence));
 	add_range(out, option);
+	if (option->reload == CONFIG_RESTARTS)
+		buf_add_text(out, "\nA change waits for the next start.");
 	if (option->standard[0] == '\0') {
 		buf_add_text(out, "\nThe default is empty.\n");
 	} else {

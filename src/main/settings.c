@@ -243,8 +243,9 @@ static int fill_in(struct config *config, struct errinfo *info)
 	return config_parse(config, "machine", buf_str(&text), info);
 }
 
-int settings_load(struct settings *ret, const char *file, char *const *environment,
-                  struct errinfo *info)
+/* What the options say, before any file that they name is read. */
+static int load_options(struct settings *ret, const char *file, char *const *environment,
+                        struct errinfo *info)
 {
 	*ret = (struct settings){0};
 	int error = settings_load_config(&ret->config, file, environment, info);
@@ -254,8 +255,12 @@ int settings_load(struct settings *ret, const char *file, char *const *environme
 		error = check_addresses(ret->config, info);
 	if (error == 0)
 		error = fill_in(ret->config, info);
-	if (error == 0)
-		error = load_client_tls(ret, info);
+	return error;
+}
+
+static int load_files(struct settings *ret, struct errinfo *info)
+{
+	int error = load_client_tls(ret, info);
 	if (error == 0)
 		error = load_link_tls(ret, info);
 	bool core = error == 0 && (settings_has_role(ret->config, "store") ||
@@ -263,9 +268,55 @@ int settings_load(struct settings *ret, const char *file, char *const *environme
 	if (core)
 		error = settings_read_host_key(&ret->host_key, config_text(ret->config, "host_key_file"),
 		                               info);
+	return error;
+}
+
+int settings_load(struct settings *ret, const char *file, char *const *environment,
+                  struct errinfo *info)
+{
+	int error = load_options(ret, file, environment, info);
+	if (error == 0)
+		error = load_files(ret, info);
 	if (error != 0)
 		settings_done(ret);
 	return error;
+}
+
+/* Without the key that they were made under, the files of the cores could not be read. */
+static bool same_host_key(struct settings *a, struct settings *b)
+{
+	if (a->host_key == NULL || b->host_key == NULL)
+		return a->host_key == b->host_key;
+	bool same = secret_len(a->host_key) == secret_len(b->host_key) &&
+	            equal_constant_time(secret_open(a->host_key), secret_open(b->host_key),
+	                                secret_len(a->host_key));
+	secret_close(a->host_key);
+	secret_close(b->host_key);
+	return same;
+}
+
+int settings_reload(struct settings *settings, const char *file, char *const *environment,
+                    void (*fixed)(void *ctx, const char *option), void *ctx, struct errinfo *info)
+{
+	struct settings now;
+	int error = load_options(&now, file, environment, info);
+	if (error == 0) {
+		/* Before the files are read: which ones are needed follows from what stays, too. */
+		config_keep_fixed(now.config, settings->config, fixed, ctx);
+		error = load_files(&now, info);
+	}
+	if (error != 0) {
+		settings_done(&now);
+		return error;
+	}
+	if (!same_host_key(settings, &now))
+		fixed(ctx, "host_key_file");
+	struct secret *unused = now.host_key;
+	now.host_key = settings->host_key;
+	settings->host_key = unused;
+	settings_done(settings);
+	*settings = now;
+	return 0;
 }
 
 void settings_done(struct settings *settings)

@@ -30,6 +30,11 @@ struct settings {
  * checks that all of it fits together. crypto_init has been called. On failure *ret is empty. */
 int settings_load(struct settings *ret, const char *file, char *const *environment,
                   struct errinfo *info) MUST_USE;
+/* Reads everything again. What only a restart changes stays as it is, the host key included; fixed is
+ * called for each such option that has another value now. On failure settings is as it was. */
+int settings_reload(struct settings *settings, const char *file, char *const *environment,
+                    void (*fixed)(void *ctx, const char *option), void *ctx,
+                    struct errinfo *info) MUST_USE;
 /* Only the configuration, for programs that need no key: defaults, the file, the environment. */
 int settings_load_config(struct config **ret, const char *file, char *const *environment,
                          struct errinfo *info) MUST_USE;

@@ -120,46 +120,26 @@ static void announce(struct supervisor *supervisor)
 
 /* ---------------------------------------------------------------- reloading */
 
-/* What folders, sockets and processes were made from stays as it was until the next start; so does
- * the host key, without which the files of the cores could not be read. */
-static void keep_fixed(struct supervisor *supervisor, struct settings *now)
+static void warn_fixed(void *ctx, const char *option)
 {
-	static const char *const fixed[] = {
-		"data_dir",       "run_dir",          "roles",
-		"smtp_listen",    "imap_listen",      "imaps_listen",
-		"store_listen",   "directory_listen", "uid_base",
-		"imap_processes", "smtp_processes",   "store_workers",
-		"host_key_file",  "store_address",    "directory_address",
-	};
-	struct settings *old = &supervisor->settings;
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-		if (config_same(old->config, now->config, fixed[i]))
-			continue;
-		log_warn(&supervisor->log, "supervisor.reload_needs_restart", F_TEXT("option", fixed[i]));
-		config_copy(now->config, old->config, fixed[i]);
-	}
-	struct secret *unused = now->host_key;
-	now->host_key = old->host_key;
-	old->host_key = unused;
+	struct supervisor *supervisor = ctx;
+	log_warn(&supervisor->log, "supervisor.reload_needs_restart", F_TEXT("option", option));
 }
 
 static void reload(struct supervisor *supervisor)
 {
 	const struct supervisor_options *options = supervisor->options;
-	struct settings settings;
 	struct errinfo info;
 	notify_service_manager(options->environment, "RELOADING=1\n");
-	int error = settings_load(&settings, options->config_file, options->environment, &info);
+	int error = settings_reload(&supervisor->settings, options->config_file, options->environment,
+	                            warn_fixed, supervisor, &info);
 	if (error != 0) {
 		log_error(&supervisor->log, "supervisor.reload_failed", F_ERR(error),
 		          F_TEXT("text", info.text));
 		notify_service_manager(options->environment, "READY=1\n");
 		return;
 	}
-	keep_fixed(supervisor, &settings);
-	settings_done(&supervisor->settings);
-	supervisor->settings = settings;
-	bool known = log_level_parse(str_from(config_text(settings.config, "log_level")),
+	bool known = log_level_parse(str_from(config_text(supervisor->settings.config, "log_level")),
 	                             &supervisor->log.level);
 	(void)known;
 	for (size_t i = 0; i < supervisor->child_count; i++) {

@@ -148,7 +148,7 @@ def test_what_needs_a_restart_waits_for_it():
         wait_for(lambda: len(events(service, "role.reloaded")) == 4, "the new configuration")
         named = {re.search(r"option=(\w+)", line).group(1)
                  for line in events(service, "supervisor.reload_needs_restart")}
-        assert named == {"imap_processes", "data_dir"}, named
+        assert named == {"imap_processes", "data_dir", "host_key_file"}, named
         # A core that starts again finds its files and the key that opens them.
         old = service.children()["directory"]
         os.kill(old, signal.SIGKILL)

@@ -37,6 +37,16 @@ static void every_option_is_explained(void **state)
 	assert_non_null(strstr(text.ptr, "\nFrom 64K to 1G.\nThe default is\n.Ql 50M .\n"));
 	assert_non_null(strstr(text.ptr, "\nOne of: debug info warn error.\n"));
 	assert_non_null(strstr(text.ptr, "\nThe default is empty.\n"));
+	for (size_t i = 0; i < count; i++) {
+		struct buf line BUF_AUTO;
+		buf_init(&line, 1 << 10);
+		buf_addf(&line, "\n.It Ic %s No = Ar ", options[i].name);
+		buf_add_byte(&line, '\0');
+		const char *here = strstr(text.ptr, line.ptr), *next = strstr(here + 1, "\n.It ");
+		const char *waits = strstr(here, "\nA change waits for the next start.\n");
+		bool said = waits != NULL && (next == NULL || waits < next);
+		assert_int_equal(said, options[i].reload == CONFIG_RESTARTS);
+	}
 }
 
 static void lines_are_short_and_no_macro_by_accident(void **state)

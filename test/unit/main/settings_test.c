@@ -107,6 +107,56 @@ static void what_the_machine_decides_is_filled_in(void **state)
 	settings_done(&settings);
 }
 
+static void note_fixed(void *ctx, const char *option)
+{
+	buf_addf(ctx, "%s ", option);
+}
+
+static int reload(struct settings *settings, struct buf *fixed)
+{
+	struct errinfo info;
+	buf_clear(fixed);
+	return settings_reload(settings, config_file, no_environment, note_fixed, fixed, &info);
+}
+
+static void a_reload_keeps_what_only_a_restart_changes(void **state)
+{
+	(void)state;
+	struct settings settings;
+	struct errinfo info;
+	struct buf fixed BUF_AUTO;
+	buf_init(&fixed, 1 << 10);
+	write_key(HOST_KEY_SIZE, 0400);
+	write_config("quota = 3G\n");
+	assert_int_equal(load(&settings, &info), 0);
+	write_config("quota = 4096M\ndata_dir = /srv\n");
+	assert_int_equal(reload(&settings, &fixed), 0);
+	assert_true(str_eq(buf_str(&fixed), STR("data_dir ")));
+	assert_int_equal(config_number(settings.config, "quota"), INT64_C(4) << 30);
+	assert_string_equal(config_text(settings.config, "data_dir"), "/var/lib/postkasse");
+	/* The same path, another key: the files are under the first. */
+	write_file(key_file, "another key of thirty-two bytes!", HOST_KEY_SIZE, 0400);
+	write_config("quota = 4096M\n");
+	assert_int_equal(reload(&settings, &fixed), 0);
+	assert_true(str_eq(buf_str(&fixed), STR("host_key_file ")));
+	assert_memory_equal(secret_open(settings.host_key), "a key that is 32 bytes", 22);
+	secret_close(settings.host_key);
+	/* The certificates that a listener for links needs are asked for when there is one. */
+	write_config("store_listen = 127.0.0.1:7000\n");
+	assert_int_equal(reload(&settings, &fixed), 0);
+	assert_true(str_eq(buf_str(&fixed), STR("store_listen host_key_file ")));
+	/* A failure leaves everything. */
+	write_config("quota = 5G\nnonsense\n");
+	assert_int_equal(reload(&settings, &fixed), E_INVALID);
+	assert_int_equal(config_number(settings.config, "quota"), INT64_C(10) << 30);
+	unlink(key_file);
+	write_config("quota = 5G\n");
+	assert_int_equal(reload(&settings, &fixed), E_NOT_FOUND);
+	assert_int_equal(config_number(settings.config, "quota"), INT64_C(10) << 30);
+	assert_non_null(settings.host_key);
+	settings_done(&settings);
+}
+
 static const struct {
 	const char *more;
 	int error;
@@ -248,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_host_key_is_private_and_whole),
 		cmocka_unit_test(what_the_machine_decides_is_filled_in),
+		cmocka_unit_test(a_reload_keeps_what_only_a_restart_changes),
 		cmocka_unit_test(what_does_not_fit_is_named),
 		cmocka_unit_test(roles_are_checked),
 		cmocka_unit_test(a_configuration_that_others_may_write_is_refused),
