@@ -187,10 +187,10 @@ static void answer(void *ctx, int error, struct str text, struct str body, bool 
 	scratch_reset(scratch);
 }
 
-void imap_ask(struct imap_client *client, const struct imap_question *question)
+struct session_call *imap_ask(struct imap_client *client, const struct imap_question *question)
 {
 	if (client->conn == NULL)
-		return;
+		return NULL;
 	must(client->call == NULL);
 	client->answered = question->answered;
 	client->answer_type = question->reply_type;
@@ -205,6 +205,7 @@ void imap_ask(struct imap_client *client, const struct imap_question *question)
 													 .again = question->again,
 													 .reply = answer,
 												 });
+	return client->call;
 }
 
 void imap_deselect(struct imap_client *client)

@@ -149,7 +149,9 @@ struct imap_question {
 	void (*chunk)(void *client, struct str body);
 	void (*again)(void *client);
 };
-void imap_ask(struct imap_client *client, const struct imap_question *question);
+/* Returns the call, which is there until answered is called: credit is granted to it, never to whatever
+ * the client happens to wait for. NULL when the connection is over. */
+struct session_call *imap_ask(struct imap_client *client, const struct imap_question *question);
 
 /* Gives the arena's memory back, for a command that will take long: args are gone. */
 void imap_arena_renew(struct imap_client *client);

@@ -19,8 +19,9 @@ struct fetch {
 	uint64_t changed_since;
 	struct fetch_run run;
 	Pk__FetchRequest request;
-	uint64_t owed; /* credit that we have not given yet */
-	bool broken;   /* the stream made no sense */
+	struct session_call *stream; /* the rows come in it; NULL once it is answered */
+	uint64_t owed;               /* credit that we have not given it yet */
+	bool broken;                 /* the stream made no sense */
 };
 
 /* fetch-modifiers = SP "(" "CHANGEDSINCE" SP mod-sequence-value ")"           RFC 7162 section 7 */
@@ -48,15 +49,16 @@ static void grant(struct imap_client *client, uint64_t bytes)
 {
 	struct fetch *args = client->args;
 	args->owed += bytes;
-	if (args->owed < FETCH_GRANT_STEP || client->call == NULL || conn_output_full(client->conn))
+	if (args->owed < FETCH_GRANT_STEP || args->stream == NULL || conn_output_full(client->conn))
 		return;
-	session_call_grant(client->call, args->owed);
+	session_call_grant(args->stream, args->owed);
 	args->owed = 0;
 }
 
 static void fetch_drained(struct imap_client *client)
 {
-	grant(client, 0);
+	if (client->args != NULL)
+		grant(client, 0);
 }
 
 static void fetch_chunk(void *ctx, struct str body)
@@ -93,6 +95,7 @@ static void fetch_again(void *ctx)
 static void fetched(struct imap_client *client, const struct imap_answer *answer)
 {
 	struct fetch *args = client->args;
+	args->stream = NULL; /* what is owed goes with it: the changes are asked for in another call */
 	bool whole = fetch_run_between_rows(&args->run) && !args->broken;
 	if (!whole) {
 		/* In the middle of a response, perhaps of a literal: there is no way to say so. */
@@ -135,14 +138,14 @@ static void fetch_start(struct imap_client *client)
 		return;
 	make_request(client, args);
 	fetch_run_init(&args->run, &args->items, client->folder, client->condstore);
-	imap_ask(client, &(struct imap_question){
-						 .method = PK__STORE_METHOD__STORE_FETCH,
-						 .body = &args->request.base,
-						 .answered = fetched,
-						 .credit = FETCH_CREDIT,
-						 .chunk = fetch_chunk,
-						 .again = fetch_again,
-					 });
+	args->stream = imap_ask(client, &(struct imap_question){
+										.method = PK__STORE_METHOD__STORE_FETCH,
+										.body = &args->request.base,
+										.answered = fetched,
+										.credit = FETCH_CREDIT,
+										.chunk = fetch_chunk,
+										.again = fetch_again,
+									});
 }
 
 static void fetch_cancel(struct imap_client *client)
