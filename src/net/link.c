@@ -6,8 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "crypto/secret.h"
 #include "net/link_internal.h"
+
+enum { FAULTS_EVERY_MS = 1000 };
 
 static void wipe_message(ProtobufCMessage *message);
 
@@ -121,6 +124,19 @@ void link_send_hello(struct ws *ws, const char *role, const unsigned char *insta
 	link_pack(&body, &hello.base);
 	struct frame frame = {.kind = PK__FRAME__KIND__HELLO, .body = buf_str(&body)};
 	link_send(ws, &frame);
+}
+
+void link_log_fault(struct link_faults *faults, const struct log *log, const char *peer,
+                    uint32_t method, const char *reason)
+{
+	int64_t now = clock_monotonic_ms();
+	faults->count++;
+	if (faults->told_ms != 0 && now - faults->told_ms < FAULTS_EVERY_MS)
+		return;
+	log_warn(log, "link.fault", F_TEXT("peer", peer), F_INT("method", method),
+	         F_TEXT("reason", reason), F_INT("count", faults->count));
+	faults->told_ms = now;
+	faults->count = 0;
 }
 
 static int check_hello(const Pk__Hello *hello, char ret_role[LINK_ROLE_MAX],

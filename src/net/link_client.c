@@ -50,12 +50,14 @@ struct link {
 	bool greeted;    /* core_instance is known */
 	bool complained; /* the log says that the core is away */
 	unsigned char instance[LINK_INSTANCE_SIZE], core_instance[LINK_INSTANCE_SIZE];
+	char core_role[LINK_ROLE_MAX];
 	int64_t up_since_ms, retry_ms;
 	struct timer *retry, *sweep;
 	int64_t sweep_at; /* INT64_MAX: not running */
 	uint64_t last_id;
 	struct id_table table;
 	struct call_list calls, senders;
+	struct link_faults faults;
 	struct loop_task later; /* ends what cannot be sent; after link_free: releases the memory */
 };
 
@@ -104,6 +106,15 @@ static void send_control(struct link_call *call, Pk__Frame__Kind kind, uint64_t 
 	struct frame frame = {.kind = kind, .id = call->node.id, .credit = credit};
 	if (call->link->up && call->sent)
 		link_send(call->link->ws, &frame);
+}
+
+/* The core breaks the rules of one call: that one ends, the others go on. */
+static void call_fault(struct link_call *call, const char *reason)
+{
+	struct link *link = call->link;
+	link_log_fault(&link->faults, link->log, link->core_role, call->request.method, reason);
+	send_control(call, PK__FRAME__KIND__CANCEL, 0);
+	call_fail(call, E_INTERNAL, reason);
 }
 
 /* ---------------------------------------------------------------- deadlines */
@@ -209,11 +220,12 @@ static void send_request(struct link_call *call)
 
 /* ---------------------------------------------------------------- what the core sends */
 
-/* Returns what is wrong, or NULL. */
-static const char *take_chunk(struct link_call *call, struct str body)
+static void take_chunk(struct link_call *call, struct str body)
 {
-	if (call->request.chunk == NULL || call->credit <= 0)
-		return "chunk without credit";
+	if (call->request.chunk == NULL || call->credit <= 0) {
+		call_fault(call, "chunk without credit");
+		return;
+	}
 	call->streaming = true;
 	call->credit -= (int64_t)body.len;
 	if (call->credit <= 0) {
@@ -226,17 +238,26 @@ static const char *take_chunk(struct link_call *call, struct str body)
 	call->calling = false;
 	if (call->ended)
 		call_release(call);
-	return NULL;
 }
 
-static const char *take_grant(struct link_call *call, uint64_t credit)
+static void take_grant(struct link_call *call, uint64_t credit)
 {
-	if (credit > call->request.upload.len - call->upload_granted)
-		return "grant of more than the upload";
+	if (credit > call->request.upload.len - call->upload_granted) {
+		call_fault(call, "grant of more than the upload");
+		return;
+	}
 	call->upload_granted += credit;
 	mark_sender(call);
 	pump_uploads(call->link);
-	return NULL;
+}
+
+static void take_reply(struct link_call *call, const struct frame *frame)
+{
+	call->link->retry_ms = LINK_RETRY_MIN_MS; /* this core does answer */
+	if (frame->error > 0 || frame->error < E_LAST)
+		call_fault(call, "an error that there is not");
+	else
+		call_end(call, frame->error, frame->text, frame->body);
 }
 
 /* Returns what is wrong, or NULL. The link may be gone afterwards. */
@@ -259,13 +280,11 @@ static const char *take_frame(struct link *link, const struct frame *frame)
 	if (!call->sent)
 		return "an answer before the request";
 	if (frame->kind == PK__FRAME__KIND__GRANT)
-		return take_grant(call, frame->credit);
-	if (frame->kind == PK__FRAME__KIND__CHUNK)
-		return take_chunk(call, frame->body);
-	if (frame->error > 0 || frame->error < E_LAST)
-		return "an error that there is not";
-	link->retry_ms = LINK_RETRY_MIN_MS; /* this core does answer */
-	call_end(call, frame->error, frame->text, frame->body);
+		take_grant(call, frame->credit);
+	else if (frame->kind == PK__FRAME__KIND__CHUNK)
+		take_chunk(call, frame->body);
+	else
+		take_reply(call, frame);
 	return NULL;
 }
 
@@ -297,13 +316,14 @@ static void send_waiting(struct link *link)
 
 static const char *take_hello(struct link *link, const struct frame *frame, struct errinfo *info)
 {
-	char role[LINK_ROLE_MAX];
+	char role[LINK_ROLE_MAX] = "";
 	unsigned char instance[LINK_INSTANCE_SIZE];
 	if (link_take_hello(frame, role, instance, info) != 0)
 		return info->text;
 	bool same = link->greeted && memcmp(instance, link->core_instance, LINK_INSTANCE_SIZE) == 0;
 	link->greeted = true;
 	memcpy(link->core_instance, instance, LINK_INSTANCE_SIZE);
+	memcpy(link->core_role, role, sizeof(role));
 	link->up = true;
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
@@ -587,8 +607,8 @@ struct link_call *link_call(struct link *link, const struct link_request *reques
 
 void link_call_grant(struct link_call *call, uint64_t bytes)
 {
-	if (call->ended || bytes == 0)
-		return;
+	if (call->ended || bytes == 0 || call->request.chunk == NULL)
+		return; /* only a stream has credit */
 	if (bytes > LINK_CREDIT_MAX)
 		bytes = LINK_CREDIT_MAX;
 	bool waited = call->credit <= 0 && call->deadline_at == INT64_MAX;

@@ -323,7 +323,17 @@ static const char *refuse(struct link_peer *peer, uint64_t id, int error, const 
 	return NULL;
 }
 
-/* Each take_... returns what is wrong with the frame, or NULL. The peer may be gone afterwards. */
+/* A frame breaks the rules of one request: that one ends, its peer's others go on. What still comes for
+ * it belongs to nobody and is dropped. */
+static void fault(struct link_inbound *request, const char *reason)
+{
+	struct link_peer *peer = request->peer;
+	link_log_fault(&peer->faults, peer->server->log, peer->role, request->method, reason);
+	send_reply(peer, request->node.id, E_INVALID, str_from(reason), STR(""));
+	link_inbound_orphan(request);
+}
+
+/* Returns what is wrong with the frame, or NULL. The peer may be gone afterwards. */
 static const char *take_request(struct link_peer *peer, const struct frame *frame,
                                 struct buf *message)
 {
@@ -331,9 +341,12 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	const struct link_server_options *options = &server->options;
 	if (frame->id <= peer->last_id)
 		return "ids do not rise";
-	if (frame->credit > LINK_CREDIT_MAX)
-		return "credit out of range";
 	peer->last_id = frame->id;
+	if (frame->credit > LINK_CREDIT_MAX) {
+		link_log_fault(&peer->faults, server->log, peer->role, frame->method,
+		               "credit out of range");
+		return refuse(peer, frame->id, E_INVALID, "credit out of range");
+	}
 	if (frame->repeat_id.len > 0 && known_repeat(peer, frame->id, frame->repeat_id))
 		return NULL;
 	if (frame->upload_size > options->upload_max)
@@ -371,33 +384,37 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	return NULL;
 }
 
-static const char *take_data(struct link_inbound *request, struct str bytes)
+static void take_data(struct link_inbound *request, struct str bytes)
 {
-	if (request->delivered)
-		return "upload past its size";
-	if (bytes.len > LINK_PIECE_MAX || bytes.len > request->upload_granted - request->upload.len)
-		return "upload past its grant";
+	if (request->delivered) {
+		fault(request, "upload past its size");
+		return;
+	}
+	if (bytes.len > LINK_PIECE_MAX || bytes.len > request->upload_granted - request->upload.len) {
+		fault(request, "upload past its grant");
+		return;
+	}
 	/* Room for all that is granted at once: the bytes are on their way. */
 	if (buf_reserve(&request->upload, request->upload_granted - request->upload.len) != NULL)
 		buf_add_str(&request->upload, bytes);
 	if (request->upload.len == request->upload_size)
 		deliver(request);
-	return NULL;
 }
 
-static const char *take_credit(struct link_inbound *request, uint64_t credit)
+static void take_credit(struct link_inbound *request, uint64_t credit)
 {
 	struct link_server *server = request->server;
-	if (!request->streams || credit > LINK_CREDIT_MAX || request->credit > LINK_CREDIT_MAX)
-		return "credit out of range";
+	if (!request->streams || credit > LINK_CREDIT_MAX || request->credit > LINK_CREDIT_MAX) {
+		fault(request, "credit out of range");
+		return;
+	}
 	bool was_out = request->credit <= 0;
 	request->credit += (int64_t)credit;
 	if (!was_out || request->credit <= 0 || !request->delivered)
-		return NULL;
+		return;
 	if (send_pieces(request) && !request->replied && request->credit > 0 &&
 	    server->handlers.credit != NULL)
 		server->handlers.credit(server->handlers.ctx, request);
-	return NULL;
 }
 
 static void cancel(struct link_inbound *request)
@@ -444,11 +461,13 @@ const char *link_inbound_take(struct link_peer *peer, const struct frame *frame,
 	if (node == NULL)
 		return NULL; /* answered already; these were on their way */
 	struct link_inbound *request = container_of(node, struct link_inbound, node);
+	if (request->cancelled)
+		return NULL; /* what was on its way before the front lost interest */
 	if (frame->kind == PK__FRAME__KIND__DATA)
-		return take_data(request, frame->body);
-	if (frame->kind == PK__FRAME__KIND__CREDIT)
-		return take_credit(request, frame->credit);
-	if (!request->cancelled)
+		take_data(request, frame->body);
+	else if (frame->kind == PK__FRAME__KIND__CREDIT)
+		take_credit(request, frame->credit);
+	else
 		cancel(request);
 	return NULL;
 }

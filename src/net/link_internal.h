@@ -14,6 +14,15 @@ enum {
 	LINK_CREDIT_MAX = 1 << 30,       /* more credit than this at once is no credit but a fault */
 };
 
+/* Complaints about the frames of single requests: one line a second, with how many it stands for. */
+struct link_faults {
+	int64_t told_ms;
+	int64_t count; /* since then */
+};
+
+/* Logs that a request is ended because its frames broke the rules. */
+void link_log_fault(struct link_faults *faults, const struct log *log, const char *peer,
+                    uint32_t method, const char *reason);
 /* Both ends' first frame. */
 void link_send_hello(struct ws *ws, const char *role, const unsigned char *instance);
 /* Checks a first frame: E_INVALID with the reason, else fills what it says. */

@@ -57,6 +57,7 @@ struct link_peer {
 	uint64_t last_id;
 	struct id_table table;
 	TAILQ_HEAD(, link_inbound) requests;
+	struct link_faults faults;
 	void *data;
 };
 

@@ -13,159 +13,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "link_rig.h"
-#include "net/frame.h"
-#include "net/ws_http.h"
-
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-
-/* ---------------------------------------------------------------- a peer by hand */
-
-struct raw {
-	int fd;
-	struct buf in; /* what came, after the handshake */
-	bool masked;   /* we are the client */
-};
-
-static void raw_send(struct raw *raw, struct str bytes)
-{
-	assert_int_equal(send(raw->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL), bytes.len);
-}
-
-static void put_frame_head(struct buf *out, const struct raw *raw, unsigned char first,
-                           uint64_t len)
-{
-	buf_add_byte(out, (char)first);
-	unsigned char mask = raw->masked ? 0x80 : 0;
-	if (len < 126) {
-		buf_add_byte(out, (char)(mask | len));
-	} else {
-		buf_add_byte(out, (char)(mask | 127));
-		for (int shift = 56; shift >= 0; shift -= 8)
-			buf_add_byte(out, (char)(len >> shift));
-	}
-	if (raw->masked)
-		buf_add(out, "\0\0\0\0", 4); /* a mask that changes nothing */
-}
-
-static void raw_frame(struct raw *raw, unsigned char first, struct str payload)
-{
-	struct buf out BUF_AUTO;
-	buf_init(&out, payload.len + 20);
-	if (payload.len >= 126 && payload.len < 65536) { /* the shortest form is demanded */
-		buf_add_byte(&out, (char)first);
-		buf_add_byte(&out, (char)((raw->masked ? 0x80 : 0) | 126));
-		buf_add_byte(&out, (char)(payload.len >> 8));
-		buf_add_byte(&out, (char)payload.len);
-		if (raw->masked)
-			buf_add(&out, "\0\0\0\0", 4);
-	} else {
-		put_frame_head(&out, raw, first, payload.len);
-	}
-	buf_add_str(&out, payload);
-	raw_send(raw, buf_str(&out));
-}
-
-static void raw_message(struct raw *raw, const struct frame *frame)
-{
-	struct buf out BUF_AUTO;
-	buf_init(&out, frame->body.len + FRAME_HEAD_MAX);
-	frame_put_head(&out, frame);
-	buf_add_str(&out, frame->body);
-	raw_frame(raw, 0x82, buf_str(&out));
-}
-
-/* Reads what there is; false at the end of the stream. */
-static bool raw_read(struct raw *raw)
-{
-	char bytes[4096];
-	for (;;) {
-		ssize_t got = recv(raw->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-		if (got == 0 || (got < 0 && errno != EAGAIN))
-			return false;
-		if (got < 0)
-			return true;
-		buf_add(&raw->in, bytes, (size_t)got);
-	}
-}
-
-static void wait_end(struct loop *loop, struct raw *raw)
-{
-	wait_until(loop, !raw_read(raw));
-}
-
-/* The close code in the last frame of what came; -1: there is no close frame. */
-static int close_code(const struct raw *raw)
-{
-	const unsigned char *p = (const unsigned char *)raw->in.ptr;
-	size_t left = raw->in.len;
-	while (left >= 2) {
-		size_t head = 2 + (raw->masked ? 0 : 4), len = p[1] & 0x7f;
-		if (len == 126) {
-			len = (size_t)p[2] << 8 | p[3];
-			head += 2;
-		}
-		if (left < head + len)
-			return -1;
-		const unsigned char *mask = p + head - 4;
-		unsigned int hi = p[head], lo = p[head + 1];
-		if (!raw->masked) {
-			hi ^= mask[0];
-			lo ^= mask[1];
-		}
-		if ((p[0] & 0x0f) == 8)
-			return (int)(hi << 8 | lo);
-		p += head + len;
-		left -= head + len;
-	}
-	return -1;
-}
-
-static void send_hello(struct raw *raw, uint32_t version, const char *role)
-{
-	Pk__Hello hello = PK__HELLO__INIT;
-	struct buf body BUF_AUTO;
-	buf_init(&body, 1000);
-	hello.version = version;
-	hello.role = (char *)role;
-	hello.instance.data = (uint8_t *)"0123456789abcdef";
-	hello.instance.len = 16;
-	link_pack(&body, &hello.base);
-	const struct frame frame = {.kind = PK__FRAME__KIND__HELLO, .body = buf_str(&body)};
-	raw_message(raw, &frame);
-}
-
-static void raw_init(struct raw *raw, int fd, bool client)
-{
-	raw->fd = fd;
-	raw->masked = client;
-	int size = LINK_PIECE_MAX; /* the largest case is sent while nobody reads */
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
-	buf_init(&raw->in, 1000000);
-}
-
-static void raw_done(struct raw *raw)
-{
-	close(raw->fd);
-	buf_done(&raw->in);
-}
-
-/* A client of the core with its WebSocket open. */
-static void raw_client(struct raw *raw, struct core *core)
-{
-	int fds[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core->server, fds[0]);
-	raw_init(raw, fds[1], true);
-	struct buf text BUF_AUTO;
-	buf_init(&text, WS_HTTP_MAX);
-	ws_http_put_request(&text, STR("test"), STR(KEY));
-	raw_send(raw, buf_str(&text));
-	size_t size = 0;
-	wait_until(core->loop, raw_read(raw) && ws_http_parse_response(buf_str(&raw->in), STR(KEY),
-	                                                               &size, NULL) == 0);
-	buf_consume(&raw->in, size);
-}
+#include "link_raw.h"
 
 /* ---------------------------------------------------------------- fronts that break the rules */
 
@@ -288,63 +136,6 @@ static void send_unknown_id(struct raw *raw)
 	send_kind(raw, PK__FRAME__KIND__CANCEL, 3);
 }
 
-static void send_request(struct raw *raw, uint64_t credit, uint64_t upload_size)
-{
-	const struct frame frame = {
-		.kind = PK__FRAME__KIND__REQUEST,
-		.id = 1,
-		.method = KEEP,
-		.credit = credit,
-		.upload_size = upload_size,
-	};
-	raw_message(raw, &frame);
-}
-
-static void send_much_credit(struct raw *raw)
-{
-	send_request(raw, UINT64_MAX, 0);
-}
-
-static void send_credit_unasked(struct raw *raw)
-{
-	send_request(raw, 0, 0);
-	const struct frame credit = {.kind = PK__FRAME__KIND__CREDIT, .id = 1, .credit = 5};
-	raw_message(raw, &credit);
-}
-
-static void send_data(struct raw *raw, size_t len)
-{
-	char *bytes = mem_new(len);
-	const struct frame data = {.kind = PK__FRAME__KIND__DATA, .id = 1, .body = STR_OF(bytes, len)};
-	raw_message(raw, &data);
-	free(bytes);
-}
-
-static void send_too_much_data(struct raw *raw)
-{
-	send_request(raw, 0, 10);
-	send_data(raw, 11);
-}
-
-static void send_data_after_all(struct raw *raw)
-{
-	send_request(raw, 0, 10);
-	send_data(raw, 10);
-	send_data(raw, 1);
-}
-
-static void send_data_past_grant(struct raw *raw)
-{
-	send_request(raw, 0, 60000000);
-	send_request(raw, 0, 0); /* and an id again, should the first be let through */
-}
-
-static void send_large_piece(struct raw *raw)
-{
-	send_request(raw, 0, 400000);
-	send_data(raw, LINK_PIECE_MAX + 1);
-}
-
 static void send_wrong_version(struct raw *raw)
 {
 	send_hello(raw, LINK_VERSION + 1, "imap");
@@ -386,12 +177,6 @@ static const struct violation {
 	{send_id_zero, true, 1008},
 	{send_id_again, true, 1008},
 	{send_unknown_id, true, 1008},
-	{send_much_credit, true, 1008},
-	{send_credit_unasked, true, 1008},
-	{send_too_much_data, true, 1008},
-	{send_data_after_all, true, 1008},
-	{send_data_past_grant, true, 1008},
-	{send_large_piece, true, 1008},
 	{send_wrong_version, false, 1008},
 	{send_wrong_role, false, 1008},
 	{send_request_first, false, 1008},
@@ -577,33 +362,10 @@ static void core_hello(struct raw *raw)
 	send_hello(raw, LINK_VERSION, "store");
 }
 
-static void core_chunk_without_credit(struct raw *raw)
-{
-	core_hello(raw);
-	const struct frame chunk = {.kind = PK__FRAME__KIND__CHUNK, .id = 1, .body = STR("xxxxx")};
-	raw_message(raw, &chunk);
-	raw_message(raw, &chunk);
-	raw_message(raw, &chunk); /* the credit is 10 */
-}
-
-static void core_large_grant(struct raw *raw)
-{
-	core_hello(raw);
-	const struct frame grant = {.kind = PK__FRAME__KIND__GRANT, .id = 1, .credit = 1};
-	raw_message(raw, &grant);
-}
-
 static void core_unknown_id(struct raw *raw)
 {
 	core_hello(raw);
 	const struct frame reply = {.kind = PK__FRAME__KIND__REPLY, .id = 77};
-	raw_message(raw, &reply);
-}
-
-static void core_unknown_error(struct raw *raw)
-{
-	core_hello(raw);
-	const struct frame reply = {.kind = PK__FRAME__KIND__REPLY, .id = 1, .error = 5};
 	raw_message(raw, &reply);
 }
 
@@ -632,8 +394,9 @@ static void core_test(void **state)
 {
 	(void)state;
 	static void (*const cases[])(struct raw *) = {
-		core_chunk_without_credit, core_large_grant, core_unknown_id,
-		core_unknown_error,        core_request,     core_masked,
+		core_unknown_id,
+		core_request,
+		core_masked,
 		core_reply_first,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -641,11 +404,7 @@ static void core_test(void **state)
 		struct front front;
 		struct raw raw;
 		struct answer answer = {0};
-		int fds[2];
-		const struct link_handlers handlers = front_handlers(&front);
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-		raw_init(&raw, fds[1], false);
-		front.link = link_new_fd(loop, NULL, fds[0], "imap", &handlers);
+		raw_core_begin(&raw, loop, &front);
 		struct link_request request = {
 			.method = KEEP,
 			.credit = 10,
@@ -654,16 +413,7 @@ static void core_test(void **state)
 			.reply = on_reply,
 		};
 		link_call(front.link, &request);
-		size_t size = 0;
-		struct str key;
-		int status;
-		wait_until(loop, raw_read(&raw) && ws_http_parse_request(buf_str(&raw.in), &size, &key,
-		                                                         &status, NULL) == 0);
-		struct buf text BUF_AUTO;
-		buf_init(&text, WS_HTTP_MAX);
-		ws_http_put_response(&text, key);
-		raw_send(&raw, buf_str(&text));
-		buf_consume(&raw.in, size);
+		raw_core_open(&raw, loop);
 		cases[i](&raw);
 		wait_for(loop, &answer.done);
 		assert_int_equal(answer.error, E_UNAVAILABLE);
