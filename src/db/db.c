@@ -102,10 +102,10 @@ int db_error_of(struct db *db, int sqlite_code)
 		return E_NO_SPACE;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN: {
+		/* Whatever is missing here is no missing mailbox: SQLite tries again without O_CREAT when a
+		 * -wal or -shm cannot be made, and has ENOENT then. db_open looks for the file itself. */
 		int errnum = sqlite3_system_errno(db->handle);
-		int error = errnum == 0 ? E_IO : err_from_errno(errnum);
-		bool missing = error == E_NOT_FOUND && (sqlite_code & 0xff) == SQLITE_CANTOPEN;
-		return error == E_NO_SPACE || missing ? error : E_IO;
+		return errnum != 0 && err_from_errno(errnum) == E_NO_SPACE ? E_NO_SPACE : E_IO;
 	}
 	case SQLITE_READONLY:
 		return E_IO;

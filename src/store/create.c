@@ -123,8 +123,9 @@ static int create_run(struct request *request)
 	struct str record = STR_OF_BYTES(message->key_record);
 	struct buf unused BUF_AUTO;
 	buf_init(&unused, KEY_RECORD_MAX);
-	int rc = 0;
-	if (!mailbox_file_exists(mailbox, PATH_MAIN))
+	bool there;
+	int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, &request->info);
+	if (rc == 0 && !there)
 		rc = create_file(request, secret, record);
 	if (rc == 0)
 		rc = mailbox_unlock(mailbox, secret, record, &unused, &request->info);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,12 +110,21 @@ int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
 	return sync_folder_at(path.ptr, info);
 }
 
-bool mailbox_file_exists(const struct mailbox *mailbox, enum mailbox_path which)
+int mailbox_path_there(const char *path, bool *ret, struct errinfo *info)
+{
+	*ret = access(path, F_OK) == 0;
+	if (*ret || errno == ENOENT)
+		return 0;
+	return err_set(info, E_IO, "cannot look for a mailbox file: %s", strerror(errno));
+}
+
+int mailbox_file_there(const struct mailbox *mailbox, enum mailbox_path which, bool *ret,
+                       struct errinfo *info)
 {
 	struct buf path BUF_AUTO;
 	buf_init(&path, PATH_MAX);
 	mailbox_path(mailbox, which, &path);
-	return access(path.ptr, F_OK) == 0;
+	return mailbox_path_there(path.ptr, ret, info);
 }
 
 int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
@@ -200,14 +210,14 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 {
 	if (mailbox->temporary != NULL)
 		return 0;
-	bool there = mailbox_file_exists(mailbox, PATH_TEMPORARY);
-	if (!there && !create)
+	bool there;
+	int rc = mailbox_file_there(mailbox, PATH_TEMPORARY, &there, info);
+	if (rc == 0 && !there && !create)
 		return E_NOT_FOUND;
-	if (!there) {
-		int rc = mailbox_make_folder(mailbox, PATH_TEMPORARY, info);
-		if (rc != 0)
-			return rc;
-	}
+	if (rc == 0 && !there)
+		rc = mailbox_make_folder(mailbox, PATH_TEMPORARY, info);
+	if (rc != 0)
+		return rc;
 	struct buf path BUF_AUTO;
 	buf_init(&path, PATH_MAX);
 	mailbox_path(mailbox, PATH_TEMPORARY, &path);
@@ -215,7 +225,7 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 	store_temporary_key(mailbox->store, str_from(mailbox->id), &key.key);
 	random_bytes(key.salt, sizeof(key.salt));
 	struct db *db;
-	int rc = db_open(&db, path.ptr, &key, DB_CREATE | DB_SYNC_FULL, info);
+	rc = db_open(&db, path.ptr, &key, DB_CREATE | DB_SYNC_FULL, info);
 	if (rc != 0)
 		return rc;
 	rc = schema_temporary_migrate(db, info);

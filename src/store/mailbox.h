@@ -118,7 +118,10 @@ int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info) MUST_USE;
 int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info) MUST_USE;
-bool mailbox_file_exists(const struct mailbox *mailbox, enum mailbox_path which);
+/* Whether there is such a file: a file system that cannot say so is E_IO, never "no". */
+int mailbox_file_there(const struct mailbox *mailbox, enum mailbox_path which, bool *ret,
+                       struct errinfo *info) MUST_USE;
+int mailbox_path_there(const char *path, bool *ret, struct errinfo *info) MUST_USE;
 /* Removes the file with its -wal and -shm; what is not there is fine. */
 int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info) MUST_USE;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "store/request.h"
 #include "store/schema.h"
@@ -64,9 +63,11 @@ static int close_without_wal(struct mailbox *mailbox, const char *path, struct e
 	buf_init(&wal, 4096);
 	buf_addf(&wal, "%s-wal", path);
 	buf_add_byte(&wal, '\0');
-	if (access(wal.ptr, F_OK) == 0)
+	bool there;
+	rc = mailbox_path_there(wal.ptr, &there, info);
+	if (rc == 0 && there)
 		return err_set(info, E_BUSY, "the mailbox file is in use elsewhere");
-	return 0;
+	return rc;
 }
 
 static int change_file(struct mailbox *mailbox, const char *copy, const struct data_key *next,

@@ -125,9 +125,12 @@ static uint64_t used_bytes(const struct mailbox *mailbox)
 int temporary_begin(struct mailbox *mailbox, struct errinfo *info)
 {
 	if (mailbox->temporary == NULL) {
-		if (!mailbox_file_exists(mailbox, PATH_MAIN))
+		bool there;
+		int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, info);
+		if (rc == 0 && !there)
 			return err_set(info, E_NOT_FOUND, "no such mailbox");
-		int rc = mailbox_temporary_open(mailbox, true, info);
+		if (rc == 0)
+			rc = mailbox_temporary_open(mailbox, true, info);
 		if (rc == 0)
 			rc = sum_sizes(mailbox, info);
 		if (rc != 0)
