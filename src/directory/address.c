@@ -131,7 +131,9 @@ static bool is_ascii(struct str s)
 	return true;
 }
 
-/* Case folding and compatibility forms, so that every way to type a name finds it. */
+/* Lower case in normal form C (RFC 6532 section 3.1), so that every way to type a name finds it. Not
+ * more: case folding and compatibility forms would make two names one that people tell apart, such as
+ * "grüße" and "grüsse". */
 static bool fold(struct str local, char ret[ADDRESS_LOCAL_MAX + 1])
 {
 	if (is_ascii(local)) {
@@ -145,11 +147,14 @@ static bool fold(struct str local, char ret[ADDRESS_LOCAL_MAX + 1])
 	UErrorCode error = U_ZERO_ERROR;
 	UChar wide[ADDRESS_INPUT_MAX], folded[ADDRESS_INPUT_MAX];
 	int32_t wide_len, folded_len, len;
-	const UNormalizer2 *normalizer = unorm2_getNFKCCasefoldInstance(&error);
+	const UNormalizer2 *normalizer = unorm2_getNFCInstance(&error);
 	u_strFromUTF8(wide, ADDRESS_INPUT_MAX, &wide_len, local.ptr, (int32_t)local.len, &error);
 	folded_len = unorm2_normalize(normalizer, wide, wide_len, folded, ADDRESS_INPUT_MAX, &error);
+	/* "": the rules of no language. */
+	wide_len = u_strToLower(wide, ADDRESS_INPUT_MAX, folded, folded_len, "", &error);
+	folded_len = unorm2_normalize(normalizer, wide, wide_len, folded, ADDRESS_INPUT_MAX, &error);
 	u_strToUTF8(ret, ADDRESS_LOCAL_MAX + 1, &len, folded, folded_len, &error);
-	/* Compatibility forms may have brought in what the check of the input kept out, a plus too. */
+	/* What came out is held to the rules of what came in. */
 	return U_SUCCESS(error) && error != U_STRING_NOT_TERMINATED_WARNING &&
 	       is_dot_atom(STR_OF(ret, len)) && str_find_byte(STR_OF(ret, len), '+') < 0;
 }

@@ -3,8 +3,8 @@
 
 /*
  * Addresses in the one form under which the directory keeps and finds them: the domain in A-labels
- * and lower case (UTS #46), the local part case-folded, without quotes and without what follows a
- * "+". Pure functions.
+ * and lower case (UTS #46), the local part in lower case and normal form C, without quotes and without
+ * what follows a "+". Pure functions.
  */
 
 #include "base/error.h"

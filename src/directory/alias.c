@@ -57,6 +57,17 @@ static int reply_alias(struct directory *d, const struct address *address,
 	return 0;
 }
 
+static int find_domain(struct directory *d, const char *domain, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(d->db, "SELECT 1 FROM domain WHERE name = $1");
+	db_bind_text(q, 1, str_from(domain));
+	int rc = db_step(q, info);
+	db_reset(q);
+	if (rc == 0)
+		return err_set(info, E_NOT_FOUND, "no such domain: %s", domain);
+	return rc < 0 ? rc : 0;
+}
+
 static int insert_alias(struct directory *d, const struct address *address, int64_t quota_bytes,
                         struct errinfo *info)
 {
@@ -73,13 +84,8 @@ static int insert_alias(struct directory *d, const struct address *address, int6
 	int rc = db_run(q, info);
 	if (rc != 0 || db_changes(d->db) == 1)
 		return rc;
-	q = db_query(d->db, "SELECT 1 FROM domain WHERE name = $1");
-	db_bind_text(q, 1, str_from(address->domain));
-	rc = db_step(q, info);
-	db_reset(q);
-	if (rc == 0)
-		return err_set(info, E_NOT_FOUND, "no such domain: %s", address->domain);
-	return rc < 0 ? rc : err_set(info, E_EXISTS, "the alias is there already: %s", address->text);
+	rc = find_domain(d, address->domain, info);
+	return rc != 0 ? rc : err_set(info, E_EXISTS, "the alias is there already: %s", address->text);
 }
 
 int directory_alias_add(struct directory *d, const struct request *request, struct errinfo *info)
@@ -90,6 +96,10 @@ int directory_alias_add(struct directory *d, const struct request *request, stru
 	if (rc == 0 && address.detailed)
 		rc = err_set(info, E_INVALID, "an alias has no +: mail for %s+anything comes to %s",
 		             address.local, address.local);
+	/* A legal local part (RFC 5321 section 4.1.2), but nobody means an address by it. */
+	if (rc == 0 && strcmp(address.local, "*") == 0)
+		rc = err_set(info, E_INVALID,
+		             "an alias is one address: there is none for all of a domain's");
 	if (rc == 0 && asked->quota_bytes >> QUOTA_MAX_SHIFT != 0)
 		rc = err_set(info, E_INVALID, "the quota is too large");
 	if (rc == 0)
@@ -152,6 +162,8 @@ int directory_alias_list(struct directory *d, const struct request *request, str
 	}
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	int rc = domain_normalize(field_text(asked->domain), domain, info);
+	if (rc == 0)
+		rc = find_domain(d, domain, info);
 	if (rc != 0)
 		return rc;
 	struct db_stmt *q = db_query(d->db,

@@ -37,7 +37,7 @@ const char *const directory_migrations[] = {
 
 	"CREATE TABLE alias ("
 	" domain TEXT NOT NULL REFERENCES domain (name),"
-	" local TEXT NOT NULL," /* case-folded, without +detail */
+	" local TEXT NOT NULL," /* lower case, NFC, without +detail */
 	" created TEXT NOT NULL,"
 	" disabled BIGINT NOT NULL DEFAULT 0,"
 	" quota_bytes BIGINT NOT NULL,"

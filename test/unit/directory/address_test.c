@@ -31,11 +31,14 @@ static void addresses(void **state)
 		{"x@日本。test", "x@xn--wgv71a.test"},
 		{"Ægir@example.test", "ægir@example.test"},
 		{"e\xcc\x81@example.test", "é@example.test"},
-		{"ｕｓｅｒ@example.test", "user@example.test"},
+		{"Grüße@example.test", "grüße@example.test"}, /* never another's: no case folding */
+		{"grüsse@example.test", "grüsse@example.test"},
+		{"ｕｓｅｒ@example.test", "ｕｓｅｒ@example.test"}, /* nor compatibility forms */
+		{"\xc4\xb0@example.test", "i\xcc\x87@example.test"},
 		{A64 "@example.test", A64 "@example.test"},
 		{A64 "a@example.test", NULL},
 		{A64 "+tag@example.test", A64 "@example.test"},
-		{"us\xef\xbc\x8btag@example.test", NULL}, /* a full-width plus would fold into one */
+		{"us\xef\xbc\x8btag@example.test", "us\xef\xbc\x8btag@example.test"}, /* no plus */
 		{"a\"b@example.test", NULL},
 		{"\"a b\"@example.test", NULL},
 		{".a@example.test", NULL},
