@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "directory/address.h"
 #include "main/kinds.h"
 #include "main/listen.h"
 #include "net/tls.h"
@@ -92,10 +93,15 @@ int settings_load_config(struct config **ret, const char *file, char *const *env
 	*ret = NULL;
 	int error = settings_read_file(&text, file == NULL ? SETTINGS_FILE : file, "configuration",
 	                               S_IWOTH, info);
-	if (error != 0)
-		return error;
+	return error != 0 ? error : settings_parse_config(ret, file, buf_str(&text), environment, info);
+}
+
+int settings_parse_config(struct config **ret, const char *file, struct str text,
+                          char *const *environment, struct errinfo *info)
+{
 	struct config *config = config_new();
-	error = config_parse(config, file == NULL ? SETTINGS_FILE : file, buf_str(&text), info);
+	*ret = NULL;
+	int error = config_parse(config, file == NULL ? SETTINGS_FILE : file, text, info);
 	if (error == 0)
 		error = config_parse_environment(config, environment, info);
 	if (error == 0)
@@ -161,6 +167,36 @@ static bool is_set(const struct config *config, const char *option)
 	return config_text(config, option)[0] != '\0';
 }
 
+int settings_hostname(const struct config *config, char ret[SETTINGS_HOSTNAME_SIZE],
+                      struct errinfo *info)
+{
+	char machine[SETTINGS_HOSTNAME_SIZE] = "";
+	struct str name = str_from(config_text(config, "hostname"));
+	if (name.len == 0) {
+		if (gethostname(machine, sizeof(machine) - 1) != 0 ||
+		    domain_normalize(str_from(machine), ret, info) != 0)
+			return err_set(info, E_INVALID,
+			               "hostname: must be set; the machine's name \"%.60s\" is none for mail",
+			               machine);
+		return 0;
+	}
+	if (domain_normalize(name, ret, info) != 0)
+		return err_set(info, E_INVALID, "hostname: \"%.*s\" is not a domain name",
+		               STR_ARG(str_slice(name, 0, 60)));
+	if (!str_eq_nocase(name, str_from(ret)))
+		return err_set(info, E_INVALID, "hostname: must be written %s", ret);
+	return 0;
+}
+
+int settings_check(const struct config *config, struct errinfo *info)
+{
+	char hostname[SETTINGS_HOSTNAME_SIZE];
+	int error = check_roles(config, info);
+	if (error == 0)
+		error = check_addresses(config, info);
+	return error == 0 ? settings_hostname(config, hostname, info) : error;
+}
+
 static bool list_is_set(const struct config *config, const char *option)
 {
 	size_t position = 0;
@@ -173,6 +209,22 @@ static bool links_over_tls(const struct config *config)
 {
 	return is_set(config, "store_address") || is_set(config, "directory_address") ||
 	       list_is_set(config, "store_listen") || list_is_set(config, "directory_listen");
+}
+
+/* The names in an error of OpenSSL's, which sees the text of files only. */
+static int tls_failed(const struct config *config, int error, const char *certificate,
+                      const char *key, const char *ca, const struct errinfo *cause,
+                      struct errinfo *info)
+{
+	struct buf text BUF_AUTO;
+	const char *const options[] = {certificate, key, ca};
+	buf_init(&text, sizeof(info->text) * 8);
+	buf_add_text(&text, cause->text);
+	for (size_t i = 0; i < ARRAY_LEN(options) && options[i] != NULL; i++)
+		buf_addf(&text, "%s%s: %s", i == 0 ? " (" : ", ", options[i],
+		         config_text(config, options[i]));
+	buf_add_text(&text, ")");
+	return err_set(info, error, "%.*s", STR_ARG(buf_str(&text)));
 }
 
 static int load_pem(const struct config *config, const char *option, bool is_key, struct buf *ret,
@@ -199,7 +251,9 @@ static int load_client_tls(struct settings *settings, struct errinfo *info)
 	error = tls_server_new(&context, buf_str(&settings->tls_certificate),
 	                       buf_str(&settings->tls_key), &cause);
 	tls_context_free(context);
-	return error == 0 ? 0 : err_set(info, error, "tls_certificate_file: %s", cause.text);
+	return error == 0 ? 0
+	                  : tls_failed(config, error, "tls_certificate_file", "tls_key_file", NULL,
+	                               &cause, info);
 }
 
 static int load_link_tls(struct settings *settings, struct errinfo *info)
@@ -220,7 +274,9 @@ static int load_link_tls(struct settings *settings, struct errinfo *info)
 	error = tls_mutual_new(&context, true, buf_str(&settings->link_certificate),
 	                       buf_str(&settings->link_key), buf_str(&settings->link_ca), &cause);
 	tls_context_free(context);
-	return error == 0 ? 0 : err_set(info, error, "link_tls_certificate_file: %s", cause.text);
+	return error == 0 ? 0
+	                  : tls_failed(config, error, "link_tls_certificate_file", "link_tls_key_file",
+	                               "link_tls_ca_file", &cause, info);
 }
 
 /* Writes down what depends on this machine, so that processes in a sandbox need not find it out. */
@@ -234,12 +290,12 @@ static int fill_in(struct config *config, struct errinfo *info)
 		buf_addf(&text, "imap_processes = %ld\n", processors);
 	if (config_number(config, "store_workers") == 0)
 		buf_addf(&text, "store_workers = %ld\n", processors < 2 ? 4 : 2 * processors);
-	char name[256] = "";
-	if (!is_set(config, "hostname")) {
-		if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0')
-			return err_set(info, E_INVALID, "hostname: must be set; the machine has no name");
-		buf_addf(&text, "hostname = %s\n", name);
-	}
+	char hostname[SETTINGS_HOSTNAME_SIZE];
+	int error = settings_hostname(config, hostname, info);
+	if (error != 0)
+		return error;
+	if (!is_set(config, "hostname"))
+		buf_addf(&text, "hostname = %s\n", hostname);
 	return config_parse(config, "machine", buf_str(&text), info);
 }
 
@@ -250,9 +306,7 @@ static int load_options(struct settings *ret, const char *file, char *const *env
 	*ret = (struct settings){0};
 	int error = settings_load_config(&ret->config, file, environment, info);
 	if (error == 0)
-		error = check_roles(ret->config, info);
-	if (error == 0)
-		error = check_addresses(ret->config, info);
+		error = settings_check(ret->config, info);
 	if (error == 0)
 		error = fill_in(ret->config, info);
 	return error;

@@ -14,6 +14,7 @@
 enum {
 	SETTINGS_FILE_MAX = 1024 * 1024, /* of a configuration, certificate or key file */
 	HOST_KEY_SIZE = KEY_SIZE,
+	SETTINGS_HOSTNAME_SIZE = 254, /* of a domain name with its NUL */
 };
 
 #define SETTINGS_FILE "/etc/postkasse/postkasse.conf"
@@ -38,6 +39,15 @@ int settings_reload(struct settings *settings, const char *file, char *const *en
 /* Only the configuration, for programs that need no key: defaults, the file, the environment. */
 int settings_load_config(struct config **ret, const char *file, char *const *environment,
                          struct errinfo *info) MUST_USE;
+/* The same of a file whose text is here already; file is its name for messages. */
+int settings_parse_config(struct config **ret, const char *file, struct str text,
+                          char *const *environment, struct errinfo *info) MUST_USE;
+/* What can be said of a configuration without reading another file: roles, addresses, the name. */
+int settings_check(const struct config *config, struct errinfo *info) MUST_USE;
+/* The name in force: hostname, or that of the machine, which must be a domain name (RFC 5321 section
+ * 4.1.2), since greetings, trace headers and the certificate show it. */
+int settings_hostname(const struct config *config, char ret[SETTINGS_HOSTNAME_SIZE],
+                      struct errinfo *info) MUST_USE;
 void settings_done(struct settings *settings);
 
 /* Reads a file of at most SETTINGS_FILE_MAX bytes. forbidden: mode bits that it must not have (077

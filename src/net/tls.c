@@ -88,8 +88,11 @@ static int use_key(SSL_CTX *ssl_ctx, struct str pem, struct errinfo *info)
 		return tls_error(info, "private key");
 	int used = SSL_CTX_use_PrivateKey(ssl_ctx, key);
 	EVP_PKEY_free(key);
-	if (used != 1 || SSL_CTX_check_private_key(ssl_ctx) != 1)
-		return tls_error(info, "private key");
+	/* Either finds a key of another certificate: the first when it is of the same kind. */
+	if (used != 1 || SSL_CTX_check_private_key(ssl_ctx) != 1) {
+		ERR_clear_error();
+		return err_set(info, E_INVALID, "the private key does not belong to the certificate");
+	}
 	return 0;
 }
 
