@@ -43,8 +43,9 @@ int cli_exit_code(int error)
 	return CLI_FAILED;
 }
 
-/* A failure of the configuration, whatever it was, has an exit code of its own. */
-enum { CONFIG_FAILED = 1000 };
+/* A failure of the configuration, and a wrong command line, have exit codes of their own, whatever
+ * the error was. */
+enum { CONFIG_FAILED = 1000, USAGE_FAILED };
 
 static void print_error(struct cli *cli, int error, const char *text)
 {
@@ -76,6 +77,12 @@ void cli_warn(struct cli *cli, const char *format, ...)
 int cli_config_failed(int rc, struct errinfo *info)
 {
 	info->error = CONFIG_FAILED;
+	return rc;
+}
+
+int cli_usage_failed(int rc, struct errinfo *info)
+{
+	info->error = USAGE_FAILED;
 	return rc;
 }
 
@@ -121,7 +128,7 @@ static int run(struct cli *cli, struct errinfo *info)
 		return 0;
 	}
 	if (cli->command->run == NULL)
-		return err_set(info, E_INVALID, "this command must come first");
+		return cli_usage_failed(err_set(info, E_INVALID, "this command must come first"), info);
 	return cli->command->run(cli, info);
 }
 
@@ -134,6 +141,7 @@ int cli_main(int argc, char **argv)
 		.error = stderr,
 		.input = STDIN_FILENO,
 		.output = STDOUT_FILENO,
+		.current_fd = -1,
 	};
 	signal(SIGPIPE, SIG_IGN);
 	buf_init(&out, CLI_OUTPUT_MAX);
@@ -144,7 +152,11 @@ int cli_main(int argc, char **argv)
 	}
 	int rc = sandbox_set_limits(&info); /* passwords pass through here: no core dump */
 	if (rc == 0)
+		rc = cli_open_current(&cli, &info);
+	if (rc == 0)
 		rc = run(&cli, &info);
+	if (cli.current_fd >= 0)
+		close(cli.current_fd);
 	cores_close(cli.cores);
 	config_free(cli.config);
 	int written = cli_flush(&cli, rc == 0 ? &info : NULL); /* findings come with E_CORRUPT */
@@ -155,5 +167,7 @@ int cli_main(int argc, char **argv)
 		print_error(&cli, rc, info.text);
 	if (rc == CLI_SAID)
 		return CLI_FAILED;
+	if (rc != 0 && info.error == USAGE_FAILED)
+		return CLI_USAGE;
 	return info.error == CONFIG_FAILED ? CLI_CONFIG : cli_exit_code(rc);
 }

@@ -26,9 +26,8 @@ enum cli_exit {
  * argv[0] is the program. "serve" must not come here. */
 int cli_main(int argc, char **argv);
 
-/* The value of a "--config FILE" or "--config=FILE" that stands before the command, or NULL; and in
- * *ret_command the index of the command in argv, argc when there is none. For main(), which has to
- * find "serve" before anything else. */
-const char *cli_find_command(int argc, char **argv, int *ret_command);
+/* The index of the command in argv, argc when there is none. For main(), which has to find "serve"
+ * before anything else. */
+int cli_find_command(int argc, char **argv);
 
 #endif

@@ -116,7 +116,10 @@ int cli_alias_remove(struct cli *cli, struct errinfo *info)
 	snprintf(question, sizeof(question), "Remove %.300s and all mail in its mailbox?",
 	         cli->arguments[0]);
 	request.address = (char *)(uintptr_t)cli->arguments[0];
-	int rc = cli_confirm(cli, question, info);
+	bool ready;
+	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
+	if (rc == 0)
+		rc = cli_confirm(cli, question, info);
 	if (rc == 0)
 		rc = cores_directory(cli, METHOD(ALIAS_REMOVE), &request.base, &pk__alias_reply__descriptor,
 		                     &message, info);

@@ -36,7 +36,9 @@ static bool add_extension(X509 *certificate, int nid, const char *value)
 static bool fill(X509 *certificate, EVP_PKEY *key, const char *hostname)
 {
 	char names[400];
-	int len = snprintf(names, sizeof(names), "DNS:%s,DNS:localhost,IP:127.0.0.1,IP:::1", hostname);
+	bool local = str_eq_nocase(str_from(hostname), STR("localhost"));
+	int len = snprintf(names, sizeof(names), "DNS:%s%s,IP:127.0.0.1,IP:::1", hostname,
+	                   local ? "" : ",DNS:localhost");
 	/* CN is bounded to 64 (RFC 5280 appendix A.1); clients look at the alternative names only. */
 	X509_NAME *name = X509_get_subject_name(certificate);
 	return len > 0 && (size_t)len < sizeof(names) && set_serial(certificate) &&

@@ -1,10 +1,12 @@
 #include "main/cli_cores.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -165,11 +167,28 @@ static int find_service(struct cores *cores, struct errinfo *info)
 	}
 }
 
+/* A data folder that does not belong to root is that of a service which runs as an ordinary user: root
+ * becomes that user. So the service's sockets take us, and no file appears there, or changes hands,
+ * that its owner could not use any more. */
+static int become_owner(const struct config *config, struct errinfo *info)
+{
+	struct stat status;
+	if (geteuid() != 0 || stat(config_text(config, "data_dir"), &status) != 0 || status.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) != 0 || setresgid(status.st_gid, status.st_gid, status.st_gid) != 0 ||
+	    setresuid(status.st_uid, status.st_uid, status.st_uid) != 0)
+		return err_set(info, err_from_errno(errno), "data_dir: becoming its owner: %s",
+		               strerror(errno));
+	return 0;
+}
+
 int cores_open(struct cli *cli, struct errinfo *info)
 {
 	if (cli->cores != NULL)
 		return 0;
 	int rc = cli_load_config(cli, info);
+	if (rc == 0)
+		rc = become_owner(cli->config, info);
 	if (rc != 0)
 		return rc;
 	struct cores *cores = mem_new(sizeof(*cores));

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "directory/address.h"
 #include "main/cli_certificate.h"
 #include "main/cli_cores.h"
 #include "main/cli_internal.h"
@@ -23,9 +24,11 @@
 
 enum { PATH_SIZE = 4096 };
 
-/* What was made, for the report. */
+/* What was made, and what is there now, for the report. */
 struct made {
-	bool config, host_key, certificate;
+	bool config, host_key, certificate, data;
+	char domain[ADDRESS_DOMAIN_MAX + 1]; /* the first one; empty: there is none */
+	bool alias;                          /* there is one */
 };
 
 static bool exists(const char *path)
@@ -102,60 +105,69 @@ static int write_file(const char *path, mode_t mode, struct str text, struct err
 
 /* ---------------------------------------------------------------- the files */
 
-static void add_hostname(struct buf *out, const char *given)
+static const char *config_path(const struct cli *cli)
 {
-	char name[256] = "";
-	if (given != NULL)
-		buf_add_text(out, given);
-	else if (gethostname(name, sizeof(name) - 1) == 0 && name[0] != '\0')
-		buf_add_text(out, name);
-	else
-		buf_add_text(out, "localhost");
+	const char *path = cli->values[CLI_OPTION_CONFIG];
+	return path == NULL ? SETTINGS_FILE : path;
 }
 
 /* A comment for every option with its default, so that the file is its own manual. */
-static int write_config(struct cli *cli, const char *path, struct errinfo *info)
+static void write_config(const struct cli *cli, struct buf *text)
 {
-	struct buf text BUF_AUTO;
 	size_t count;
 	const char *section = "";
 	const struct config_option *options = config_options(&count);
-	buf_init(&text, SETTINGS_FILE_MAX);
-	buf_add_text(&text, "# The configuration of postkasse: see postkasse.conf(5).\n"
-	                    "# What is commented out stands at its default.\n");
+	buf_add_text(text, "# The configuration of postkasse: see postkasse.conf(5).\n"
+	                   "# What is commented out stands at its default.\n");
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(section, options[i].section) != 0)
-			buf_addf(&text, "\n# ---- %s ----\n", options[i].section);
+			buf_addf(text, "\n# ---- %s ----\n", options[i].section);
 		section = options[i].section;
-		buf_addf(&text, "\n# %s\n", options[i].sentence);
+		buf_addf(text, "\n# %s\n", options[i].sentence);
 		if (strcmp(options[i].name, "hostname") == 0 && cli_given(cli, CLI_OPTION_HOSTNAME))
-			buf_addf(&text, "hostname = %s\n", cli->values[CLI_OPTION_HOSTNAME]);
+			buf_addf(text, "hostname = %s\n", cli->values[CLI_OPTION_HOSTNAME]);
 		else
-			buf_addf(&text, "# %s = %s\n", options[i].name, options[i].standard);
+			buf_addf(text, "# %s = %s\n", options[i].name, options[i].standard);
 	}
-	if (text.failed)
-		return err_set(info, E_TOO_LARGE, "the configuration is too long");
-	return write_file(path, 0644, buf_str(&text), info);
 }
 
-static int make_config(struct cli *cli, struct made *made, struct errinfo *info)
+/* The configuration that is there, or the one that is about to be made, whose text is then in *text. */
+static int read_config(struct cli *cli, struct buf *text, struct errinfo *info)
 {
-	const char *path = cli->values[CLI_OPTION_CONFIG];
-	path = path == NULL ? SETTINGS_FILE : path;
-	if (!exists(path)) {
-		int rc = write_config(cli, path, info);
-		if (rc != 0)
-			return rc;
-		made->config = true;
-	}
-	return cli_load_config(cli, info);
+	if (exists(config_path(cli)))
+		return cli_load_config(cli, info);
+	write_config(cli, text);
+	if (text->failed)
+		return err_set(info, E_TOO_LARGE, "the configuration is too long");
+	int rc = settings_parse_config(&cli->config, config_path(cli), buf_str(text), environ, info);
+	return rc != 0 ? cli_config_failed(rc, info) : 0;
+}
+
+static int make_config(struct cli *cli, const struct buf *text, struct made *made,
+                       struct errinfo *info)
+{
+	if (text->len == 0)
+		return 0;
+	int rc = write_file(config_path(cli), 0644, buf_str(text), info);
+	made->config = rc == 0;
+	return rc;
+}
+
+static bool has_core(const struct cli *cli)
+{
+	return settings_has_role(cli->config, "store") || settings_has_role(cli->config, "directory");
+}
+
+static bool has_front(const struct cli *cli)
+{
+	return settings_has_role(cli->config, "imap") || settings_has_role(cli->config, "smtp");
 }
 
 static int make_host_key(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "host_key_file");
 	struct key32 key KEY32_AUTO;
-	if (exists(path))
+	if (!has_core(cli) || exists(path))
 		return 0;
 	key32_random(&key);
 	int rc = write_file(path, 0400, STR_OF(key.bytes, KEY_SIZE), info);
@@ -167,22 +179,19 @@ static int make_certificate(struct cli *cli, struct made *made, struct errinfo *
 {
 	const char *certificate_path = config_text(cli->config, "tls_certificate_file");
 	const char *key_path = config_text(cli->config, "tls_key_file");
-	struct buf name BUF_AUTO, certificate BUF_AUTO, key __attribute__((cleanup(buf_done_wiped)));
-	buf_init(&name, 300);
+	char name[SETTINGS_HOSTNAME_SIZE];
+	struct buf certificate BUF_AUTO, key __attribute__((cleanup(buf_done_wiped)));
 	buf_init(&certificate, SETTINGS_FILE_MAX);
 	buf_init(&key, SETTINGS_FILE_MAX);
-	if (certificate_path[0] == '\0' || exists(certificate_path))
+	if (!has_front(cli) || certificate_path[0] == '\0' || exists(certificate_path))
 		return 0;
-	const char *configured = config_text(cli->config, "hostname");
-	add_hostname(&name, configured[0] != '\0' ? configured : cli->values[CLI_OPTION_HOSTNAME]);
-	buf_add_byte(&name, '\0');
-	if (name.failed)
-		return err_set(info, E_INVALID, "hostname: is too long");
 	/* A key without a certificate may be somebody's own, or left over from here: it stays. */
 	bool has_key = exists(key_path);
-	int rc = has_key ? settings_read_file(&key, key_path, "tls_key_file", 007, info) : 0;
+	int rc = settings_hostname(cli->config, name, info);
+	if (rc == 0 && has_key)
+		rc = settings_read_file(&key, key_path, "tls_key_file", 007, info);
 	if (rc == 0)
-		rc = certificate_make(name.ptr, &certificate, &key, info);
+		rc = certificate_make(name, &certificate, &key, info);
 	if (rc == 0 && !has_key)
 		rc = write_file(key_path, 0600, buf_str(&key), info);
 	if (rc == 0)
@@ -226,67 +235,226 @@ static int add_alias(struct cli *cli, const char *address, struct errinfo *info)
 }
 
 /* Opening the list creates the database where there is none. */
-static int fill_directory(struct cli *cli, struct errinfo *info)
+static int list_domains(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	Pk__ListRequest request = PK__LIST_REQUEST__INIT;
 	ProtobufCMessage *message;
 	int rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_DOMAIN_LIST, &request.base,
 	                         &pk__domain_list_reply__descriptor, &message, info);
-	if (message != NULL)
-		protobuf_c_message_free_unpacked(message, NULL);
+	if (rc != 0)
+		return rc;
+	Pk__DomainListReply *list = (Pk__DomainListReply *)message;
+	if (list->n_domains > 0)
+		snprintf(made->domain, sizeof(made->domain), "%s", list->domains[0]->name);
+	for (size_t i = 0; i < list->n_domains; i++)
+		made->alias = made->alias || list->domains[i]->aliases > 0;
+	CORES_FREE(list);
+	return 0;
+}
+
+static int fill_directory(struct cli *cli, struct made *made, struct errinfo *info)
+{
+	int rc = list_domains(cli, made, info);
 	if (rc == 0 && cli_given(cli, CLI_OPTION_DOMAIN))
 		rc = add_domain(cli, cli->values[CLI_OPTION_DOMAIN], info);
 	if (rc == 0 && cli_given(cli, CLI_OPTION_ALIAS))
 		rc = add_alias(cli, cli->values[CLI_OPTION_ALIAS], info);
+	return rc == 0 ? list_domains(cli, made, info) : rc;
+}
+
+/* ---------------------------------------------------------------- before anything is made */
+
+static int check_name(const char *option, const char *domain, struct errinfo *info)
+{
+	char normal[ADDRESS_DOMAIN_MAX + 1];
+	struct errinfo cause;
+	int rc = domain == NULL ? 0 : domain_normalize(str_from(domain), normal, &cause);
+	return rc == 0 ? 0 : err_set(info, rc, "%s: %s", option, cause.text);
+}
+
+static int check_values(const struct cli *cli, struct errinfo *info)
+{
+	const char *alias = cli->values[CLI_OPTION_ALIAS];
+	struct address address;
+	struct errinfo cause;
+	int rc = check_name("--hostname", cli->values[CLI_OPTION_HOSTNAME], info);
+	if (rc == 0)
+		rc = check_name("--domain", cli->values[CLI_OPTION_DOMAIN], info);
+	if (rc == 0 && alias != NULL &&
+	    (rc = address_normalize(str_from(alias), &address, &cause)) != 0)
+		rc = err_set(info, rc, "--alias: %s", cause.text);
+	return rc;
+}
+
+/* Whether this user may make path, or what is missing of the folders above it. */
+static int check_place(const struct cli *cli, const char *option, const char *path,
+                       struct errinfo *info)
+{
+	char *above MEM_AUTO = str_dup(str_from(path));
+	const char *folder = above;
+	if (path[0] == '\0' || exists(path))
+		return 0;
+	do
+		folder = dirname(above);
+	while (!exists(folder));
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	int rc = err_from_errno(errno);
+	if (option == NULL)
+		return err_set(info, rc, "%s: cannot be made in %s: %s", path, folder, strerror(errno));
+	return err_set(info, rc, "%s cannot be made in %s: %s; root can, or set %s in %s first", path,
+	               folder, strerror(errno), option, config_path(cli));
+}
+
+static int check_places(const struct cli *cli, struct errinfo *info)
+{
+	static const struct {
+		const char *option;
+		bool (*needed)(const struct cli *cli);
+	} places[] = {
+		{"data_dir", has_core},
+		{"host_key_file", has_core},
+		{"tls_certificate_file", has_front},
+		{"tls_key_file", has_front},
+	};
+	int rc = check_place(cli, NULL, config_path(cli), info);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(places); i++)
+		if (places[i].needed(cli))
+			rc = check_place(cli, places[i].option, config_text(cli->config, places[i].option),
+			                 info);
 	return rc;
 }
 
 /* ---------------------------------------------------------------- init */
 
-static void report(struct cli *cli, const struct made *made)
+struct row {
+	const char *name, *path; /* path NULL: this host needs none */
+	bool made;
+};
+
+static void report_json(struct cli *cli, const struct row *rows, size_t count)
 {
-	const char *file = cli->values[CLI_OPTION_CONFIG];
-	file = file == NULL ? SETTINGS_FILE : file;
-	const struct {
-		const char *name, *path;
-		bool made;
-	} rows[] = {
-		{"configuration", file, made->config},
-		{"host_key", config_text(cli->config, "host_key_file"), made->host_key},
-		{"certificate", config_text(cli->config, "tls_certificate_file"), made->certificate},
-	};
 	struct json *json = &cli->writer;
-	for (size_t i = 0; i < ARRAY_LEN(rows) && !cli->json; i++)
-		fprintf(cli->error, "%-14s %s%s\n", rows[i].name, rows[i].path,
-		        rows[i].made ? " (made)" : "");
-	/* With --alias the one JSON object is that of the password. */
-	if (!cli->json || cli_given(cli, CLI_OPTION_ALIAS))
-		return;
+	/* Stays open: with --alias the password follows in the same object. */
 	json_object(json);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < count; i++) {
 		json_name(json, rows[i].name);
+		if (rows[i].path == NULL) {
+			json_null(json);
+			continue;
+		}
 		json_object(json);
 		json_text_field(json, "path", rows[i].path);
 		json_bool_field(json, "made", rows[i].made);
 		json_object_end(json);
 	}
-	json_text_field(json, "data_dir", config_text(cli->config, "data_dir"));
-	json_object_end(json);
+}
+
+static void report(struct cli *cli, const struct made *made)
+{
+	const struct config *config = cli->config;
+	const struct row rows[] = {
+		{"configuration", config_path(cli), made->config},
+		{"host_key", has_core(cli) ? config_text(config, "host_key_file") : NULL, made->host_key},
+		{"certificate", has_front(cli) ? config_text(config, "tls_certificate_file") : NULL,
+	     made->certificate},
+		{"data", has_core(cli) ? config_text(config, "data_dir") : NULL, made->data},
+	};
+	if (cli->json) {
+		report_json(cli, rows, ARRAY_LEN(rows));
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].path != NULL && rows[i].path[0] != '\0')
+			buf_addf(cli->out, "%-14s %s%s\n", rows[i].name, rows[i].path,
+			         rows[i].made ? " (made)" : "");
+}
+
+static void next_steps_in_dns(struct cli *cli, const char *domain)
+{
+	char host[SETTINGS_HOSTNAME_SIZE];
+	if (settings_hostname(cli->config, host, NULL) != 0)
+		return;
+	buf_addf(
+		cli->out,
+		"In the DNS, for mail to come in:\n"
+		"  %s.  A and AAAA  the public addresses of this host\n"
+		"  %s.  MX          10 %s.\n"
+		"  PTR of these addresses:  %s.\n"
+		"Port 25 must be open from everywhere; many providers close it until they are asked.\n",
+		host, domain, host, host);
+	if (strchr(host, '.') == NULL)
+		buf_addf(cli->out, "\"%s\" is no name of the DNS: set hostname in %s.\n", host,
+		         config_path(cli));
+}
+
+/* What is still to be done until mail comes in. */
+static void next_steps(struct cli *cli, const struct made *made)
+{
+	const char *file = cli->values[CLI_OPTION_CONFIG];
+	const char *option = file == NULL ? "" : "--config ", *blank = file == NULL ? "" : " ";
+	file = file == NULL ? "" : file;
+	const char *domain = made->domain[0] == '\0' ? "example.org" : made->domain;
+	buf_add_text(cli->out, "\nNext:\n");
+	if (settings_has_role(cli->config, "directory") && made->domain[0] == '\0')
+		buf_addf(cli->out, "  postkasse %s%s%sdomain add %s\n", option, file, blank, domain);
+	if (settings_has_role(cli->config, "directory") && !made->alias)
+		buf_addf(cli->out, "  postkasse %s%s%salias add you@%s --password\n", option, file, blank,
+		         domain);
+	buf_addf(cli->out, "  postkasse %s%s%sserve\n", option, file, blank);
+	if (settings_has_role(cli->config, "smtp"))
+		next_steps_in_dns(cli, domain);
+}
+
+static int make_data(struct cli *cli, struct made *made, struct errinfo *info)
+{
+	const char *path = config_text(cli->config, "data_dir");
+	if (!has_core(cli) || exists(path))
+		return 0;
+	int rc = make_folder(path, 0700, info);
+	made->data = rc == 0;
+	return rc;
+}
+
+static int make(struct cli *cli, const struct buf *config_file, struct made *made,
+                struct errinfo *info)
+{
+	int rc = make_config(cli, config_file, made, info);
+	if (rc == 0)
+		rc = make_host_key(cli, made, info);
+	if (rc == 0)
+		rc = make_certificate(cli, made, info);
+	if (rc == 0)
+		rc = make_data(cli, made, info);
+	return rc;
 }
 
 int cli_init(struct cli *cli, struct errinfo *info)
 {
 	struct made made = {0};
-	int rc = make_config(cli, &made, info);
+	struct buf config_file BUF_AUTO;
+	buf_init(&config_file, SETTINGS_FILE_MAX);
+	int rc = check_values(cli, info);
 	if (rc == 0)
-		rc = make_host_key(cli, &made, info);
+		rc = read_config(cli, &config_file, info);
+	if (rc == 0 && (rc = settings_check(cli->config, info)) != 0)
+		(void)cli_config_failed(rc, info);
 	if (rc == 0)
-		rc = make_certificate(cli, &made, info);
+		rc = check_places(cli, info);
 	if (rc == 0)
-		rc = make_folder(config_text(cli->config, "data_dir"), 0700, info);
-	if (rc == 0 && settings_has_role(cli->config, "directory"))
-		rc = fill_directory(cli, info);
-	if (rc == 0)
-		report(cli, &made);
-	return rc;
+		rc = make(cli, &config_file, &made, info);
+	if (rc != 0)
+		return rc;
+	report(cli, &made);
+	if (settings_has_role(cli->config, "directory"))
+		rc = fill_directory(cli, &made, info);
+	if (rc != 0) {
+		buf_clear(cli->out);
+		return rc;
+	}
+	if (!cli->json)
+		next_steps(cli, &made);
+	else if (cli->writer.depth > 0)
+		json_object_end(&cli->writer);
+	return 0;
 }

@@ -59,14 +59,18 @@ static int read_password(struct cli *cli, const char *address, struct buf *line,
 		snprintf(question, sizeof(question), "Current password of %.300s: ", address);
 		return ask(cli, cli->input, question, true, line, info);
 	}
+	return read_line(cli->current_fd >= 0 ? cli->current_fd : cli->input, line, info);
+}
+
+int cli_open_current(struct cli *cli, struct errinfo *info)
+{
+	const char *file = cli->values[CLI_OPTION_CURRENT_FILE];
 	if (file == NULL || strcmp(file, "-") == 0)
-		return read_line(cli->input, line, info);
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
+		return 0;
+	cli->current_fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (cli->current_fd < 0)
 		return err_set(info, err_from_errno(errno), "%s: %s", file, strerror(errno));
-	int rc = read_line(fd, line, info);
-	close(fd);
-	return rc;
+	return 0;
 }
 
 int cli_read_current(struct cli *cli, const char *address, struct buf *ret, struct errinfo *info)
@@ -91,7 +95,7 @@ int cli_confirm(struct cli *cli, const char *question, struct errinfo *info)
 	struct buf line BUF_AUTO;
 	char text[500];
 	buf_init(&line, LINE_MAX_BYTES);
-	if (cli_given(cli, CLI_OPTION_YES) || !isatty(cli->input))
+	if (cli_given(cli, CLI_OPTION_YES))
 		return 0;
 	snprintf(text, sizeof(text), "%.400s (yes/no) ", question);
 	int rc = ask(cli, cli->input, text, false, &line, info);
@@ -99,5 +103,6 @@ int cli_confirm(struct cli *cli, const char *question, struct errinfo *info)
 		return rc;
 	return str_eq_nocase(str_trim(buf_str(&line)), STR("yes"))
 	           ? 0
-	           : err_set(info, E_CANCELLED, "nothing was done");
+	           : err_set(info, E_CANCELLED,
+	                     "nothing was done: only the answer yes, or --yes, does it");
 }

@@ -33,6 +33,7 @@ enum cli_option {
 	CLI_OPTION_ALIAS,
 	CLI_OPTION_HOSTNAME,
 	CLI_OPTION_READY_FD,
+	CLI_OPTION_VERSION,
 	CLI_OPTION_COUNT,
 };
 
@@ -82,6 +83,7 @@ struct cli {
 	struct json writer;    /* into out, for cli->json */
 	FILE *error;           /* prompts, warnings, errors */
 	int input, output;     /* descriptors: standard input and output */
+	int current_fd;        /* of --current-file; -1: none */
 	struct config *config; /* once cli_load_config was called */
 	struct cores *cores;   /* once cli_cores was called */
 };
@@ -97,6 +99,8 @@ static inline bool cli_given(const struct cli *cli, enum cli_option option)
 int cli_load_config(struct cli *cli, struct errinfo *info) MUST_USE;
 /* Marks info as a fault of the configuration, which has an exit code of its own; returns rc. */
 int cli_config_failed(int rc, struct errinfo *info);
+/* Marks info as the fault of a wrong command line, likewise. */
+int cli_usage_failed(int rc, struct errinfo *info);
 /* Writes what is in cli->out now, before something that must come after it. E_IO. */
 int cli_flush(struct cli *cli, struct errinfo *info) MUST_USE;
 /* A sentence to standard error that is no failure. */
@@ -110,11 +114,14 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 
 /* ---------------------------------------------------------------- cli_input.c */
 
+/* Opens --current-file, while we still are who gave it, and before anything is done. */
+int cli_open_current(struct cli *cli, struct errinfo *info) MUST_USE;
 /* Asks for a password that opens the mailbox now: from --current-file ("-": standard input), else
  * from the terminal without echo, else from the first line of standard input. Appends to ret. */
 int cli_read_current(struct cli *cli, const char *address, struct buf *ret,
                      struct errinfo *info) MUST_USE;
-/* On a terminal, unless --yes was given: asks question and takes "yes". E_CANCELLED. */
+/* Unless --yes was given: asks question and reads a line, from the terminal or from whatever standard
+ * input is. E_CANCELLED for everything but "yes", the end of the input too. */
 int cli_confirm(struct cli *cli, const char *question, struct errinfo *info) MUST_USE;
 
 /* ---------------------------------------------------------------- cli_help.c */
@@ -138,6 +145,9 @@ cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_
 /* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
  * before anybody can rely on it. E_EXISTS when there is one. */
 int cli_first_password(struct cli *cli, const char *address, struct errinfo *info) MUST_USE;
+/* Whether an alias has a mailbox, so that a current password is needed. E_NOT_FOUND: no such alias. */
+int cli_look_up(struct cli *cli, const char *address, bool *ret_ready,
+                struct errinfo *info) MUST_USE;
 /* Opens a mailbox with a password, as the service "cli"; *ret for cli_login_free. */
 int cli_login(struct cli *cli, const char *address, struct str password, Pk__LoginReply **ret,
               struct errinfo *info) MUST_USE;

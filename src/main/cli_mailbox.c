@@ -67,9 +67,14 @@ int cli_mailbox_verify(struct cli *cli, struct errinfo *info)
 	Pk__LoginReply *reply = NULL;
 	ProtobufCMessage *message = NULL;
 	Pk__VerifyRequest request = PK__VERIFY_REQUEST__INIT;
-	bool ok = false;
+	bool ok = false, ready;
 	buf_init(&current, PASSWORD_MAX);
-	int rc = cli_read_current(cli, cli->arguments[0], &current, info);
+	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
+	if (rc == 0 && !ready)
+		rc = err_set(info, E_NOT_FOUND, "the alias has no mailbox yet: postkasse password new %s",
+		             cli->arguments[0]);
+	if (rc == 0)
+		rc = cli_read_current(cli, cli->arguments[0], &current, info);
 	if (rc == 0)
 		rc = cli_login(cli, cli->arguments[0], buf_str(&current), &reply, info);
 	if (rc == 0) {

@@ -122,6 +122,8 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 	cli->json = cli_given(cli, CLI_OPTION_JSON);
 	if (count == 0 && cli_given(cli, CLI_OPTION_HELP))
 		words[count++] = "help";
+	if (count == 0 && cli_given(cli, CLI_OPTION_VERSION))
+		words[count++] = "version";
 	if (count == 0)
 		return err_set(info, E_INVALID, "which command? See postkasse help");
 	/* "postkasse domain --help" asks about the group. */
@@ -143,9 +145,9 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 	return 0;
 }
 
-const char *cli_find_command(int argc, char **argv, int *ret_command)
+int cli_find_command(int argc, char **argv)
 {
-	const char *config = NULL, *value;
+	const char *value;
 	int at = 1;
 	for (; at < argc && argv[at][0] == '-' && argv[at][1] != '\0'; at++) {
 		if (strcmp(argv[at], "--") == 0) {
@@ -154,10 +156,7 @@ const char *cli_find_command(int argc, char **argv, int *ret_command)
 		}
 		int option = find_option(argv[at], &value);
 		if (option >= 0 && cli_options[option].value != NULL && value == NULL)
-			value = ++at < argc ? argv[at] : NULL;
-		if (option == CLI_OPTION_CONFIG)
-			config = value;
+			at++;
 	}
-	*ret_command = at < argc ? at : argc;
-	return config;
+	return at < argc ? at : argc;
 }

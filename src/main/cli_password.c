@@ -47,7 +47,8 @@ static void print_password(struct cli *cli, const Pk__PasswordReply *reply, int 
 		buf_addf(cli->out, "%s\n%.*s\n", reply->address, STR_ARG(password));
 		return;
 	}
-	json_object(&cli->writer);
+	if (cli->writer.depth == 0) /* else in the one that init has begun */
+		json_object(&cli->writer);
 	json_text_field(&cli->writer, "address", reply->address);
 	json_name(&cli->writer, "password");
 	json_str(&cli->writer, password);
@@ -237,8 +238,7 @@ static int create(struct cli *cli, const char *address, int kind, struct str cur
 	return rc;
 }
 
-/* Whether the alias has a mailbox, so that a current password is needed. */
-static int look_up(struct cli *cli, const char *address, bool *ret_ready, struct errinfo *info)
+int cli_look_up(struct cli *cli, const char *address, bool *ret_ready, struct errinfo *info)
 {
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
 	ProtobufCMessage *message;
@@ -253,12 +253,24 @@ static int look_up(struct cli *cli, const char *address, bool *ret_ready, struct
 	return 0;
 }
 
+/* Everything but the current password, before anybody is asked for that: the directory looks at it
+ * last. */
+static int check_first(struct cli *cli, const char *address, int kind, struct errinfo *info)
+{
+	Pk__PasswordReply *password = NULL;
+	int rc = create(cli, address, kind, STR(""), &password, info);
+	free_password(password);
+	return rc == E_DENIED ? 0 : rc;
+}
+
 static int further_password(struct cli *cli, const char *address, int kind, struct errinfo *info)
 {
 	struct buf current __attribute__((cleanup(buf_done_wiped)));
 	Pk__PasswordReply *password = NULL;
 	buf_init(&current, PASSWORD_MAX);
-	int rc = cli_read_current(cli, address, &current, info);
+	int rc = check_first(cli, address, kind, info);
+	if (rc == 0)
+		rc = cli_read_current(cli, address, &current, info);
 	if (rc == 0)
 		rc = create(cli, address, kind, buf_str(&current), &password, info);
 	if (rc == E_BUSY && kind == KIND_MAILBOX) {
@@ -276,7 +288,7 @@ int cli_first_password(struct cli *cli, const char *address, struct errinfo *inf
 {
 	bool ready;
 	Pk__PasswordReply *password = NULL;
-	int rc = look_up(cli, address, &ready, info);
+	int rc = cli_look_up(cli, address, &ready, info);
 	if (rc == 0 && ready)
 		rc = err_set(info, E_EXISTS, "the alias has a mailbox and its password already: %s",
 		             address);
@@ -291,7 +303,7 @@ int cli_first_password(struct cli *cli, const char *address, struct errinfo *inf
 int cli_password_new(struct cli *cli, struct errinfo *info)
 {
 	bool ready;
-	int rc = look_up(cli, cli->arguments[0], &ready, info);
+	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
 	if (rc != 0)
 		return rc;
 	return ready ? further_password(cli, cli->arguments[0], KIND_MAILBOX, info)
@@ -301,7 +313,7 @@ int cli_password_new(struct cli *cli, struct errinfo *info)
 static int password_of_kind(struct cli *cli, int kind, struct errinfo *info)
 {
 	bool ready;
-	int rc = look_up(cli, cli->arguments[0], &ready, info);
+	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
 	if (rc == 0 && !ready)
 		rc = err_set(info, E_NOT_FOUND, "the alias has no mailbox yet: postkasse password new %s",
 		             cli->arguments[0]);

@@ -26,7 +26,7 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 	[CLI_OPTION_SCOPE] = {"--scope", "LIST",
 		"What the password is for: imap, pop3, smtp, dav, separated by commas; all unless given."},
 	[CLI_OPTION_YES] = {"--yes", NULL,
-		"Do not ask."},
+		"Do not ask. Without it only the answer \"yes\" goes on; the end of input is no answer."},
 	[CLI_OPTION_QUICK] = {"--quick", NULL,
 		"Check the structure only, not the content of every message."},
 	[CLI_OPTION_DOMAIN] = {"--domain", "DOMAIN",
@@ -37,13 +37,16 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 		"The name of this host for a new configuration and certificate."},
 	[CLI_OPTION_READY_FD] = {"--ready-fd", "NUMBER",
 		"Write the line \"ready\" to this descriptor once everything serves."},
+	[CLI_OPTION_VERSION] = {"--version", NULL,
+		"Instead of a command: print the version."},
 };
 
 #define CURRENT (CLI_BIT(JSON) | CLI_BIT(CURRENT_FILE))
 
 const struct cli_command cli_commands[] = {
 	{"init", "", 0, 0, CLI_BIT(JSON) | CLI_BIT(DOMAIN) | CLI_BIT(ALIAS) | CLI_BIT(HOSTNAME),
-	 "Make what is missing to start: configuration, folders, host key, certificate, directory.",
+	 "Make what is missing to start: configuration, folders, host key, certificate, directory; and "
+	 "say what is left to do.",
 	 cli_init},
 	{"serve", "", 0, 0, CLI_BIT(READY_FD),
 	 "Run the service in the foreground until SIGTERM; SIGHUP reads the configuration again.",
@@ -82,7 +85,7 @@ const struct cli_command cli_commands[] = {
 	 "Print the completion script of bash.", cli_completion},
 	{"help", "[COMMAND...]", 0, 2, 0,
 	 "Say what a command does, or list the commands.", cli_help},
-	{"version", "", 0, 0, CLI_BIT(JSON),
+	{"version", "", 0, 0, CLI_BIT(JSON) | CLI_BIT(VERSION),
 	 "Print the version.", cli_version},
 };
 /* clang-format on */

@@ -35,13 +35,15 @@ static const char *option_value(int argc, char **argv, int *index, struct str na
 	return NULL;
 }
 
-/* argv[0] is "serve". */
-static int serve(int argc, char **argv, const char *config_file)
+/* argv[command] is "serve"; its options may stand on either side. */
+static int serve(int argc, char **argv, int command)
 {
-	struct supervisor_options options = {config_file, -1, environ};
+	struct supervisor_options options = {NULL, -1, environ};
 	for (int i = 1; i < argc; i++) {
 		const char *value;
 		uint64_t number;
+		if (i == command || (i < command && strcmp(argv[i], "--") == 0))
+			continue;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return serve_usage(stdout);
 		if ((value = option_value(argc, argv, &i, STR("--config"))) != NULL) {
@@ -68,9 +70,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "postkasse: %s\n", info.text);
 		return EXIT_FAILURE;
 	}
-	int command;
-	const char *config_file = cli_find_command(argc, argv, &command);
+	int command = cli_find_command(argc, argv);
 	if (command < argc && strcmp(argv[command], "serve") == 0)
-		return serve(argc - command, argv + command, config_file);
+		return serve(argc, argv, command);
 	return cli_main(argc, argv);
 }

@@ -83,11 +83,19 @@ def test_passwords_while_nothing_runs():
 
 def test_domains_and_aliases():
     with Service(start=False) as service:
+        assert status(service, "alias", "list", "nosuch.test") == NOT_FOUND
         assert status(service, "domain", "add", "Example.TEST") == EXISTS
         assert status(service, "domain", "add", "not a domain") == DATA
         assert service.json("domain", "add", "bücher.test")["name"] == "xn--bcher-kva.test"
         assert status(service, "alias", "add", "a@elsewhere.test") == NOT_FOUND
         assert status(service, "alias", "add", "a+b@example.test") == DATA
+        done = service.run("alias", "add", "*@example.test", check=False)
+        assert done.returncode == DATA and "all of a domain's" in done.stderr, done
+        # Two names that people tell apart are two: no case folding of a sharp s.
+        assert service.json("alias", "add", "Grüße@example.test")["address"] == "grüße@example.test"
+        assert service.json("alias", "add", "grüsse@example.test")["address"] == "grüsse@example.test"
+        for other in ("grüße@example.test", "grüsse@example.test"):
+            service.run("alias", "remove", other, "--yes")
         alias = service.json("alias", "add", ADDRESS, "--quota", "1G")
         assert alias["quota_bytes"] == 1 << 30 and alias["ready"] is False
         assert status(service, "alias", "add", ADDRESS) == EXISTS
@@ -98,9 +106,13 @@ def test_domains_and_aliases():
             (ADDRESS, False), ("two@example.test", True)], listed
         assert status(service, "domain", "remove", "example.test") == 69
         assert mailbox_files(service) == [made["mailbox"]]
-        service.run("alias", "remove", "two@example.test")
+        for answer in ("no\n", "", "y\n", "\n"):
+            done = service.run("alias", "remove", "two@example.test", stdin=answer, check=False)
+            assert done.returncode == 1 and "nothing was done" in done.stderr, (answer, done)
+        assert mailbox_files(service) == [made["mailbox"]]
+        service.run("alias", "remove", "two@example.test", stdin="yes\n")
         assert mailbox_files(service) == []
-        service.run("alias", "remove", ADDRESS)
+        service.run("alias", "remove", ADDRESS, "--yes")
         assert status(service, "alias", "remove", ADDRESS) == NOT_FOUND
         service.run("domain", "remove", "example.test")
         assert [entry["name"] for entry in service.json("domain", "list")["domains"]] == [
@@ -114,8 +126,22 @@ def test_errors_for_people_and_for_scripts():
         done = service.run("alias", "add", "a@elsewhere.test", "--json", check=False)
         assert json.loads(done.stderr)["error"] == "not_found" and done.stdout == ""
         for arguments in ((), ("nonsense",), ("domain",), ("domain", "add"),
-                          ("domain", "add", "a", "b"), ("domain", "list", "--nonsense")):
+                          ("domain", "add", "a", "b"), ("domain", "list", "--nonsense"),
+                          ("help", "nonsense"), ("help", "domain", "nonsense"),
+                          ("--json", "serve")):
             assert status(service, *arguments) == USAGE, arguments
+        assert service.run("--version").stdout == service.run("version").stdout != ""
+        # What can be found out without a password is found out before one is asked for: none is given.
+        service.run("alias", "add", ADDRESS, "--password")
+        for arguments, code in (
+                (("password", "app", ADDRESS, "--scope", "imap,nonsense"), DATA),
+                (("password", "app", ADDRESS, "--label", "x" * 200), DATA),
+                (("password", "app", "nosuch@example.test"), NOT_FOUND),
+                (("password", "revoke", ADDRESS, "nonsense"), DATA),
+                (("password", "new", ADDRESS, "--current-file", "/nonexistent"), NOT_FOUND),
+                (("mailbox", "verify", "nosuch@example.test"), NOT_FOUND),
+                (("alias", "remove", "nosuch@example.test"), NOT_FOUND)):
+            assert status(service, *arguments) == code, arguments
         with open(service.config, "a", encoding="utf-8") as file:
             file.write("no_such_option = 1\n")
         done = service.run("domain", "list", check=False)
@@ -138,7 +164,8 @@ def test_init_again_and_from_nothing():
         assert len(before["host_key_file"]) == 32
         made = service.json("init", "--alias", "first@second.test")
         assert works(service, made["password"], "first@second.test")
-        assert service.run("init", "--alias", "first@second.test", "--json").stdout == ""
+        again = service.json("init", "--alias", "first@second.test")
+        assert "password" not in again and again["host_key"]["made"] is False, again
         for name, content in before.items():
             assert open(service.options[name], "rb").read() == content, name
         # A certificate for a key that is there; and a configuration where there is none.
@@ -155,8 +182,135 @@ def test_init_again_and_from_nothing():
         text = subprocess.run(["openssl", "x509", "-noout", "-text", "-in",
                                environment["POSTKASSE_TLS_CERTIFICATE_FILE"]],
                               check=True, capture_output=True, text=True).stdout
-        assert "DNS:mx.example.org" in text and "DNS:localhost" in text
+        assert "DNS:mx.example.org" in text and text.count("DNS:localhost") == 1
         assert "hostname = mx.example.org" in open(fresh, encoding="utf-8").read().splitlines()
+
+
+def init(binary, config, *arguments, user=None, **environment):
+    return subprocess.run([binary, "--config", config, "init", *arguments], check=False, text=True,
+                          capture_output=True, user=user, env={**os.environ, **environment})
+
+
+def everything(folder):
+    return sorted(os.path.join(root, name) for root, folders, names in os.walk(folder)
+                  for name in (*folders, *names))
+
+
+def test_init_makes_all_or_nothing():
+    with Service(start=False) as service:
+        folder = os.path.join(service.folder, "other")
+        config = os.path.join(folder, "postkasse.conf")
+        places = {f"POSTKASSE_{name.upper()}": os.path.join(folder, name)
+                  for name in ("data_dir", "run_dir", "host_key_file", "tls_certificate_file",
+                               "tls_key_file")}
+        for arguments in (("--hostname", "a b"), ("--domain", "a b"), ("--alias", "nonsense"),
+                          ("--alias", "a@b c")):
+            assert init(service.binary, config, *arguments, **places).returncode == DATA, arguments
+        assert init(service.binary, config, POSTKASSE_HOSTNAME="a b", **places).returncode == CONFIG
+        # A place that cannot be written: a file where a folder would have to be.
+        blocked = os.path.join(service.folder, "blocked")
+        with open(blocked, "w", encoding="ascii"):
+            pass
+        for name in places:
+            if name != "POSTKASSE_RUN_DIR":
+                done = init(service.binary, config, **{**places, name: os.path.join(blocked, "x")})
+                assert done.returncode != 0 and blocked in done.stderr, (name, done)
+        if os.geteuid() == 0:  # an ordinary user with the standard places, which are root's
+            os.mkdir(folder)
+            os.chown(folder, 65534, 65534)
+            done = init(service.binary, config, user=65534)
+            assert done.returncode == DENIED and "data_dir" in done.stderr, done
+            os.rmdir(folder)
+        assert not os.path.exists(folder), everything(folder)
+        # What is left to do: all of it on standard output.
+        done = init(service.binary, config, "--hostname", "localhost", **places)
+        assert done.returncode == 0 and done.stderr == "", done
+        for word in ("domain add example.org", "alias add", "serve", "MX", "PTR", "Port 25",
+                     "set hostname"):
+            assert word in done.stdout, (word, done.stdout)
+        text = subprocess.run(["openssl", "x509", "-noout", "-text", "-in",
+                               places["POSTKASSE_TLS_CERTIFICATE_FILE"]],
+                              check=True, capture_output=True, text=True).stdout
+        assert text.count("DNS:localhost") == 1, text
+
+
+def test_init_of_a_host_with_fronts_only():
+    with Service(start=False) as service:
+        folder = os.path.join(service.folder, "front")
+        os.mkdir(folder)
+        config = os.path.join(folder, "postkasse.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write("roles = imap smtp\nstore_address = 192.0.2.1:7101\n"
+                       "directory_address = 192.0.2.1:7102\nhostname = mx.example.org\n"
+                       f"data_dir = {folder}/data\nrun_dir = {folder}/run\n"
+                       f"host_key_file = {folder}/host.key\n"
+                       f"tls_certificate_file = {folder}/tls.pem\ntls_key_file = {folder}/tls.key\n")
+        done = init(service.binary, config, "--json")
+        made = json.loads(done.stdout)
+        assert made["host_key"] is None and made["data"] is None and made["certificate"]["made"], made
+        assert sorted(os.listdir(folder)) == ["postkasse.conf", "tls.key", "tls.pem"]
+
+
+def test_config_check_finds_it():
+    with Service(start=False) as service:
+        def complaint(code, **options):
+            before = dict(service.options)
+            service.options.update(options)
+            service.write_config()
+            done = service.run("config", "check", check=False)
+            service.options = before
+            service.write_config()
+            assert done.returncode == code, done
+            return done.stderr
+
+        assert "init" in complaint(CONFIG, data_dir=os.path.join(service.folder, "nowhere"))
+        assert "hostname" in complaint(CONFIG, hostname="a b")
+        assert "xn--bcher-kva.test" in complaint(CONFIG, hostname="bücher.test")
+        # Errors of TLS name the files; a key of another certificate is called that.
+        other, garbage = (os.path.join(service.folder, name) for name in ("other.key", "garbage.pem"))
+        subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-out", other], check=True, capture_output=True)
+        os.chmod(other, 0o600)
+        with open(garbage, "w", encoding="ascii") as file:
+            file.write("nonsense")
+        text = complaint(CONFIG, tls_key_file=other)
+        assert "does not belong to the certificate" in text and other in text, text
+        text = complaint(CONFIG, tls_certificate_file=garbage)
+        assert garbage in text, text
+        service.run("config", "check")
+
+
+def test_root_administers_the_service_of_an_ordinary_user():
+    """With the service running and without; nothing changes hands. As an ordinary user there is no
+    root to play."""
+    if os.geteuid() != 0:
+        return
+    with Service(start=False) as service:
+        owner = 65534
+        for path in (service.folder, service.data, *everything(service.folder)):
+            os.chown(path, owner, owner)
+
+        def owners():
+            return {os.stat(path).st_uid for path in everything(service.data)}
+
+        service.run("alias", "add", ADDRESS)
+        assert owners() == {owner}
+        secret = os.path.join(service.folder, "secret")  # root's own, also where we become another
+        with open(secret, "w", encoding="ascii") as file:
+            file.write(service.json("password", "new", ADDRESS)["password"])
+        os.chmod(secret, 0o600)
+        command = [service.binary, "--config", service.config, "serve", "--ready-fd", "1"]
+        with subprocess.Popen(command, user=owner, group=owner, extra_groups=[],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              cwd=service.folder) as process:
+            try:
+                assert process.stdout.readline() == b"ready\n"
+                service.run("mailbox", "verify", ADDRESS, "--current-file", secret)
+                service.run("alias", "add", "two@example.test", "--password")
+            finally:
+                process.terminate()
+                process.wait(60)
+        assert owners() == {owner}
 
 
 def test_several_at_once():
