@@ -191,6 +191,7 @@ int directory_mailbox_discard(struct directory *d, const struct mailbox *mailbox
 {
 	char now[DATE_SIZE];
 	directory_now(now);
+	directory_revoked(d, mailbox->id, 0);
 	struct db_stmt *q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1");
 	db_bind_text(q, 1, str_from(mailbox->id));
 	int rc = db_run(q, info);

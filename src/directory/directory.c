@@ -47,6 +47,8 @@ int directory_new(struct directory **ret, struct loop *loop, const struct log *l
 	d->log = log;
 	d->failures = failures_new();
 	d->uses = map_new();
+	TAILQ_INIT(&d->fronts);
+	STAILQ_INIT(&d->revocations);
 	d->use_timer = timer_new(loop, on_use_timer, d);
 	directory_configure(d, config);
 	int rc = derive_keys(d, host_key, &key, info);
@@ -88,6 +90,7 @@ int directory_end(struct directory *d, int rc, struct errinfo *info)
 	struct errinfo unused;
 	if (rc == 0)
 		rc = db_commit(d->db, info);
+	directory_revocations_end(d, rc == 0);
 	if (rc != 0)
 		db_rollback(d->db);
 	else if (db_wal_bytes(d->db) > WAL_CHECKPOINT_BYTES)
@@ -122,6 +125,8 @@ static const struct method methods[] = {
 	 &pk__key_record_request__descriptor, directory_key_record},
 	{NUMBER(KEY_RECORD_SET), "key_record_set", LOGIN_ROLES,
 	 &pk__key_record_set_request__descriptor, directory_key_record_set},
+	{NUMBER(SESSION_CHECK), "session_check", LOGIN_ROLES,
+	 &pk__session_check_request__descriptor, directory_session_check},
 	{NUMBER(DOMAIN_ADD), "domain_add", ROLE_ADMIN,
 	 &pk__domain_request__descriptor, directory_domain_add},
 	{NUMBER(DOMAIN_LIST), "domain_list", ROLE_ADMIN,
@@ -224,17 +229,22 @@ static void on_cancelled(void *ctx, struct link_inbound *inbound)
 	(void)inbound;
 }
 
-static void on_peer(void *ctx, struct link_peer *peer)
+static void on_peer_up(void *ctx, struct link_peer *peer)
 {
-	(void)ctx;
-	(void)peer;
+	if ((role_of(peer) & ROLE_FRONT) != 0)
+		directory_front_up(ctx, peer);
+}
+
+static void on_peer_down(void *ctx, struct link_peer *peer)
+{
+	directory_front_down(ctx, peer);
 }
 
 const struct link_server_handlers directory_link_handlers = {
 	.request = on_request,
 	.cancelled = on_cancelled,
-	.peer_up = on_peer,
-	.peer_down = on_peer,
+	.peer_up = on_peer_up,
+	.peer_down = on_peer_down,
 };
 
 /* ---------------------------------------------------------------- the process */

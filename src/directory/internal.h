@@ -7,6 +7,8 @@
  * loop's thread; what it changes it changes in one transaction, which is durable when it returns.
  */
 
+#include <sys/queue.h>
+
 #include "base/config.h"
 #include "crypto/slot.h"
 #include "db/db.h"
@@ -49,6 +51,19 @@ enum scope {
 	SCOPE_ALL = SCOPE_APP | SCOPE_CLI,
 };
 
+/* A front that is connected, and wants to know what was revoked. */
+struct directory_front {
+	TAILQ_ENTRY(directory_front) entry;
+	struct link_peer *peer;
+};
+
+/* What a transaction has revoked: one slot of a mailbox, or (0) all of it. */
+struct revocation {
+	STAILQ_ENTRY(revocation) entry;
+	char mailbox[MAILBOX_ID_SIZE + 1];
+	int64_t slot;
+};
+
 struct directory {
 	struct loop *loop;
 	const struct log *log;
@@ -59,6 +74,8 @@ struct directory {
 	/* Slots used since the last flush, by "mailbox number" (struct use). */
 	struct map *uses;
 	struct timer *use_timer;
+	TAILQ_HEAD(, directory_front) fronts;
+	STAILQ_HEAD(, revocation) revocations; /* told once the transaction is committed */
 };
 
 struct request {
@@ -70,13 +87,13 @@ struct request {
 typedef int request_handler(struct directory *d, const struct request *request,
                             struct errinfo *info);
 
-/* One file per family: resolve.c, login.c, record.c, domain.c, alias.c, password.c. */
+/* One file per family: resolve.c, login.c, record.c, revoke.c, domain.c, alias.c, password.c. */
 request_handler directory_resolve, directory_login, directory_scram_start, directory_scram_finish,
 	directory_key_record, directory_key_record_set, directory_domain_add, directory_domain_list,
 	directory_domain_remove, directory_alias_add, directory_alias_list, directory_alias_remove,
 	directory_password_create, directory_password_confirm, directory_password_list,
 	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
-	directory_removed_done;
+	directory_removed_done, directory_session_check;
 
 /* ---------------------------------------------------------------- the core, directory.c */
 
@@ -146,12 +163,26 @@ const struct slot_row *slots_open(const struct slot_row *rows, size_t count,
                                   struct key32 *ret_secret);
 /* Remembers that a slot was used; written in a while, with many others. */
 void slots_used(struct directory *d, const char *mailbox, int64_t number);
+/* Within a transaction: deletes the slots that number has replaced. */
+int slots_delete_replaced(struct directory *d, const char *mailbox, int64_t number,
+                          struct errinfo *info) MUST_USE;
 /* Writes what slots_used remembered: last_used, and the end of slots that were replaced. */
 void slots_flush(struct directory *d);
 /* "imap" to its bit; 0 for another word. */
 unsigned scope_parse(struct str word);
 /* Names of the bits in order, at most 5, into ret; returns how many. */
 size_t scope_names(unsigned scopes, const char *ret[5]);
+
+/* ---------------------------------------------------------------- live sessions, revoke.c */
+
+/* Within a transaction: a slot of the mailbox (0: the mailbox with all of them) opens nothing any more.
+ * Every front is told once directory_end has committed. */
+void directory_revoked(struct directory *d, const char *mailbox, int64_t slot);
+/* Tells the fronts what the transaction has revoked, or forgets it when the transaction failed. */
+void directory_revocations_end(struct directory *d, bool committed);
+/* A front has come, or gone. */
+void directory_front_up(struct directory *d, struct link_peer *peer);
+void directory_front_down(struct directory *d, struct link_peer *peer);
 
 /* ---------------------------------------------------------------- transactions, directory.c */
 

@@ -431,15 +431,6 @@ static int slot_kind(struct directory *d, const struct mailbox *mailbox, int64_t
 	return 0;
 }
 
-static int delete_replaced(struct directory *d, const struct mailbox *mailbox, int64_t number,
-                           struct errinfo *info)
-{
-	struct db_stmt *q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1 AND replaced_by = $2");
-	db_bind_text(q, 1, str_from(mailbox->id));
-	db_bind_int(q, 2, number);
-	return db_run(q, info);
-}
-
 /* What it was to replace stays. */
 static int delete_slot(struct directory *d, const struct mailbox *mailbox, int64_t number,
                        struct errinfo *info)
@@ -451,6 +442,7 @@ static int delete_slot(struct directory *d, const struct mailbox *mailbox, int64
 	int rc = db_run(q, info);
 	if (rc != 0)
 		return rc;
+	directory_revoked(d, mailbox->id, number);
 	q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1 AND number = $2");
 	db_bind_text(q, 1, str_from(mailbox->id));
 	db_bind_int(q, 2, number);
@@ -477,7 +469,7 @@ static int change_slot(struct directory *d, const struct request *request, bool 
 		rc = err_set(info, E_DENIED, "the mailbox password can be replaced, not revoked");
 	if (rc == 0)
 		rc = revoke ? delete_slot(d, &mailbox, number, info)
-		            : delete_replaced(d, &mailbox, number, info);
+		            : slots_delete_replaced(d, mailbox.id, number, info);
 	rc = directory_end(d, rc, info);
 	if (rc != 0)
 		return rc;

@@ -98,6 +98,25 @@ const struct slot_row *slots_open(const struct slot_row *rows, size_t count,
 	return NULL;
 }
 
+int slots_delete_replaced(struct directory *d, const char *mailbox, int64_t number,
+                          struct errinfo *info)
+{
+	struct db_stmt *q = db_query(d->db,
+	                             "SELECT number FROM slot WHERE mailbox = $1 AND replaced_by = $2");
+	db_bind_text(q, 1, str_from(mailbox));
+	db_bind_int(q, 2, number);
+	size_t found = 0;
+	int rc;
+	for (; (rc = db_step(q, info)) == DB_ROW; found++)
+		directory_revoked(d, mailbox, db_int(q, 0));
+	if (rc != 0 || found == 0)
+		return rc;
+	q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1 AND replaced_by = $2");
+	db_bind_text(q, 1, str_from(mailbox));
+	db_bind_int(q, 2, number);
+	return db_run(q, info);
+}
+
 /* ---------------------------------------------------------------- use, written later */
 
 void slots_used(struct directory *d, const char *mailbox, int64_t number)
@@ -130,10 +149,7 @@ static int write_use(struct directory *d, const struct use *use, struct errinfo 
 	if (rc != 0)
 		return rc;
 	/* Its owner has it, so what it replaces is not needed any more. */
-	q = db_query(d->db, "DELETE FROM slot WHERE mailbox = $1 AND replaced_by = $2");
-	db_bind_text(q, 1, str_from(use->mailbox));
-	db_bind_int(q, 2, use->number);
-	return db_run(q, info);
+	return slots_delete_replaced(d, use->mailbox, use->number, info);
 }
 
 void slots_flush(struct directory *d)

@@ -75,7 +75,10 @@ static void closed(void *ctx, int error, struct str text)
 	struct imap_client *client = ctx;
 	const struct imap_response *response = imap_response_for(error, IMAP_FAILED_COMMAND);
 	(void)text;
-	imap_bye(client, response->code, "The mailbox is not available any more");
+	if (error == E_DENIED)
+		imap_bye(client, "EXPIRED", "This login was revoked");
+	else
+		imap_bye(client, response->code, "The mailbox is not available any more");
 }
 
 static const struct session_handlers session_handlers = {

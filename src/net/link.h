@@ -96,6 +96,8 @@ struct link *link_new_fd(struct loop *loop, const struct log *log, int fd, const
 /* All calls under way end with E_CANCELLED first. */
 void link_free(struct link *link);
 bool link_connected(const struct link *link);
+/* Changes with every event and every connection: while it stays the same nothing was missed. */
+uint64_t link_epoch(const struct link *link);
 /* Another context for the connections to come; borrowed. */
 void link_set_tls(struct link *link, struct tls_context *tls);
 

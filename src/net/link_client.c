@@ -54,7 +54,7 @@ struct link {
 	int64_t up_since_ms, retry_ms;
 	struct timer *retry, *sweep;
 	int64_t sweep_at; /* INT64_MAX: not running */
-	uint64_t last_id;
+	uint64_t last_id, epoch;
 	struct id_table table;
 	struct call_list calls, senders;
 	struct link_faults faults;
@@ -264,6 +264,7 @@ static void take_reply(struct link_call *call, const struct frame *frame)
 static const char *take_frame(struct link *link, const struct frame *frame)
 {
 	if (frame->kind == PK__FRAME__KIND__EVENT) {
+		link->epoch++;
 		if (link->handlers.event != NULL)
 			link->handlers.event(link->handlers.ctx, frame->method, frame->body);
 		return NULL;
@@ -325,6 +326,7 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	memcpy(link->core_instance, instance, LINK_INSTANCE_SIZE);
 	memcpy(link->core_role, role, sizeof(role));
 	link->up = true;
+	link->epoch++;
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
 	link->complained = false;
@@ -568,6 +570,11 @@ void link_free(struct link *link)
 bool link_connected(const struct link *link)
 {
 	return link->up;
+}
+
+uint64_t link_epoch(const struct link *link)
+{
+	return link->epoch;
 }
 
 void link_set_tls(struct link *link, struct tls_context *tls)

@@ -21,6 +21,7 @@ enum state {
 	WAIT_FINAL,       /* client-final-message */
 	CALL_SCRAM_FINISH,
 	WAIT_EMPTY, /* the client's empty answer to server-final-message */
+	CALL_CHECK, /* for the directory: does the login still hold? */
 };
 
 struct sasl {
@@ -39,6 +40,7 @@ struct sasl {
 	/* In WAIT_EMPTY: the login, its mailbox secret taken out and put into secret. */
 	Pk__LoginReply *login;
 	struct vaulted secret;
+	uint64_t login_epoch; /* link_epoch when the login came */
 };
 
 struct mechanism {
@@ -158,7 +160,7 @@ bool sasl_busy(const struct sasl *sasl)
 bool sasl_waits_for_client(const struct sasl *sasl)
 {
 	return sasl->state != IDLE && sasl->state != CALL_LOGIN && sasl->state != CALL_SCRAM_START &&
-	       sasl->state != CALL_SCRAM_FINISH;
+	       sasl->state != CALL_SCRAM_FINISH && sasl->state != CALL_CHECK;
 }
 
 /* ---------------------------------------------------------------- the two ways out */
@@ -360,6 +362,7 @@ static void on_scram_finish(void *ctx, int error, struct str text, struct str bo
 	vault_put(sasl->vault, &secret, &sasl->secret);
 	wipe(login->mailbox_secret.data, KEY_SIZE);
 	sasl->login = login;
+	sasl->login_epoch = link_epoch(sasl->directory);
 
 	struct buf message BUF_AUTO;
 	buf_init(&message, SCRAM_MESSAGE_MAX);
@@ -407,13 +410,9 @@ static void scram_final(struct sasl *sasl, struct str message)
 	wipe(proof, sizeof(proof));
 }
 
-static void scram_empty(struct sasl *sasl, struct str message)
+static void scram_done_well(struct sasl *sasl)
 {
 	struct key32 secret KEY32_AUTO;
-	if (message.len != 0) {
-		fail(sasl, E_INVALID, STR("an empty response was expected"));
-		return;
-	}
 	if (!vault_get(sasl->vault, &sasl->secret, &secret)) {
 		fail(sasl, E_INTERNAL, STR("the login was damaged in memory"));
 		return;
@@ -422,6 +421,50 @@ static void scram_empty(struct sasl *sasl, struct str message)
 	sasl->login = NULL;
 	memcpy(login->mailbox_secret.data, secret.bytes, KEY_SIZE);
 	succeed(sasl, login);
+}
+
+static void on_check(void *ctx, int error, struct str text, struct str body)
+{
+	struct sasl *sasl = ctx;
+	sasl->call = NULL;
+	Pk__SessionCheckReply *reply = NULL;
+	if (error == 0)
+		reply = (Pk__SessionCheckReply *)link_unpack(&pk__session_check_reply__descriptor, body);
+	bool revoked = reply != NULL && reply->n_revoked > 0;
+	bool fine = reply != NULL && !revoked;
+	protobuf_c_message_free_unpacked((ProtobufCMessage *)reply, NULL);
+	if (fine)
+		scram_done_well(sasl);
+	else if (revoked)
+		fail(sasl, E_DENIED, STR("wrong address or password"));
+	else if (error != 0)
+		fail(sasl, error, text);
+	else
+		fail(sasl, E_INTERNAL, STR("the directory sent a bad reply"));
+}
+
+/* The client took its time for the last word, and something was revoked meanwhile: perhaps this. */
+static void check_login(struct sasl *sasl)
+{
+	Pk__SessionLogin login = PK__SESSION_LOGIN__INIT, *logins[] = {&login};
+	Pk__SessionCheckRequest body = PK__SESSION_CHECK_REQUEST__INIT;
+	login.mailbox = sasl->login->mailbox;
+	login.slot = sasl->login->slot;
+	body.n_logins = 1;
+	body.logins = logins;
+	sasl->login_epoch = link_epoch(sasl->directory);
+	call_directory(sasl, CALL_CHECK, PK__DIRECTORY_METHOD__DIRECTORY_SESSION_CHECK, &body.base,
+	               on_check);
+}
+
+static void scram_empty(struct sasl *sasl, struct str message)
+{
+	if (message.len != 0)
+		fail(sasl, E_INVALID, STR("an empty response was expected"));
+	else if (sasl->login_epoch != link_epoch(sasl->directory))
+		check_login(sasl);
+	else
+		scram_done_well(sasl);
 }
 
 /* ---------------------------------------------------------------- what the client sends */
@@ -451,6 +494,7 @@ static void take_message(struct sasl *sasl, struct str message)
 	case CALL_LOGIN:
 	case CALL_SCRAM_START:
 	case CALL_SCRAM_FINISH:
+	case CALL_CHECK:
 		must(sasl_waits_for_client(sasl));
 	}
 }

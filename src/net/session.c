@@ -13,6 +13,7 @@ static struct mailbox_count *count_of(struct session_hub *hub, const char *mailb
 	struct mailbox_count *count = map_get(hub->by_mailbox, str_from(mailbox));
 	if (count == NULL) {
 		count = mem_new(sizeof(*count));
+		TAILQ_INIT(&count->list);
 		map_put(hub->by_mailbox, str_from(mailbox), count);
 	}
 	return count;
@@ -20,6 +21,7 @@ static struct mailbox_count *count_of(struct session_hub *hub, const char *mailb
 
 static void uncount(struct session *session)
 {
+	TAILQ_REMOVE(&session->count->list, session, of_mailbox);
 	if (--session->count->sessions == 0)
 		free(map_remove(session->hub->by_mailbox, str_from(session->mailbox)));
 }
@@ -42,6 +44,9 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	session->ctx = ctx;
 	session->count = count;
 	count->sessions++;
+	TAILQ_INSERT_TAIL(&count->list, session, of_mailbox);
+	session->slot = login->slot;
+	session->checked_round = hub->check_round;
 	TAILQ_INIT(&session->calls);
 	memcpy(session->mailbox, mailbox.ptr, mailbox.len);
 	session->service = service;
@@ -69,8 +74,7 @@ void session_free(struct session *session)
 	struct session_hub *hub = session->hub;
 	while (!TAILQ_EMPTY(&session->calls))
 		session_call_cancel(TAILQ_FIRST(&session->calls));
-	if (session->id != 0)
-		session_tell_closed(hub, session->id);
+	session_end_in_store(session);
 	session_leave_hub(session);
 	uncount(session);
 	free(session->record);

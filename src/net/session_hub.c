@@ -16,6 +16,17 @@ static struct session *find(struct session_hub *hub, uint64_t id)
 	return map_get(hub->by_id, session_id_key(&id));
 }
 
+/* Without that the store would keep the mailbox's key for it. */
+void session_end_in_store(struct session *session)
+{
+	struct session_hub *hub = session->hub;
+	if (session->id == 0)
+		return;
+	map_remove(hub->by_id, session_id_key(&session->id));
+	session_tell_closed(hub, session->id);
+	session->id = 0;
+}
+
 /* From READY or OPENING back to WAITING; what the link still has of our calls ends by itself. */
 void session_lose(struct session *session)
 {
@@ -156,11 +167,13 @@ int session_hub_new(struct session_hub **ret, struct role *role, struct errinfo 
 	hub->sessions_per_mailbox = SIZE_MAX;
 	TAILQ_INIT(&hub->waiting);
 	hub->retry = timer_new(role->loop, retry, hub);
+	hub->check_retry = timer_new(role->loop, session_check_retry, hub);
 	int error = core_link_new(&hub->store, role, "store",
 	                          &(struct link_handlers){hub, store_event, store_state}, info);
 	if (error == 0)
-		error = core_link_new(&hub->directory, role, "directory",
-		                      &(struct link_handlers){hub, NULL, NULL}, info);
+		error = core_link_new(
+			&hub->directory, role, "directory",
+			&(struct link_handlers){hub, session_directory_event, session_directory_state}, info);
 	if (error != 0) {
 		session_hub_free(hub);
 		return error;
@@ -179,6 +192,7 @@ void session_hub_free(struct session_hub *hub)
 	if (hub->directory != NULL)
 		link_free(hub->directory);
 	timer_free(hub->retry);
+	timer_free(hub->check_retry);
 	map_free(hub->by_id);
 	map_free(hub->by_mailbox);
 	vault_free(hub->vault);

@@ -22,6 +22,10 @@ struct session_hub {
 	size_t sessions_per_mailbox;
 	struct session_list waiting;
 	size_t opening;
+	/* asking the directory which logins still hold */
+	struct link_call *check;
+	struct timer *check_retry;
+	uint64_t check_round; /* rises with each connection to the directory */
 };
 
 /* A STORE_OPEN under way. It outlives a session that is freed meanwhile: the session that the store
@@ -31,8 +35,10 @@ struct opening {
 	struct session *session; /* NULL: nobody wants it any more */
 };
 
+/* The sessions of one mailbox in this process. */
 struct mailbox_count {
 	size_t sessions;
+	struct session_list list;
 };
 
 enum session_state {
@@ -67,8 +73,11 @@ struct session {
 	int64_t open_deadline_at;
 	TAILQ_HEAD(, session_call) calls;
 	struct mailbox_count *count;
+	TAILQ_ENTRY(session) of_mailbox;
+	uint64_t checked_round; /* of the hub's check_round */
 	/* the login */
 	char mailbox[32];
+	uint64_t slot;
 	const char *service; /* borrowed, static */
 	struct vaulted secret;
 	char *record;
@@ -95,6 +104,14 @@ void session_pump(struct session_hub *hub);
 void session_send_calls(struct session *session);
 /* The reply of a call; its holder may free the session in it. */
 void session_end_call(struct session_call *call, int error, struct str text, struct str body);
+/* Ends what the store has of the session, if anything. */
+void session_end_in_store(struct session *session);
+/* An event of the directory (struct link_handlers). */
+void session_directory_event(void *hub, uint32_t method, struct str body);
+/* The link to the directory is there again or lost (likewise): asks which logins still hold. */
+void session_directory_state(void *hub, bool connected, bool same_instance);
+/* Asks again after a failure: a timer's. */
+void session_check_retry(void *hub);
 /* Keeps a copy of the key record. */
 void session_set_record(struct session *session, const unsigned char *bytes, size_t len);
 /* Ends a session of that number in the store. */

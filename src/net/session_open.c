@@ -21,6 +21,7 @@ static bool is_passing(const struct session *session, int error)
 
 static void open_failed(struct session *session, int error, struct str text)
 {
+	session_end_in_store(session);
 	session->try_at = clock_monotonic_ms() + SESSION_RETRY_MS;
 	if (is_passing(session, error))
 		session_lose(session);
@@ -62,7 +63,7 @@ static void reselected(void *ctx, int error, struct str text, struct str body)
 	}
 	if (error == E_NOT_FOUND || (error == 0 && (reply->folder != session->folder ||
 	                                            reply->uid_validity != session->uid_validity)))
-		session_close_for_good(session, E_STALE, STR("The selected mailbox is gone"));
+		open_failed(session, E_STALE, STR("The selected mailbox is gone"));
 	else if (error != 0)
 		open_failed(session, error, text);
 	else

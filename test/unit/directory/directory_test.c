@@ -649,6 +649,119 @@ static void file_is_encrypted(void **state)
 	drop(first);
 }
 
+/* ---------------------------------------------------------------- what is revoked */
+
+struct told {
+	int events;
+	char mailbox[MAILBOX_ID_SIZE + 1];
+	uint64_t slot; /* 0: all of it */
+};
+
+static void told_event(void *ctx, uint32_t method, struct str body)
+{
+	struct told *told = ctx;
+	assert_int_equal(method, METHOD(EVENT_REVOKED));
+	Pk__RevokedEvent *event = (Pk__RevokedEvent *)link_unpack(&pk__revoked_event__descriptor, body);
+	assert_non_null(event);
+	assert_int_equal(strlen(event->mailbox), MAILBOX_ID_SIZE);
+	strcpy(told->mailbox, event->mailbox);
+	assert_int_equal(event->n_slots, event->all ? 0 : 1);
+	told->slot = event->all ? 0 : event->slots[0];
+	told->events++;
+	drop(event);
+}
+
+static int change_slot(struct fixture *f, uint32_t method, const char *address, uint64_t slot)
+{
+	Pk__PasswordRevokeRequest request = PK__PASSWORD_REVOKE_REQUEST__INIT;
+	Pk__PasswordListReply *reply;
+	request.address = (char *)(uintptr_t)address;
+	request.slot = slot;
+	int rc = ask(f, f->cli, method, &request, &pk__password_list_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+static void assert_told(struct fixture *f, struct told *told, const Pk__PasswordReply *password,
+                        uint64_t slot)
+{
+	for (int i = 0; i < 1000 && told->events == 0; i++)
+		loop_run_once(f->loop, 10);
+	assert_int_equal(told->events, 1);
+	assert_string_equal(told->mailbox, password->mailbox);
+	assert_int_equal(told->slot, slot);
+	told->events = 0;
+}
+
+/* Whether a session that logged in with that slot may go on. */
+static bool holds(struct fixture *f, const char *mailbox, uint64_t slot)
+{
+	Pk__SessionLogin login = PK__SESSION_LOGIN__INIT, *logins[] = {&login};
+	Pk__SessionCheckRequest request = PK__SESSION_CHECK_REQUEST__INIT;
+	Pk__SessionCheckReply *reply;
+	login.mailbox = (char *)(uintptr_t)mailbox;
+	login.slot = slot;
+	request.logins = logins;
+	request.n_logins = 1;
+	assert_int_equal(ask(f, f->imap, METHOD(SESSION_CHECK), &request,
+	                     &pk__session_check_reply__descriptor, &reply),
+	                 0);
+	bool revoked = reply->n_revoked == 1;
+	drop(reply);
+	return !revoked;
+}
+
+/* Each way in which a login ends is told to fronts, once, and known to who asks later. */
+static void revocations(void **state)
+{
+	struct fixture *f = *state;
+	const char *address = "hello@example.test";
+	Pk__PasswordReply *first = make_mailbox(f, address), *app, *recovery, *second;
+	struct told told = {0};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	link_server_add_fd(f->server, pair[1]);
+	struct link *front = link_new_fd(f->loop, NULL, pair[0], "imap",
+	                                 &(struct link_handlers){.ctx = &told, .event = told_event});
+	assert_int_equal(password_create(f, address, KIND_APP, first, &app), 0);
+	assert_int_equal(password_create(f, address, KIND_RECOVERY, first, &recovery), 0);
+	assert_true(holds(f, app->mailbox, app->slot) && holds(f, app->mailbox, first->slot));
+	assert_false(holds(f, app->mailbox, 77) || holds(f, "no such mailbox", app->slot));
+
+	assert_int_equal(change_slot(f, METHOD(PASSWORD_REVOKE), address, 77), E_NOT_FOUND);
+	assert_int_equal(change_slot(f, METHOD(PASSWORD_REVOKE), address, first->slot), E_DENIED);
+	assert_int_equal(change_slot(f, METHOD(PASSWORD_REVOKE), address, app->slot), 0);
+	assert_told(f, &told, app, app->slot);
+	assert_false(holds(f, app->mailbox, app->slot));
+
+	/* The old one holds until the new one is confirmed, or used. */
+	assert_int_equal(password_create(f, address, KIND_MAILBOX, first, &second), 0);
+	assert_true(holds(f, app->mailbox, first->slot));
+	assert_int_equal(change_slot(f, METHOD(PASSWORD_CONFIRM), address, second->slot), 0);
+	assert_told(f, &told, first, first->slot);
+	assert_false(holds(f, app->mailbox, first->slot));
+	assert_true(holds(f, app->mailbox, second->slot));
+	drop(app);
+	assert_int_equal(password_create(f, address, KIND_RECOVERY, second, &app), 0);
+	assert_int_equal(login_for(f, app, "cli"), 0);
+	slots_flush(f->directory);
+	assert_told(f, &told, recovery, recovery->slot);
+
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	Pk__AliasReply *reply;
+	request.address = (char *)(uintptr_t)address;
+	assert_int_equal(
+		ask(f, f->cli, METHOD(ALIAS_REMOVE), &request, &pk__alias_reply__descriptor, &reply), 0);
+	drop(reply);
+	assert_told(f, &told, first, 0);
+	assert_false(holds(f, first->mailbox, second->slot));
+	link_free(front);
+	drop(first);
+	drop(second);
+	drop(app);
+	drop(recovery);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -672,6 +785,7 @@ int main(void)
 		TEST(last_used),
 		TEST(too_many_passwords),
 		TEST(file_is_encrypted),
+		TEST(revocations),
 	};
 	return cmocka_run_group_tests_name("directory", tests, NULL, NULL);
 }

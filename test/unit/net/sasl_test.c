@@ -323,6 +323,52 @@ static void scram(void **state)
 	drop(password);
 }
 
+/* Revoked between the proof and the client's last word: the session must not begin. Something else that
+ * is revoked then does not matter. */
+static void revoked_in_between(void **state)
+{
+	struct fixture *f = *state;
+	struct front front;
+	unsigned char signature[KEY_SIZE];
+	Pk__PasswordReply *password = make_mailbox(f, "hello@example.test"), *apps[2];
+	const char *bare = "n=hello@example.test,r=clientnonce";
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(password_create(f, "hello@example.test", KIND_APP, password, &apps[i]), 0);
+	front_init(&front, f, sasl_offer(false, true));
+	static const struct {
+		size_t used, revoked;
+	} cases[] = {{1, 0}, {1, 1}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf final BUF_AUTO;
+		buf_init(&final, 1024);
+		begin(&front, "SCRAM-SHA-256", "n,,n=hello@example.test,r=clientnonce");
+		make_final(&front, bare, "biws", field_bytes(&apps[cases[i].used]->password), &final,
+		           signature);
+		answer(&front, buf_str(&final));
+		assert_int_equal(front.challenges, 2);
+		Pk__PasswordRevokeRequest request = PK__PASSWORD_REVOKE_REQUEST__INIT;
+		Pk__PasswordListReply *reply;
+		uint64_t epoch = link_epoch(f->imap);
+		request.address = password->address;
+		request.slot = apps[cases[i].revoked]->slot;
+		assert_int_equal(ask(f, f->cli, METHOD(PASSWORD_REVOKE), &request,
+		                     &pk__password_list_reply__descriptor, &reply),
+		                 0);
+		drop(reply);
+		for (int round = 0; round < 1000 && link_epoch(f->imap) == epoch; round++)
+			loop_run_once(f->loop, 10);
+		answer(&front, STR(""));
+		if (cases[i].used == cases[i].revoked)
+			assert_out(&front, E_DENIED);
+		else
+			assert_in(&front, password);
+	}
+	front_done(&front);
+	drop(password);
+	drop(apps[0]);
+	drop(apps[1]);
+}
+
 /* Without TLS there is no channel, whatever the client says. */
 static void no_channel(void **state)
 {
@@ -504,9 +550,16 @@ static void offers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(plain),   TEST(malformed),  TEST(login),
-		TEST(scram),   TEST(no_channel), TEST(channel_binding),
-		TEST(aborted), TEST(limited),    cmocka_unit_test(offers),
+		TEST(plain),
+		TEST(malformed),
+		TEST(login),
+		TEST(scram),
+		TEST(no_channel),
+		TEST(channel_binding),
+		TEST(aborted),
+		TEST(limited),
+		TEST(revoked_in_between),
+		cmocka_unit_test(offers),
 	};
 	return cmocka_run_group_tests_name("net/sasl", tests, NULL, NULL);
 }
