@@ -9,10 +9,7 @@
 #include "directory/internal.h"
 #include "directory/schema.h"
 
-enum {
-	WAL_CHECKPOINT_BYTES = 1024 * 1024,
-	ALLOWED_ADDRESSES_MAX = 256,
-};
+enum { WAL_CHECKPOINT_BYTES = 1024 * 1024 };
 
 /* ---------------------------------------------------------------- life */
 
@@ -253,13 +250,16 @@ struct process {
 	struct role *role;
 	struct directory *directory;
 	struct link_server *server;
-	char *addresses[ALLOWED_ADDRESSES_MAX + 1];
 };
 
 static void on_reload(void *ctx)
 {
 	struct process *process = ctx;
+	char **addresses = role_link_addresses(process->role);
+	struct link_server_limits limits = {.allowed_addresses = (const char *const *)addresses};
 	directory_configure(process->directory, process->role->config);
+	link_server_set_limits(process->server, &limits);
+	role_link_addresses_free(addresses);
 }
 
 static void on_stop(void *ctx)
@@ -268,32 +268,22 @@ static void on_stop(void *ctx)
 	loop_stop(process->role->loop);
 }
 
-static void read_addresses(struct process *process)
-{
-	size_t position = 0, count = 0;
-	struct str word;
-	while (count < ALLOWED_ADDRESSES_MAX &&
-	       config_list_next(process->role->config, "link_allowed_addresses", &position, &word))
-		process->addresses[count++] = str_dup(word);
-}
-
 static void serve(struct process *process)
 {
 	struct role *role = process->role;
-	read_addresses(process);
+	char **addresses = role_link_addresses(role);
 	struct link_server_options options = {
 		.role = "directory",
 		.allowed = role->allowed,
 		.allowed_count = role->allowed_count,
 		.local_role = "cli",
 		.tls = role->link_tls,
-		.allowed_addresses = (const char *const *)process->addresses,
-		.upload_total_max = 0,
-		.upload_max = 0,
+		.limits = {.allowed_addresses = (const char *const *)addresses},
 	};
 	struct link_server_handlers handlers = directory_link_handlers;
 	handlers.ctx = process->directory;
 	process->server = link_server_new(role->loop, role->log, &options, &handlers);
+	role_link_addresses_free(addresses);
 	for (size_t i = 0; i < role->socket_count; i++) {
 		const struct role_socket *socket = &role->sockets[i];
 		if (strcmp(socket->name, "link-fd") == 0)
@@ -338,7 +328,5 @@ int directory_run(struct role *role)
 	role->on_stop = NULL;
 	link_server_free(process.server);
 	directory_free(process.directory);
-	for (size_t i = 0; process.addresses[i] != NULL; i++)
-		free(process.addresses[i]);
 	return 0;
 }

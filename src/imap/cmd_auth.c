@@ -15,7 +15,7 @@ enum {
 static void starttls_start(struct imap_client *client)
 {
 	struct tls_context *tls = client->front->role->tls;
-	if (tls == NULL) {
+	if (!tls_ready(tls)) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, E_UNSUPPORTED, STR("TLS is not set up"));
 		return;
 	}

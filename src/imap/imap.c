@@ -42,6 +42,14 @@ static void accepted(void *ctx, int tag, int fd, const struct listener_peer *pee
 	imap_client_new(ctx, fd, peer, tag == TAG_TLS);
 }
 
+/* The port is bound whether there is a certificate or not: one may come with the next reload, and go
+ * with the one after. It never speaks without TLS. */
+static bool is_open(void *ctx, int tag)
+{
+	const struct imap_front *front = ctx;
+	return tag != TAG_TLS || tls_ready(front->role->tls);
+}
+
 static const char *refusal(void *ctx, int tag, enum listener_refusal reason)
 {
 	(void)ctx;
@@ -98,13 +106,15 @@ static void stop(void *ctx)
 static void listen_on(struct imap_front *front)
 {
 	struct listener_options options = limits(front);
-	front->listener = listener_new(front->role->loop, front->role->log, &options,
-	                               &(struct listener_handlers){front, accepted, refusal});
+	front->listener = listener_new(
+		front->role->loop, front->role->log, &options,
+		&(struct listener_handlers){
+			.ctx = front, .accepted = accepted, .is_open = is_open, .refusal = refusal});
 	for (size_t i = 0; i < front->role->socket_count; i++) {
 		const struct role_socket *socket = &front->role->sockets[i];
 		if (strcmp(socket->name, "imap") == 0)
 			listener_add(front->listener, socket->fd, TAG_PLAIN);
-		else if (strcmp(socket->name, "imaps") == 0 && front->role->tls != NULL)
+		else if (strcmp(socket->name, "imaps") == 0)
 			listener_add(front->listener, socket->fd, TAG_TLS);
 	}
 }

@@ -21,7 +21,7 @@ enum {
 enum handoff_kind {
 	HANDOFF_SETTINGS = 1, /* to the process: body, and sockets the first time */
 	HANDOFF_STOP = 2,     /* to the process: finish and exit */
-	HANDOFF_READY = 3,    /* from the process: it serves */
+	HANDOFF_READY = 3,    /* from the process: it serves, or goes by the settings that came last */
 };
 
 struct handoff_socket {

@@ -46,26 +46,27 @@ static void set_log_level(struct started *started)
 	(void)known;
 }
 
-/* New contexts from the PEM text of a handoff; NULL where there is none. */
-static int make_tls(const struct started *started, const struct handoff *handoff,
-                    struct tls_context **ret_tls, struct tls_context **ret_link_tls,
-                    struct errinfo *info)
+/* Fills both contexts from the PEM text of a handoff, and empties those that there is no text for. On
+ * failure they are as they were. */
+static int take_tls(struct started *started, const struct handoff *handoff, struct errinfo *info)
 {
-	const struct kind *kind = kind_find(str_from(started->role.name));
+	struct role *role = &started->role;
+	const struct kind *kind = kind_find(str_from(role->name));
+	struct tls_context *tls = NULL, *link_tls = NULL;
 	int error = 0;
-	*ret_tls = NULL;
-	*ret_link_tls = NULL;
 	if (handoff->tls_certificate.len > 0)
-		error = tls_server_new(ret_tls, buf_str(&handoff->tls_certificate),
-		                       buf_str(&handoff->tls_key), info);
+		error = tls_server_new(&tls, buf_str(&handoff->tls_certificate), buf_str(&handoff->tls_key),
+		                       info);
 	if (error == 0 && handoff->link_certificate.len > 0)
-		error = tls_mutual_new(ret_link_tls, !kind->front, buf_str(&handoff->link_certificate),
+		error = tls_mutual_new(&link_tls, !kind->front, buf_str(&handoff->link_certificate),
 		                       buf_str(&handoff->link_key), buf_str(&handoff->link_ca), info);
 	if (error != 0) {
-		tls_context_free(*ret_tls);
-		*ret_tls = NULL;
+		tls_context_free(tls);
+		return error;
 	}
-	return error;
+	tls_context_swap(role->tls, tls);
+	tls_context_swap(role->link_tls, link_tls);
+	return 0;
 }
 
 static int make_config(const struct handoff *handoff, struct config **ret, struct errinfo *info)
@@ -84,29 +85,32 @@ static void reload(struct started *started, const struct handoff *handoff)
 {
 	struct role *role = &started->role;
 	struct config *config = NULL;
-	struct tls_context *tls, *link_tls;
 	struct errinfo info;
-	int error = make_tls(started, handoff, &tls, &link_tls, &info);
-	if (error == 0 && (error = make_config(handoff, &config, &info)) != 0) {
-		tls_context_free(tls);
-		tls_context_free(link_tls);
-	}
+	int error = make_config(handoff, &config, &info);
+	if (error == 0)
+		error = take_tls(started, handoff, &info);
 	if (error != 0) {
+		config_free(config);
 		log_error(role->log, "role.reload_failed", F_ERR(error), F_TEXT("text", info.text));
 		return;
 	}
 	struct config *old_config = role->config;
-	struct tls_context *old_tls = role->tls, *old_link_tls = role->link_tls;
 	role->config = config;
-	role->tls = tls;
-	role->link_tls = link_tls;
 	set_log_level(started);
 	if (role->on_reload != NULL)
 		role->on_reload(role->ctx);
 	config_free(old_config);
-	tls_context_free(old_tls);
-	tls_context_free(old_link_tls);
 	log_info(role->log, "role.reloaded", F_INT("pid", getpid()));
+}
+
+/* Answers in either case: the supervisor tells the next ones when we are through. */
+static void take_settings(struct started *started, const struct handoff *handoff)
+{
+	struct errinfo info;
+	reload(started, handoff);
+	int error = handoff_send_order(HANDOFF_FD, HANDOFF_READY, &info);
+	if (error != 0)
+		log_error(started->role.log, "role.supervisor_lost", F_ERR(error));
 }
 
 static void stop(struct started *started)
@@ -137,7 +141,7 @@ static void on_control(evutil_socket_t fd, short what, void *ctx)
 	if (kind == HANDOFF_STOP)
 		stop(started);
 	else if (kind == HANDOFF_SETTINGS)
-		reload(started, &handoff);
+		take_settings(started, &handoff);
 	handoff_done(&handoff);
 }
 
@@ -288,7 +292,7 @@ static int set_up(struct started *started, const struct kind *kind, struct errin
 		error = make_config(&handoff, &role->config, info);
 	if (error == 0) {
 		set_log_level(started);
-		error = make_tls(started, &handoff, &role->tls, &role->link_tls, info);
+		error = take_tls(started, &handoff, info);
 	}
 	if (error == 0) {
 		role->host_key = handoff.host_key;
@@ -334,6 +338,8 @@ int role_start(const char *name)
 	started->log = (struct log){.role = kind->name, .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
 	started->role.name = kind->name;
 	started->role.log = &started->log;
+	started->role.tls = tls_context_new();
+	started->role.link_tls = tls_context_new();
 	int error = crypto_init(&info);
 	if (error == 0)
 		error = set_up(started, kind, &info);

@@ -12,6 +12,7 @@
 #include "directory/address.h"
 #include "main/kinds.h"
 #include "main/listen.h"
+#include "net/link_address.h"
 #include "net/tls.h"
 
 bool settings_has_role(const struct config *config, const char *role)
@@ -158,6 +159,15 @@ static int check_addresses(const struct config *config, struct errinfo *info)
 		int error = *text == '\0' ? 0 : listen_address_parse(&address, str_from(text), &cause);
 		if (error != 0)
 			return err_set(info, error, "%s: %s", single[i], cause.text);
+	}
+	size_t position = 0;
+	struct str word;
+	while (config_list_next(config, "link_allowed_addresses", &position, &word)) {
+		if (!link_address_valid(word))
+			return err_set(info, E_INVALID,
+			               "link_allowed_addresses: \"%.*s\" is neither a numeric address nor one "
+			               "with a prefix length",
+			               STR_ARG(str_slice(word, 0, 60)));
 	}
 	return 0;
 }

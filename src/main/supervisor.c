@@ -126,6 +126,27 @@ static void warn_fixed(void *ctx, const char *option)
 	log_warn(&supervisor->log, "supervisor.reload_needs_restart", F_TEXT("option", option));
 }
 
+static void send_settings(struct supervisor *supervisor, bool fronts)
+{
+	struct errinfo info;
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		struct child *child = &supervisor->children[i];
+		if (child->kind->front != fronts || child->pid == 0 || child->control_fd < 0)
+			continue;
+		if (child_send_settings(supervisor, child, false, &info) != 0) {
+			log_error(&supervisor->log, "supervisor.handoff_failed",
+			          F_TEXT("process", child->kind->name), F_ERR(info.error));
+			child_kill(child);
+		}
+	}
+}
+
+static void enter_reload_step(struct supervisor *supervisor, enum reload_step step)
+{
+	supervisor->reload_step = step;
+	supervisor->reload_until_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+}
+
 static void reload(struct supervisor *supervisor)
 {
 	const struct supervisor_options *options = supervisor->options;
@@ -136,24 +157,42 @@ static void reload(struct supervisor *supervisor)
 	if (error != 0) {
 		log_error(&supervisor->log, "supervisor.reload_failed", F_ERR(error),
 		          F_TEXT("text", info.text));
-		notify_service_manager(options->environment, "READY=1\n");
+		if (supervisor->reload_step == RELOAD_NONE)
+			notify_service_manager(options->environment, "READY=1\n");
 		return;
 	}
 	bool known = log_level_parse(str_from(config_text(supervisor->settings.config, "log_level")),
 	                             &supervisor->log.level);
 	(void)known;
+	send_settings(supervisor, false);
+	enter_reload_step(supervisor, RELOAD_CORES);
+}
+
+/* Whether nobody is waited for any more: a process that takes its time holds up no other for ever. */
+static bool have_settings(const struct supervisor *supervisor, bool fronts)
+{
+	if (clock_monotonic_ms() >= supervisor->reload_until_ms)
+		return true;
 	for (size_t i = 0; i < supervisor->child_count; i++) {
-		struct child *child = &supervisor->children[i];
-		if (child->pid == 0 || child->control_fd < 0)
-			continue;
-		if (child_send_settings(supervisor, child, false, &info) != 0) {
-			log_error(&supervisor->log, "supervisor.handoff_failed",
-			          F_TEXT("process", child->kind->name), F_ERR(info.error));
-			child_kill(child);
-		}
+		const struct child *child = &supervisor->children[i];
+		if (child->kind->front == fronts && child->settings_due > 0)
+			return false;
 	}
-	log_info(&supervisor->log, "supervisor.reloaded", F_INT("pid", supervisor->pid));
-	notify_service_manager(options->environment, "READY=1\n");
+	return true;
+}
+
+/* Goes on with a reload when those who were told are through. */
+static void reload_further(struct supervisor *supervisor)
+{
+	if (supervisor->reload_step == RELOAD_CORES && have_settings(supervisor, false)) {
+		send_settings(supervisor, true);
+		enter_reload_step(supervisor, RELOAD_FRONTS);
+	}
+	if (supervisor->reload_step == RELOAD_FRONTS && have_settings(supervisor, true)) {
+		supervisor->reload_step = RELOAD_NONE;
+		log_info(&supervisor->log, "supervisor.reloaded", F_INT("pid", supervisor->pid));
+		notify_service_manager(supervisor->options->environment, "READY=1\n");
+	}
 }
 
 /* ---------------------------------------------------------------- stopping */
@@ -180,6 +219,7 @@ static void stop(struct supervisor *supervisor, int number)
 	notify_service_manager(supervisor->options->environment, "STOPPING=1\n");
 	/* New connections are refused by the system from here on. */
 	supervisor_unbind(supervisor);
+	supervisor->reload_step = RELOAD_NONE;
 	enter_phase(supervisor, PHASE_STOPPING_FRONTS);
 }
 
@@ -256,6 +296,8 @@ static void start_due(struct supervisor *supervisor)
 static int time_left(const struct supervisor *supervisor)
 {
 	int64_t due_ms = supervisor->phase == PHASE_SERVING ? INT64_MAX : supervisor->deadline_ms;
+	if (supervisor->reload_step != RELOAD_NONE)
+		due_ms = supervisor->reload_until_ms;
 	for (size_t i = 0; supervisor->phase == PHASE_SERVING && i < supervisor->child_count; i++) {
 		const struct child *child = &supervisor->children[i];
 		if (child->pid == 0 && child->start_ms < due_ms)
@@ -289,6 +331,7 @@ static void serve(struct supervisor *supervisor)
 	for (;;) {
 		start_due(supervisor);
 		announce(supervisor);
+		reload_further(supervisor);
 		wait_and_read(supervisor);
 		if (supervisor->phase != PHASE_SERVING && !stop_further(supervisor))
 			return;

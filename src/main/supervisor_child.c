@@ -97,6 +97,7 @@ void child_start(struct supervisor *supervisor, struct child *child)
 	child->pid = pid;
 	child->control_fd = ours;
 	child->ready = false;
+	child->settings_due = 0;
 	child->told_to_stop = false;
 	log_info(&supervisor->log, "supervisor.started", F_TEXT("process", child->kind->name),
 	         F_INT("index", child->index), F_INT("pid", pid));
@@ -154,6 +155,7 @@ int child_send_settings(struct supervisor *supervisor, struct child *child, bool
 	/* Borrowed: the key and the sockets stay ours. */
 	handoff.host_key = child->kind->front ? NULL : supervisor->settings.host_key;
 	int error = handoff_send_settings(child->control_fd, &handoff, info);
+	child->settings_due += error == 0 && !sockets;
 	handoff.host_key = NULL;
 	handoff.socket_count = 0;
 	handoff_done(&handoff);
@@ -166,6 +168,10 @@ void child_read(struct supervisor *supervisor, struct child *child)
 	int error = handoff_receive_order(child->control_fd, &kind);
 	if (error == E_AGAIN)
 		return;
+	if (error == 0 && kind == HANDOFF_READY && child->ready && child->settings_due > 0) {
+		child->settings_due--;
+		return;
+	}
 	if (error == 0 && kind == HANDOFF_READY && !child->ready) {
 		child->ready = true;
 		child->ready_ms = clock_monotonic_ms();
@@ -176,6 +182,7 @@ void child_read(struct supervisor *supervisor, struct child *child)
 	/* Closed: it ends or has ended, and SIGCHLD will tell how. Anything else: it has gone mad. */
 	close(child->control_fd);
 	child->control_fd = -1;
+	child->settings_due = 0;
 	if (error != E_UNAVAILABLE)
 		child_kill(child);
 }
@@ -219,5 +226,6 @@ void child_ended(struct supervisor *supervisor, struct child *child, int status)
 	child->pid = 0;
 	child->control_fd = -1;
 	child->ready = false;
+	child->settings_due = 0;
 	child->start_ms = now_ms + restart_delay(child->failures);
 }

@@ -34,10 +34,15 @@ struct child {
 	int control_fd; /* -1: is not running */
 	bool ready;     /* it said that it serves */
 	bool told_to_stop;
+	unsigned settings_due; /* sent, and not yet said to be in use */
 	int64_t ready_ms;
 	int64_t start_ms;  /* when to start it, while it is not running */
 	unsigned failures; /* deaths in a row without having served for RESTART_SOUND_MS */
 };
+
+/* Of a reload: the cores have the new settings before a front goes by them, so that nothing is let in
+ * that a core would then refuse. */
+enum reload_step { RELOAD_NONE, RELOAD_CORES, RELOAD_FRONTS };
 
 enum phase { PHASE_SERVING, PHASE_STOPPING_FRONTS, PHASE_STOPPING_CORES };
 
@@ -56,6 +61,8 @@ struct supervisor {
 	bool hurried;        /* a second signal to stop: no grace */
 	bool ended_badly;    /* a process failed, or was killed, while stopping */
 	bool announced;      /* everything serves, and whoever waits was told */
+	enum reload_step reload_step;
+	int64_t reload_until_ms; /* nobody is waited for longer, while there is a step */
 	pid_t pid;
 };
 

@@ -115,7 +115,9 @@ static void on_timer(void *ctx)
 		return;
 	}
 	if (now >= conn->handshake_at) {
-		tell_closed(conn, CONN_END_STALLED, "tls: handshake took too long");
+		tell_closed(conn, CONN_END_STALLED,
+		            stream_ssl(conn->stream) == NULL ? "tls: there is no certificate any more"
+		                                             : "tls: handshake took too long");
 		return;
 	}
 	if (conn->handlers != NULL && now >= stalls_at(conn)) {
@@ -385,12 +387,19 @@ static void on_broken(void *ctx)
 		tell_stream_end(conn);
 }
 
+/* A certificate that was taken away in the meantime ends the connection: it must not go on in clear. */
 static void start_tls(struct conn *conn, struct tls_context *tls)
 {
+	SSL *ssl = tls_connection_new(tls);
 	conn->handshaking = true;
+	if (ssl == NULL) {
+		conn->handshake_at = clock_monotonic_ms();
+		arm(conn, conn->handshake_at);
+		return;
+	}
 	conn->handshake_at = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
 	arm(conn, conn->handshake_at);
-	stream_start_tls(conn->stream, tls_connection_new(tls));
+	stream_start_tls(conn->stream, ssl);
 	cleanse_records(conn);
 }
 

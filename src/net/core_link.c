@@ -35,7 +35,7 @@ int core_link_new(struct link **ret, struct role *role, const char *core,
 
 		if (error != 0)
 			return error;
-		if (role->link_tls == NULL)
+		if (!tls_ready(role->link_tls))
 			return err_set(info, E_INVALID, "%s is set, but no certificate for links", option);
 		target.host = host;
 		target.tls = role->link_tls;

@@ -71,7 +71,7 @@ struct link_target {
 	const char *unix_path; /* this, or: */
 	const char *host;      /* a numeric address */
 	uint16_t port;
-	struct tls_context *tls;   /* with host; borrowed */
+	struct tls_context *tls;   /* with host; borrowed for the link's life */
 	const char *role;          /* our own role, told in Hello */
 	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; LINK_ANY_UID for any */
 	int64_t dead_ms;           /* silence after which the core counts as dead; it is pinged before.
@@ -98,8 +98,6 @@ void link_free(struct link *link);
 bool link_connected(const struct link *link);
 /* Changes with every event and every connection: while it stays the same nothing was missed. */
 uint64_t link_epoch(const struct link *link);
-/* Another context for the connections to come; borrowed. */
-void link_set_tls(struct link *link, struct tls_context *tls);
 
 enum link_kind { LINK_ONCE, LINK_REPEAT, LINK_IDEMPOTENT };
 
@@ -148,19 +146,24 @@ struct link_allowed {
 	uint32_t uid; /* LINK_ANY_UID: any; not looked at for TLS */
 };
 
+/* What may change while a server serves. */
+struct link_server_limits {
+	const char *const *allowed_addresses; /* numeric, or numeric/prefix length; NULL-terminated; for
+	                                         TLS listeners; copied; NULL: none */
+	uint64_t upload_total_max;            /* bytes of uploads held at once, over all peers; past it
+	                                        no more upload is granted until some are done; 0:
+	                                        LINK_UPLOAD_TOTAL_MAX */
+	uint64_t upload_max; /* of one request: more is E_TOO_LARGE; 0: LINK_UPLOAD_MAX */
+};
+
 struct link_server_options {
 	const char *role;                   /* our own */
 	const struct link_allowed *allowed; /* borrowed for the server's life */
 	size_t allowed_count;
 	const char *local_role;  /* one of them that nobody has over TLS ("cli"), or NULL */
-	struct tls_context *tls; /* for TLS listeners; borrowed */
-	const char *const *allowed_addresses; /* numeric, or numeric/prefix length; NULL-terminated; for
-	                                         TLS listeners; borrowed; NULL: none */
-	uint64_t upload_total_max;            /* bytes of uploads held at once, over all peers; past it
-	                                        no more upload is granted until some are done; 0:
-	                                        LINK_UPLOAD_TOTAL_MAX */
-	uint64_t upload_max; /* of one request: more is E_TOO_LARGE; 0: LINK_UPLOAD_MAX */
-	int64_t dead_ms;     /* as in struct link_target */
+	struct tls_context *tls; /* for TLS listeners; borrowed for the server's life */
+	struct link_server_limits limits;
+	int64_t dead_ms; /* as in struct link_target */
 };
 
 struct link_server_handlers {
@@ -182,8 +185,8 @@ struct link_server *link_server_new(struct loop *loop, const struct log *log,
                                     const struct link_server_options *options,
                                     const struct link_server_handlers *handlers);
 void link_server_free(struct link_server *server);
-/* Another context for the connections to come; borrowed. */
-void link_server_set_tls(struct link_server *server, struct tls_context *tls);
+/* Other limits than it was made with. A peer whose address is no longer on the list is sent away. */
+void link_server_set_limits(struct link_server *server, const struct link_server_limits *limits);
 /* Listens on fd too, which it takes (a Unix socket, or TCP for TLS). */
 void link_server_listen(struct link_server *server, int fd, bool tls);
 /* Serves one already connected descriptor: socketpairs of the command line and tests. */

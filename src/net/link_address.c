@@ -67,6 +67,13 @@ static bool in_prefix(const struct address *address, const struct address *prefi
 	return true;
 }
 
+bool link_address_valid(struct str word)
+{
+	struct address unused;
+	unsigned int bits;
+	return from_text(word, &unused, &bits);
+}
+
 bool link_address_allowed(const struct sockaddr *address, const char *const *list)
 {
 	struct address ours, prefix;

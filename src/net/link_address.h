@@ -7,6 +7,8 @@
 
 #include "base/str.h"
 
+/* Whether the word is an entry of such a list. */
+bool link_address_valid(struct str word);
 /* Whether address (IPv4, IPv6, or IPv4 mapped into IPv6) is in the list: numeric addresses, or
  * address/prefix length; NULL-terminated. Nothing is in a NULL list; an entry that does not parse
  * matches nothing. */

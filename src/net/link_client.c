@@ -459,13 +459,18 @@ static void use_fd(struct link *link, int fd, bool tcp)
 static void connect_now(struct link *link)
 {
 	struct errinfo info = {0};
-	int fd = link_connect(&link->target, &info);
+	bool tcp = link->target.unix_path == NULL;
+	int fd = -1;
+	if (tcp && !tls_ready(link->target.tls))
+		(void)!err_set(&info, E_UNAVAILABLE, "no certificate for links is configured");
+	else
+		fd = link_connect(&link->target, &info);
 	if (fd < 0) {
 		complain(link, info.text);
 		retry_later(link);
 		return;
 	}
-	use_fd(link, fd, link->target.unix_path == NULL);
+	use_fd(link, fd, tcp);
 }
 
 static void on_retry(void *ctx)
@@ -575,11 +580,6 @@ bool link_connected(const struct link *link)
 uint64_t link_epoch(const struct link *link)
 {
 	return link->epoch;
-}
-
-void link_set_tls(struct link *link, struct tls_context *tls)
-{
-	link->target.tls = tls;
 }
 
 struct link_call *link_call(struct link *link, const struct link_request *request)

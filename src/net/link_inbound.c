@@ -12,7 +12,7 @@ enum { BODY_COPY_MAX = 16384 };
 
 /* ---------------------------------------------------------------- memory of requests */
 
-static void admit_waiting(struct link_server *server);
+void link_inbound_admit(struct link_server *server);
 static void stop_waiting(struct link_inbound *request);
 
 static void hold(struct link_inbound *request, uint64_t bytes)
@@ -63,7 +63,7 @@ void link_inbound_free(struct link_inbound *request)
 	free(request->text);
 	free(request->message);
 	free(request);
-	admit_waiting(server);
+	link_inbound_admit(server);
 }
 
 /* ---------------------------------------------------------------- replies */
@@ -286,7 +286,7 @@ static void stop_waiting(struct link_inbound *request)
 }
 
 /* Grants uploads in the order of asking, within the budget; one alone is granted in any case. */
-static void admit_waiting(struct link_server *server)
+void link_inbound_admit(struct link_server *server)
 {
 	struct link_inbound *first;
 	while (!server->freeing && (first = TAILQ_FIRST(&server->waiting)) != NULL) {
@@ -297,7 +297,7 @@ static void admit_waiting(struct link_server *server)
 		}
 		uint64_t others = server->held - server->waiting_held;
 		uint64_t whole = first->held + first->upload_size - first->upload_granted;
-		if (others > 0 && others + whole > server->options.upload_total_max)
+		if (others > 0 && others + whole > server->options.limits.upload_total_max)
 			return;
 		stop_waiting(first);
 		admit(first);
@@ -338,7 +338,7 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
                                 struct buf *message)
 {
 	struct link_server *server = peer->server;
-	const struct link_server_options *options = &server->options;
+	const struct link_server_limits *limits = &server->options.limits;
 	if (frame->id <= peer->last_id)
 		return "ids do not rise";
 	peer->last_id = frame->id;
@@ -349,10 +349,10 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	}
 	if (frame->repeat_id.len > 0 && known_repeat(peer, frame->id, frame->repeat_id))
 		return NULL;
-	if (frame->upload_size > options->upload_max)
+	if (frame->upload_size > limits->upload_max)
 		return refuse(peer, frame->id, E_TOO_LARGE, "larger than this service takes");
 	if (peer->table.count >= LINK_REQUESTS_MAX ||
-	    server->held > options->upload_total_max + LINK_UPLOAD_SLACK)
+	    server->held > limits->upload_total_max + LINK_UPLOAD_SLACK)
 		return refuse(peer, frame->id, E_LIMIT, "too much at once");
 
 	struct link_inbound *request = mem_new(sizeof(*request));
@@ -377,7 +377,7 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	hold(request, request->body.len + request->upload_granted);
 	if (request->upload_granted < request->upload_size) {
 		wait_for_room(request);
-		admit_waiting(server);
+		link_inbound_admit(server);
 	}
 	if (request->upload_size == 0)
 		deliver(request);

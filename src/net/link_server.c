@@ -160,13 +160,17 @@ static const struct ws_handlers ws_handlers = {
 	.closed = on_closed,
 };
 
-static void add_peer(struct link_server *server, int fd, bool tls, uint32_t uid)
+static void add_peer(struct link_server *server, int fd, const struct sockaddr_storage *address,
+                     uint32_t uid)
 {
+	bool tls = address != NULL;
 	struct link_peer *peer = mem_new(sizeof(*peer));
 	const struct link_server_options *options = &server->options;
 	peer->server = server;
 	peer->tls = tls;
 	peer->uid = uid;
+	if (tls)
+		peer->address = *address;
 	peer->hello_timer = timer_new(server->loop, on_hello_timer, peer);
 	TAILQ_INIT(&peer->requests);
 	TAILQ_INSERT_TAIL(&server->peers, peer, link);
@@ -198,21 +202,21 @@ static void check_unix(struct link_server *server, int fd)
 	else if (!allowed_uid(server, peer.uid))
 		refuse_fd(server, fd, "user may not connect");
 	else
-		add_peer(server, fd, false, peer.uid);
+		add_peer(server, fd, NULL, peer.uid);
 }
 
 static void check_tls(struct link_server *server, int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof(address);
-	if (server->options.tls == NULL)
+	if (!tls_ready(server->options.tls))
 		refuse_fd(server, fd, "no certificate is configured");
 	else if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
 	         !link_address_allowed((const struct sockaddr *)&address,
-	                               server->options.allowed_addresses))
+	                               server->options.limits.allowed_addresses))
 		refuse_fd(server, fd, "address is not on the list");
 	else
-		add_peer(server, fd, true, LINK_ANY_UID);
+		add_peer(server, fd, &address, LINK_ANY_UID);
 }
 
 /* ---------------------------------------------------------------- listening */
@@ -266,9 +270,49 @@ void link_server_add_fd(struct link_server *server, int fd)
 	check_unix(server, fd);
 }
 
-void link_server_set_tls(struct link_server *server, struct tls_context *tls)
+/* ---------------------------------------------------------------- limits */
+
+static void free_addresses(struct link_server *server)
 {
-	server->options.tls = tls;
+	const char *const *addresses = server->options.limits.allowed_addresses;
+	for (size_t i = 0; addresses != NULL && addresses[i] != NULL; i++)
+		free((char *)addresses[i]);
+	free((void *)addresses);
+	server->options.limits.allowed_addresses = NULL;
+}
+
+/* The limits of server->options, as a copy of limits with the standard in place of 0. */
+static void take_limits(struct link_server *server, const struct link_server_limits *limits)
+{
+	struct link_server_limits *ours = &server->options.limits;
+	size_t count = 0;
+	*ours = *limits;
+	if (ours->upload_max == 0)
+		ours->upload_max = LINK_UPLOAD_MAX;
+	if (ours->upload_total_max == 0)
+		ours->upload_total_max = LINK_UPLOAD_TOTAL_MAX;
+	if (limits->allowed_addresses == NULL)
+		return;
+	while (limits->allowed_addresses[count] != NULL)
+		count++;
+	const char **addresses = mem_new_array(count + 1, sizeof(*addresses));
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = str_dup(str_from(limits->allowed_addresses[i]));
+	ours->allowed_addresses = addresses;
+}
+
+void link_server_set_limits(struct link_server *server, const struct link_server_limits *limits)
+{
+	struct link_peer *peer, *next;
+	free_addresses(server);
+	take_limits(server, limits);
+	for (peer = TAILQ_FIRST(&server->peers); peer != NULL; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		if (peer->tls && !link_address_allowed((const struct sockaddr *)&peer->address,
+		                                       server->options.limits.allowed_addresses))
+			ws_fail(peer->ws, WS_CLOSE_POLICY, "address is no longer on the list");
+	}
+	link_inbound_admit(server);
 }
 
 /* ---------------------------------------------------------------- the server's life */
@@ -281,10 +325,7 @@ struct link_server *link_server_new(struct loop *loop, const struct log *log,
 	server->loop = loop;
 	server->log = log;
 	server->options = *options;
-	if (server->options.upload_max == 0)
-		server->options.upload_max = LINK_UPLOAD_MAX;
-	if (server->options.upload_total_max == 0)
-		server->options.upload_total_max = LINK_UPLOAD_TOTAL_MAX;
+	take_limits(server, &options->limits);
 	server->handlers = *handlers;
 	server->role = str_dup(str_from(options->role));
 	random_bytes(server->instance, sizeof(server->instance));
@@ -315,6 +356,7 @@ void link_server_free(struct link_server *server)
 	while (!TAILQ_EMPTY(&server->requests))
 		link_inbound_free(TAILQ_FIRST(&server->requests));
 	repeat_memory_free(server->repeats);
+	free_addresses(server);
 	free(server->role);
 	free(server);
 }

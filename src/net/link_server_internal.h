@@ -8,6 +8,7 @@
  */
 
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "net/id_table.h"
 #include "net/link_internal.h"
@@ -53,7 +54,8 @@ struct link_peer {
 	struct timer *hello_timer;
 	bool tls, up;
 	uint32_t uid;
-	const char *role; /* of the allowed list */
+	struct sockaddr_storage address; /* over TLS */
+	const char *role;                /* of the allowed list */
 	uint64_t last_id;
 	struct id_table table;
 	TAILQ_HEAD(, link_inbound) requests;
@@ -66,7 +68,7 @@ struct accepter; /* a listening socket, link_server.c */
 struct link_server {
 	struct loop *loop;
 	const struct log *log;
-	struct link_server_options options;
+	struct link_server_options options; /* its addresses are owned, and its limits never 0 */
 	struct link_server_handlers handlers;
 	char *role;
 	unsigned char instance[LINK_INSTANCE_SIZE];
@@ -88,6 +90,8 @@ const char *link_inbound_take(struct link_peer *peer, const struct frame *frame,
                               struct buf *message);
 /* Its connection is gone: it is reported cancelled, or goes on for its repeat. */
 void link_inbound_orphan(struct link_inbound *request);
+/* Grants the uploads that wait, as far as there is room for them. */
+void link_inbound_admit(struct link_server *server);
 /* Without a reply. */
 void link_inbound_free(struct link_inbound *request);
 

@@ -185,7 +185,7 @@ static void update_events(struct listener *listener)
 static void log_refusal(struct listener *listener, const struct listener_peer *peer,
                         enum listener_refusal reason)
 {
-	static const char *const words[] = {"full", "prefix_full", "prefix_rate"};
+	static const char *const words[] = {"full", "prefix_full", "prefix_rate", "closed"};
 	int64_t now = clock_monotonic_ms();
 	listener->refused++;
 	if (listener->told_ms != 0 && now - listener->told_ms < LOG_EVERY_MS)
@@ -218,6 +218,11 @@ static void take(struct socket *socket, int fd, const struct sockaddr_storage *a
 	struct listener_peer peer;
 	enum listener_refusal reason;
 	describe(address, &peer);
+	if (listener->handlers.is_open != NULL &&
+	    !listener->handlers.is_open(listener->handlers.ctx, socket->tag)) {
+		refuse(socket, fd, &peer, LISTENER_CLOSED);
+		return;
+	}
 	struct prefix *prefix = prefix_of(listener, &peer);
 	bool exempt = !listener->options.limit_loopback && is_local(&peer);
 	if (!within_limits(listener, prefix, exempt, &reason)) {

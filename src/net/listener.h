@@ -18,6 +18,7 @@ enum listener_refusal {
 	LISTENER_FULL,        /* connections_max, or out of descriptors */
 	LISTENER_PREFIX_FULL, /* prefix_connections_max */
 	LISTENER_PREFIX_RATE, /* prefix_rate_max */
+	LISTENER_CLOSED,      /* is_open says so */
 };
 
 struct listener_peer {
@@ -41,6 +42,8 @@ struct listener_handlers {
 	 * by the callee, which calls listener_release with it when the connection is over. tag is that
 	 * of listener_add. */
 	void (*accepted)(void *ctx, int tag, int fd, const struct listener_peer *peer);
+	/* Whether this socket serves now; NULL: always. Who comes meanwhile is refused, and logged. */
+	bool (*is_open)(void *ctx, int tag);
 	/* What to tell one who is refused ("421 4.7.0 ...\r\n"), before closing; NULL: nothing (TLS
 	 * ports). The handler itself may be NULL. */
 	const char *(*refusal)(void *ctx, int tag, enum listener_refusal reason);

@@ -1,6 +1,9 @@
 #include "net/role.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 int role_socket(const struct role *role, const char *name)
 {
@@ -9,4 +12,24 @@ int role_socket(const struct role *role, const char *name)
 			return role->sockets[i].fd;
 	}
 	return -1;
+}
+
+char **role_link_addresses(const struct role *role)
+{
+	size_t position = 0, count = 0;
+	struct str word;
+	char **addresses = mem_new_array(1, sizeof(*addresses));
+	while (config_list_next(role->config, "link_allowed_addresses", &position, &word)) {
+		addresses = mem_grow(addresses, count + 2, sizeof(*addresses));
+		addresses[count++] = str_dup(word);
+		addresses[count] = NULL;
+	}
+	return addresses;
+}
+
+void role_link_addresses_free(char **addresses)
+{
+	for (size_t i = 0; addresses[i] != NULL; i++)
+		free(addresses[i]);
+	free(addresses);
 }

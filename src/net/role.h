@@ -26,14 +26,15 @@ struct role {
 	struct config *config;
 	struct role_socket *sockets;
 	size_t socket_count;
-	struct tls_context *tls;      /* for clients of a front; NULL in cores */
-	struct tls_context *link_tls; /* mutual TLS for links between hosts; NULL where not set up */
+	/* Both stay where they are while a reload swaps what is in them; see tls_ready. */
+	struct tls_context *tls;      /* for clients of a front */
+	struct tls_context *link_tls; /* mutual TLS for links between hosts */
 	struct secret *host_key;      /* cores only */
 	/* Cores only: who may connect to the Unix socket "link", for struct link_server_options. */
 	const struct link_allowed *allowed;
 	size_t allowed_count;
-	/* Set by the process, called in the loop's thread. reload: config, tls and link_tls have been
-	 * replaced (the old config and contexts stay valid until the call returns). stop: finish what is
+	/* Set by the process, called in the loop's thread. reload: config has been replaced (the old one
+	 * stays valid until the call returns), and what is in tls and link_tls, too. stop: finish what is
 	 * under way, tell clients, then call loop_stop; the supervisor kills after a grace period. */
 	void (*on_reload)(void *ctx);
 	void (*on_stop)(void *ctx);
@@ -42,5 +43,10 @@ struct role {
 
 /* The listening descriptor of that name, or -1. */
 int role_socket(const struct role *role, const char *name);
+
+/* The words of the option "link_allowed_addresses", NULL-terminated, for struct link_server_limits. */
+char **role_link_addresses(const struct role *role)
+	__attribute__((returns_nonnull, warn_unused_result));
+void role_link_addresses_free(char **addresses);
 
 #endif

@@ -14,7 +14,7 @@ enum {
 };
 
 struct tls_context {
-	SSL_CTX *ssl_ctx;
+	SSL_CTX *ssl_ctx; /* NULL: nothing is in it */
 	bool server;
 };
 
@@ -123,7 +123,7 @@ static int context_new(struct tls_context **ret, bool server, int min_version, s
 		SSL_CTX_free(ssl_ctx);
 		return error;
 	}
-	*ret = mem_new(sizeof(**ret));
+	*ret = tls_context_new();
 	(*ret)->ssl_ctx = ssl_ctx;
 	(*ret)->server = server;
 	return 0;
@@ -154,16 +154,36 @@ int tls_mutual_new(struct tls_context **ret, bool server, struct str certificate
 	return error;
 }
 
+struct tls_context *tls_context_new(void)
+{
+	return mem_new(sizeof(struct tls_context));
+}
+
+void tls_context_swap(struct tls_context *context, struct tls_context *from)
+{
+	struct tls_context old = *context;
+	*context = from == NULL ? (struct tls_context){0} : *from;
+	free(from);
+	SSL_CTX_free(old.ssl_ctx); /* each SSL holds a reference of its own */
+}
+
+bool tls_ready(const struct tls_context *context)
+{
+	return context != NULL && context->ssl_ctx != NULL;
+}
+
 void tls_context_free(struct tls_context *context)
 {
 	if (context == NULL)
 		return;
-	SSL_CTX_free(context->ssl_ctx); /* each SSL holds a reference of its own */
+	SSL_CTX_free(context->ssl_ctx);
 	free(context);
 }
 
 SSL *tls_connection_new(struct tls_context *context)
 {
+	if (!tls_ready(context))
+		return NULL;
 	SSL *ssl = SSL_new(context->ssl_ctx);
 	if (ssl == NULL)
 		abort(); /* out of memory, nothing else */

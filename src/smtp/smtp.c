@@ -117,10 +117,6 @@ static void on_reload(void *ctx)
 	if (front->listener != NULL)
 		listener_set_options(front->listener, &options);
 	smtp_resolver_clear(front->resolver);
-	if (front->role->link_tls != NULL) {
-		link_set_tls(front->store, front->role->link_tls);
-		link_set_tls(front->directory, front->role->link_tls);
-	}
 }
 
 static int front_init(struct smtp_front *front, struct role *role, struct errinfo *info)

@@ -386,7 +386,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 		problem = "not a mailbox";
 	} else if (method->scope == METHOD_OPENING) {
 		const struct mailbox *there = map_get(store->mailboxes, str_from(*id));
-		if (there != NULL && there->session_count >= store->options.sessions_max) {
+		if (there != NULL && there->session_count >= store->options.limits.sessions_max) {
 			problem = "the mailbox has too many sessions";
 			error = E_LIMIT;
 		}
@@ -566,14 +566,14 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
 {
 	/* However much mail comes in, the key goes: what waits in line behind is sealed then. */
 	if (mailbox->keyed && mailbox->session_count == 0 && mailbox->key_users == 0 &&
-	    now - mailbox->left_ms >= store->options.linger_ms) {
+	    now - mailbox->left_ms >= store->options.limits.linger_ms) {
 		store_start_care(store, mailbox, CARE_FORGET);
 		return;
 	}
 	if (mailbox->task_count > 0)
 		return;
 	bool open = mailbox->db != NULL || mailbox->temporary != NULL;
-	bool idle = now - mailbox->used_ms >= store->options.handle_idle_ms;
+	bool idle = now - mailbox->used_ms >= store->options.limits.handle_idle_ms;
 	if (open && (idle || *too_many > 0)) {
 		store_start_care(store, mailbox, CARE_CLOSE);
 		*too_many -= *too_many > 0;

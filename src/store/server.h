@@ -7,11 +7,13 @@
 #include "store/request.h"
 #include "store/store.h"
 
-/* The folder of the mailboxes, the process's log and the most bytes that one message may have; the
- * strings and the log live as long as the store. */
+/* The most bytes that any stored message has: what the option message_size_max could have been when it
+ * came, and trace headers. It may be less now, and what is there must be read all the same. */
+#define STORE_MESSAGE_MAX ((UINT64_C(1) << 30) + 64 * 1024)
+
+/* The folder of the mailboxes and the process's log; they live as long as the store. */
 const char *store_data_dir(const struct store *store);
 const struct log *store_log(const struct store *store);
-uint64_t store_message_max(const struct store *store);
 
 /* Keys of mailboxes, sealed under the process's own key while nobody uses them. */
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret);

@@ -34,11 +34,6 @@ const struct log *store_log(const struct store *store)
 	return store->log;
 }
 
-uint64_t store_message_max(const struct store *store)
-{
-	return store->options.message_max;
-}
-
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret)
 {
 	pthread_mutex_lock(&store->key_lock);
@@ -115,9 +110,7 @@ static void start_server(struct store *store)
 		.allowed_count = store->options.allowed_count,
 		.local_role = "cli",
 		.tls = store->options.tls,
-		.allowed_addresses = store->options.allowed_addresses,
-		.upload_total_max = store->options.upload_total_max,
-		.upload_max = store->options.message_max,
+		.limits = store->options.limits.link,
 	};
 	struct link_server_handlers handlers;
 	store_server_handlers(store, &handlers);
@@ -156,6 +149,13 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	timer_start(store->tick, 1000);
 	*ret = store;
 	return 0;
+}
+
+void store_set_limits(struct store *store, const struct store_limits *limits)
+{
+	store->options.limits = *limits;
+	store->options.limits.link.allowed_addresses = NULL; /* the server's, not ours */
+	link_server_set_limits(store->server, &limits->link);
 }
 
 void store_listen(struct store *store, int fd, bool tls)
@@ -202,34 +202,7 @@ void store_free(struct store *store)
 struct running {
 	struct role *role;
 	struct store *store;
-	const char **addresses; /* owned, as are its strings; NULL-terminated */
-	size_t address_count;
 };
-
-static void read_addresses(struct running *running)
-{
-	size_t position = 0;
-	struct str word;
-	running->addresses = mem_new_array(1, sizeof(char *));
-	while (config_list_next(running->role->config, "link_allowed_addresses", &position, &word)) {
-		running->addresses = mem_grow(running->addresses, running->address_count + 2,
-		                              sizeof(char *));
-		running->addresses[running->address_count++] = str_dup(word);
-		running->addresses[running->address_count] = NULL;
-	}
-}
-
-static void free_addresses(struct running *running)
-{
-	for (size_t i = 0; i < running->address_count; i++) {
-		union {
-			const char *in;
-			char *out;
-		} address = {.in = running->addresses[i]};
-		free(address.out);
-	}
-	free(running->addresses);
-}
 
 /* Two for each processor: most of the time a worker waits for the disk. */
 static int worker_count(const struct config *config)
@@ -241,35 +214,50 @@ static int worker_count(const struct config *config)
 	return processors < 2 ? 4 : processors > 64 ? 128 : (int)processors * 2;
 }
 
-static void options_of(const struct running *running, struct store_options *ret)
+/* addresses: as of role_link_addresses, borrowed by what is returned. */
+static struct store_limits limits_of(const struct config *config, char **addresses)
 {
-	const struct role *role = running->role;
-	const struct config *config = role->config;
 	uint64_t message_max = (uint64_t)config_number(config, "message_size_max") + TRACE_ROOM;
-	*ret = (struct store_options){
-		.data_dir = config_text(config, "data_dir"),
-		.workers = worker_count(config),
+	return (struct store_limits){
 		.linger_ms = config_number(config, "mailbox_linger"),
 		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
-		.handles_max = HANDLES_MAX,
 		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
-		.message_max = message_max,
-		.upload_total_max = message_max * UPLOADS_AT_ONCE,
+		.link =
+			{
+				.allowed_addresses = (const char *const *)addresses,
+				.upload_max = message_max,
+				.upload_total_max = message_max * UPLOADS_AT_ONCE,
+			},
+	};
+}
+
+static int make_store(struct running *running, struct errinfo *info)
+{
+	struct role *role = running->role;
+	char **addresses = role_link_addresses(role);
+	struct store_options options = {
+		.data_dir = config_text(role->config, "data_dir"),
+		.workers = worker_count(role->config),
+		.handles_max = HANDLES_MAX,
+		.limits = limits_of(role->config, addresses),
 		.allowed = role->allowed,
 		.allowed_count = role->allowed_count,
 		.tls = role->link_tls,
-		.allowed_addresses = running->addresses,
 	};
+	int rc = store_new(&running->store, role->loop, role->log, &options, role->host_key, info);
+	role_link_addresses_free(addresses);
+	if (rc == 0)
+		log_info(role->log, "store.ready", F_INT("workers", options.workers));
+	return rc;
 }
 
 static void on_reload(void *ctx)
 {
 	struct running *running = ctx;
-	const struct config *config = running->role->config;
-	running->store->options.linger_ms = config_number(config, "mailbox_linger");
-	running->store->options.handle_idle_ms = config_number(config, "mailbox_handle_idle");
-	running->store->options.sessions_max = (unsigned)config_number(config,
-	                                                               "connections_per_mailbox");
+	char **addresses = role_link_addresses(running->role);
+	struct store_limits limits = limits_of(running->role->config, addresses);
+	store_set_limits(running->store, &limits);
+	role_link_addresses_free(addresses);
 }
 
 static void stop_loop(void *ctx)
@@ -302,24 +290,18 @@ int store_run(struct role *role)
 	int rc = crypto_init(&info);
 	if (rc == 0)
 		rc = db_init(&info);
-	read_addresses(&running);
-	struct store_options options;
-	options_of(&running, &options);
 	if (rc == 0)
-		rc = store_new(&running.store, role->loop, role->log, &options, role->host_key, &info);
+		rc = make_store(&running, &info);
 	if (rc != 0) {
 		log_error(role->log, "store.start_failed", F_ERR(rc), F_TEXT("text", info.text));
-		free_addresses(&running);
 		return 1;
 	}
 	role->on_reload = on_reload;
 	role->on_stop = on_stop;
 	role->ctx = &running;
 	listen_all(&running);
-	log_info(role->log, "store.ready", F_INT("workers", options.workers));
 	loop_run(role->loop);
 	role->on_reload = role->on_stop = NULL;
 	store_free(running.store);
-	free_addresses(&running);
 	return 0;
 }

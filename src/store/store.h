@@ -15,21 +15,24 @@
 /* The life of the process: serves until it is told to stop. Returns the exit code. */
 int store_run(struct role *role);
 
+/* What may change while a store serves. */
+struct store_limits {
+	int64_t linger_ms;      /* keys stay so long after the last session */
+	int64_t handle_idle_ms; /* file handles stay open so long without a request */
+	unsigned sessions_max;  /* of one mailbox */
+	struct link_server_limits link;
+};
+
 /* The same without a process around it, for tests and tools. */
 struct store_options {
 	const char *data_dir; /* copied */
 	int workers;
-	int64_t linger_ms;      /* keys stay so long after the last session */
-	int64_t handle_idle_ms; /* file handles stay open so long without a request */
-	unsigned handles_max;   /* open mailbox files; the least recently used go first */
-	unsigned sessions_max;  /* of one mailbox */
-	uint64_t message_max;   /* bytes of one message */
-	uint64_t upload_total_max;
+	unsigned handles_max; /* open mailbox files; the least recently used go first */
+	struct store_limits limits;
 	const struct link_allowed
 		*allowed; /* borrowed; allowed_count may be 0: every role by any user */
 	size_t allowed_count;
-	struct tls_context *tls;              /* borrowed */
-	const char *const *allowed_addresses; /* borrowed */
+	struct tls_context *tls; /* borrowed */
 };
 
 struct store;
@@ -38,6 +41,7 @@ struct store;
 int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key,
               struct errinfo *info) MUST_USE;
+void store_set_limits(struct store *store, const struct store_limits *limits);
 void store_listen(struct store *store, int fd, bool tls);
 /* Serves one connected descriptor. */
 void store_serve_fd(struct store *store, int fd);

@@ -21,6 +21,9 @@ enum {
 	SEALING_MESSAGES = 1000,
 };
 
+/* What is sealed: a message and its description. */
+#define PLAIN_MAX ((size_t)STORE_MESSAGE_MAX + LINK_MESSAGE_MAX + LENGTH_SIZE)
+
 /* ---------------------------------------------------------------- sealing */
 
 /* What is sealed is bound to this mailbox and this delivery. */
@@ -32,11 +35,6 @@ static struct str seal_context(const struct mailbox *mailbox, struct str deliver
 	for (size_t i = 0; i < DELIVERY_ID_SIZE; i++)
 		ret[MAILBOX_ID_SIZE + i] = delivery_id.ptr[i];
 	return STR_OF(ret, CONTEXT_SIZE);
-}
-
-static size_t plain_max(const struct mailbox *mailbox)
-{
-	return (size_t)store_message_max(mailbox->store) + LINK_MESSAGE_MAX + LENGTH_SIZE;
 }
 
 /* The agreement with the recipient, from the last message or made anew. It is kept sealed under the
@@ -78,8 +76,8 @@ static int seal_item(struct mailbox *mailbox, struct packer *packer, const struc
 	} description = {.in = item->description}; /* packing only reads it */
 	head.description = description.out;
 	struct buf plain BUF_AUTO, packed BUF_AUTO;
-	buf_init(&plain, plain_max(mailbox));
-	buf_init(&packed, 2 * plain_max(mailbox));
+	buf_init(&plain, PLAIN_MAX);
+	buf_init(&packed, 2 * PLAIN_MAX);
 	buf_add(&plain, "\0\0\0\0", LENGTH_SIZE);
 	link_pack(&plain, &head.base);
 	size_t head_len = plain.len - LENGTH_SIZE;
@@ -161,7 +159,7 @@ int temporary_add(struct mailbox *mailbox, struct packer *packer, const struct s
 	if (rc != 0)
 		return rc;
 	struct buf sealed BUF_AUTO;
-	buf_init(&sealed, 2 * plain_max(mailbox) + SEAL_OVERHEAD);
+	buf_init(&sealed, 2 * PLAIN_MAX + SEAL_OVERHEAD);
 	rc = seal_item(mailbox, packer, item, &sealed, info);
 	if (rc != 0)
 		return rc;
@@ -234,7 +232,7 @@ static int unseal(struct mailbox *mailbox, struct packer *packer, struct keypair
 		rc = seal_open_with(&keypairs->openers[i], bound, sealed, &packed);
 	if (rc != 0)
 		return err_set(info, E_CORRUPT, "a sealed row does not open with this mailbox's keys");
-	return unpack(packer, buf_str(&packed), plain_max(mailbox), plain, info);
+	return unpack(packer, buf_str(&packed), PLAIN_MAX, plain, info);
 }
 
 /* The inverse of what seal_item puts together; all of it hostile until checked by batch_add. */
@@ -266,7 +264,7 @@ static int merge_row(struct merge *merge, struct str delivery_id, struct str sea
                      struct errinfo *info)
 {
 	struct buf plain BUF_AUTO;
-	buf_init(&plain, plain_max(merge->mailbox));
+	buf_init(&plain, PLAIN_MAX);
 	int rc = unseal(merge->mailbox, merge->packer, &merge->keypairs, delivery_id, sealed, &plain,
 	                info);
 	if (rc != 0)

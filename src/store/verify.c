@@ -139,7 +139,7 @@ static int check_message(struct request *request, int64_t id, struct str digest)
 	int rc = message_reader_init(&reader, request->mailbox, request->packer, id, &request->info);
 	if (rc != 0)
 		return rc;
-	if (reader.size > store_message_max(request->store) * 4)
+	if (reader.size > STORE_MESSAGE_MAX)
 		return err_set(&request->info, E_CORRUPT, "a message larger than any can be");
 	struct buf raw BUF_AUTO;
 	buf_init(&raw, (size_t)reader.size + 1);

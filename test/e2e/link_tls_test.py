@@ -7,10 +7,12 @@ be cut. A third service shows that a wrong authority and a foreign address get n
 import contextlib
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from service import Service, Tap, free_ports, message, wait_for  # noqa: E402
@@ -257,6 +259,68 @@ def test_an_address_that_is_not_allowed_gets_no_handshake():
         pass
     finally:
         s.close()
+
+
+def reload(service):
+    done = service.log_text().count(" event=supervisor.reloaded ")
+    service.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: service.log_text().count(" event=supervisor.reloaded ") > done, "the reload")
+
+
+def lost(service):
+    return service.log_text().count(" event=link.lost ")
+
+
+def test_new_certificates_serve_the_links_to_come():
+    """SIGHUP on both hosts, then a cut: the links come back over certificates of another authority."""
+    fresh = make_authority(HOSTS.folder.name, "fresh")
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    pids = {**HOSTS.cores.children(), **HOSTS.fronts.children()}
+    for service in (HOSTS.cores, HOSTS.fronts):
+        service.options.update(fresh)
+        service.write_config()
+        reload(service)
+    assert client.select("INBOX")[0] == "OK"
+    for relay in (HOSTS.store, HOSTS.directory):
+        relay.cut()
+        relay.mend()
+    assert client.select("Archive")[0] == "OK"
+    client.logout()
+    sent = message(7, "Fresh")
+    HOSTS.fronts.send(ADDRESS, sent)
+    # Who still has the old ones is nobody any more, until the next reload.
+    HOSTS.fronts.options.update(HOSTS.good)
+    HOSTS.fronts.write_config()
+    reload(HOSTS.fronts)
+    refused = HOSTS.cores.log_text().count(" event=link.refused ")
+    HOSTS.store.cut()
+    HOSTS.store.mend()
+    wait_for(lambda: HOSTS.cores.log_text().count(" event=link.refused ") > refused, "the refusal")
+    for service in (HOSTS.cores, HOSTS.fronts):
+        service.options.update(HOSTS.good)
+        service.write_config()
+        reload(service)
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    client.logout()
+    assert {**HOSTS.cores.children(), **HOSTS.fronts.children()} == pids
+
+
+def test_an_address_that_is_taken_off_the_list_is_sent_away():
+    count = lost(HOSTS.fronts)
+    HOSTS.cores.options["link_allowed_addresses"] = "10.9.8.7"
+    HOSTS.cores.write_config()
+    reload(HOSTS.cores)
+    # Two processes with two links each.
+    wait_for(lambda: lost(HOSTS.fronts) >= count + 4, "the end of the links")
+    HOSTS.cores.options["link_allowed_addresses"] = "10.9.8.7, 127.0.0.0/8"
+    HOSTS.cores.write_config()
+    reload(HOSTS.cores)
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    assert client.select("INBOX")[0] == "OK"
+    client.logout()
+    HOSTS.cores.options["link_allowed_addresses"] = "127.0.0.1"
+    HOSTS.cores.write_config()
+    reload(HOSTS.cores)
 
 
 if __name__ == "__main__":

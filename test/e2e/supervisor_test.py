@@ -233,6 +233,65 @@ def test_sighup_brings_a_new_certificate():
         kept.logout()
 
 
+def reload(service):
+    done = len(events(service, "supervisor.reloaded"))
+    service.write_config()
+    service.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(events(service, "supervisor.reloaded")) > done, "the reload")
+
+
+def first_bytes(port):
+    """What comes before we have said anything: nothing where TLS is spoken, b"" where it ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"a CAPABILITY\r\n")
+        try:
+            return client.recv(1000)
+        except ConnectionResetError:
+            return b""
+
+
+def offers_starttls(service):
+    with service.smtp() as smtp:
+        smtp.ehlo()
+        by_smtp = smtp.has_extn("starttls")
+    client = service.imap()
+    by_imap = "STARTTLS" in client.capabilities
+    answer = client.xatom("STARTTLS")[0] if not by_imap else None
+    assert answer in (None, "NO"), answer
+    client.shutdown()
+    assert by_smtp == by_imap
+    return by_imap
+
+
+def test_tls_comes_and_goes_with_a_reload():
+    with Service(start=False) as service:
+        path = service.options["tls_certificate_file"]
+        service.options["tls_certificate_file"] = ""
+        service.write_config()
+        service.start()
+        assert not offers_starttls(service)
+        assert first_bytes(service.imaps_port) == b""
+        assert "reason=closed" in events(service, "listener.refused")[-1]
+        service.options["tls_certificate_file"] = path
+        reload(service)
+        assert offers_starttls(service)
+        kept = service.imap(tls=True)
+        inside = service.imap()
+        # Taken away again: who has it keeps it, who comes gets none, and nothing in clear.
+        service.options["tls_certificate_file"] = ""
+        reload(service)
+        assert not offers_starttls(service)
+        assert first_bytes(service.imaps_port) == b""
+        assert inside.xatom("STARTTLS")[0] == "NO"
+        kept.noop()
+        kept.logout()
+        service.options["tls_certificate_file"] = path
+        reload(service)
+        service.imap(tls=True).logout()
+        assert offers_starttls(service)
+        assert service.stop() == 0
+
+
 def test_a_host_key_that_others_may_read_is_refused():
     service = Service(start=False)
     key = service.options["host_key_file"]

@@ -177,8 +177,8 @@ static void fuzz_core(struct str bytes, int layer)
 		.role = "store",
 		.allowed = allowed,
 		.allowed_count = 1,
-		.upload_max = 100000,
-		.upload_total_max = 200000,
+		.limits.upload_max = 100000,
+		.limits.upload_total_max = 200000,
 	};
 	struct core core = {.loop = loop_new()};
 	const struct link_server_handlers handlers = {

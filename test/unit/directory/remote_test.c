@@ -47,7 +47,7 @@ static void remote_start(struct remote *remote, struct fixture *f)
 		.allowed_count = 2,
 		.local_role = "cli",
 		.tls = remote->core_tls,
-		.allowed_addresses = addresses,
+		.limits.allowed_addresses = addresses,
 	};
 	struct link_server_handlers handlers = directory_link_handlers;
 	handlers.ctx = f->directory;

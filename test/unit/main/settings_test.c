@@ -167,6 +167,9 @@ static const struct {
 	{"store_listen = here:7000\n", E_INVALID, "store_listen: \"here:7000\""},
 	{"imap_listen = 127.0.0.1\n", E_INVALID, "imap_listen: \"127.0.0.1\""},
 	{"store_address = 127.0.0.1\n", E_INVALID, "store_address: "},
+	{"link_allowed_addresses = 192.0.2.1 2001:db8::/32 front.example.test\n", E_INVALID,
+     "link_allowed_addresses: \"front.example.test\""},
+	{"link_allowed_addresses = 192.0.2.0/33\n", E_INVALID, "\"192.0.2.0/33\""},
 	{"directory_address = x\n", E_INVALID, "directory_address: "},
 };
 

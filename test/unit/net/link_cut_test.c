@@ -287,7 +287,7 @@ static void tls_rig_init(struct rig *rig, struct pki *pki, const struct tls_case
 		.allowed = allowed,
 		.allowed_count = 2,
 		.tls = contexts[0],
-		.allowed_addresses = from_two,
+		.limits.allowed_addresses = from_two,
 		.dead_ms = 400,
 	};
 	core_init(&rig->core, &options);
@@ -379,6 +379,53 @@ static void tls_cut_test(void **state)
 	pki_done(&pki);
 }
 
+/* What a reload does: both ends go on with other certificates, or without one, and with other
+ * addresses, whatever they were made with. */
+static void tls_reload_test(void **state)
+{
+	(void)state;
+	struct pki pki, next;
+	struct rig rig;
+	struct tls_context *contexts[2];
+	pki_make(&pki);
+	pki_make(&next);
+	const struct tls_case test = {&pki.front, &pki.ca, "127.0.0.2", true};
+	tls_rig_init(&rig, &pki, &test, contexts);
+	wait_until(rig.core.loop, rig.front.ups == 1);
+	tls_context_swap(contexts[0], mutual(true, &next.core, &next.ca));
+	tls_context_swap(contexts[1], mutual(false, &next.front, &next.ca));
+	relay_cut(&rig.relay);
+	wait_until(rig.core.loop, rig.front.ups == 2);
+	/* Without a certificate nobody connects, nor is anybody let in, and there is no plain text. */
+	for (int end = 0; end < 2; end++) {
+		tls_context_swap(contexts[end], NULL);
+		relay_cut(&rig.relay);
+		wait_until(rig.core.loop, !link_connected(rig.front.link));
+		int accepted = rig.relay.accepted;
+		if (end == 0)
+			wait_until(rig.core.loop, rig.relay.accepted >= accepted + 2);
+		else
+			assert_null(tls_connection_new(contexts[end]));
+		assert_int_equal(rig.front.ups, 2 + end);
+		const struct material *own = end == 0 ? &next.core : &next.front;
+		tls_context_swap(contexts[end], mutual(end == 0, own, &next.ca));
+		wait_until(rig.core.loop, rig.front.ups == 3 + end);
+	}
+	/* An address that is taken off the list is sent away and does not come back. */
+	static const char *const others[] = {"10.9.8.7", NULL};
+	struct link_server_limits limits = {.allowed_addresses = others};
+	int downs = rig.front.downs, accepted = rig.relay.accepted;
+	link_server_set_limits(rig.core.server, &limits);
+	wait_until(rig.core.loop, rig.front.downs > downs && rig.relay.accepted >= accepted + 2);
+	assert_int_equal(rig.front.ups, 4);
+	limits.allowed_addresses = from_two;
+	link_server_set_limits(rig.core.server, &limits);
+	wait_until(rig.core.loop, rig.front.ups == 5);
+	tls_rig_done(&rig, contexts);
+	pki_done(&pki);
+	pki_done(&next);
+}
+
 int main(void)
 {
 	struct errinfo info;
@@ -388,7 +435,7 @@ int main(void)
 		cmocka_unit_test(bytes_test),       cmocka_unit_test(same_core_test),
 		cmocka_unit_test(remembered_test),  cmocka_unit_test(other_core_test),
 		cmocka_unit_test(random_cuts_test), cmocka_unit_test(tls_refused_test),
-		cmocka_unit_test(tls_cut_test),
+		cmocka_unit_test(tls_cut_test),     cmocka_unit_test(tls_reload_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void front_test(void **state)
 		.role = "store",
 		.allowed = allowed,
 		.allowed_count = 2,
-		.upload_total_max = 100000,
+		.limits.upload_total_max = 100000,
 	};
 	struct core core;
 	core_init(&core, &options);

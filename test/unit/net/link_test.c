@@ -238,8 +238,8 @@ static void budget_test(void **state)
 		.role = "store",
 		.allowed = allowed,
 		.allowed_count = 2,
-		.upload_total_max = 300000,
-		.upload_max = 250000,
+		.limits.upload_total_max = 300000,
+		.limits.upload_max = 250000,
 	};
 	struct core core;
 	struct front front;

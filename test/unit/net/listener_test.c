@@ -25,6 +25,7 @@ struct front {
 	int fds[CLIENTS_MAX];
 	struct listener_peer peers[CLIENTS_MAX];
 	int accepted, refused;
+	bool closed;
 	enum listener_refusal reason;
 };
 
@@ -47,11 +48,19 @@ static const char *on_refusal(void *ctx, int tag, enum listener_refusal reason)
 	return "421 later\r\n";
 }
 
+static bool is_open(void *ctx, int tag)
+{
+	const struct front *front = ctx;
+	assert_int_equal(tag, TAG);
+	return !front->closed;
+}
+
 static void front_init(struct front *front, const struct listener_options *options)
 {
 	memset(front, 0, sizeof(*front));
 	front->loop = loop_new();
-	const struct listener_handlers handlers = {front, on_accepted, on_refusal};
+	const struct listener_handlers handlers = {
+		.ctx = front, .accepted = on_accepted, .is_open = is_open, .refusal = on_refusal};
 	front->listener = listener_new(front->loop, NULL, options, &handlers);
 	listener_add(front->listener, listen_tcp("127.0.0.1", &front->port), TAG);
 }
@@ -214,6 +223,21 @@ static void descriptors_test(void **state)
 	front_done(&front);
 }
 
+static void closed_test(void **state)
+{
+	(void)state;
+	const struct listener_options options = {0};
+	struct front front;
+	front_init(&front, &options);
+	front.closed = true;
+	assert_refused(&front, connect_from(&front, "127.0.0.1"), LISTENER_CLOSED);
+	assert_int_equal(listener_connections(front.listener), 0);
+	front.closed = false;
+	close(connect_from(&front, "127.0.0.1"));
+	assert_int_equal(front.accepted, 1);
+	front_done(&front);
+}
+
 static void v6_test(void **state)
 {
 	(void)state;
@@ -248,7 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_test), cmocka_unit_test(rate_test),
 		cmocka_unit_test(pause_test),  cmocka_unit_test(descriptors_test),
-		cmocka_unit_test(v6_test),
+		cmocka_unit_test(closed_test), cmocka_unit_test(v6_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

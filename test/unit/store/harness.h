@@ -149,12 +149,18 @@ static UNUSED int harness_setup(void **state)
 	h->options = (struct store_options){
 		.data_dir = h->dir,
 		.workers = 4,
-		.linger_ms = 10000,
-		.handle_idle_ms = 60000,
 		.handles_max = 100,
-		.sessions_max = 10,
-		.message_max = 64 * 1024 * 1024,
-		.upload_total_max = 256 * 1024 * 1024,
+		.limits =
+			{
+				.linger_ms = 10000,
+				.handle_idle_ms = 60000,
+				.sessions_max = 10,
+				.link =
+					{
+						.upload_max = 64 * 1024 * 1024,
+						.upload_total_max = 256 * 1024 * 1024,
+					},
+			},
 		.allowed = harness_allowed,
 		.allowed_count = ARRAY_LEN(harness_allowed),
 	};

@@ -136,7 +136,7 @@ static void test_sessions_max(void **state)
 	struct owner owner;
 	create_mailbox(h, &owner);
 	uint64_t last = 0;
-	for (unsigned i = 0; i < h->options.sessions_max; i++)
+	for (unsigned i = 0; i < h->options.limits.sessions_max; i++)
 		last = open_session(h, &owner);
 	int error;
 	assert_null(try_open(h, h->link, &owner, &error));
@@ -151,8 +151,8 @@ static void test_linger(void **state)
 {
 	struct harness *h = *state;
 	harness_down(h);
-	h->options.linger_ms = 100;
-	h->options.handle_idle_ms = 100;
+	h->options.limits.linger_ms = 100;
+	h->options.limits.handle_idle_ms = 100;
 	harness_up(h);
 	struct owner owner;
 	create_mailbox(h, &owner);
