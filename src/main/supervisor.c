@@ -240,7 +240,7 @@ static bool stop_further(struct supervisor *supervisor)
 	if (running(supervisor, fronts) == 0) {
 		if (fronts)
 			enter_phase(supervisor, PHASE_STOPPING_CORES);
-		return fronts || running(supervisor, false) > 0;
+		return running(supervisor, false) > 0;
 	}
 	if (supervisor->hurried || clock_monotonic_ms() >= supervisor->deadline_ms) {
 		for (size_t i = 0; i < supervisor->child_count; i++) {

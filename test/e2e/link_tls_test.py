@@ -323,6 +323,13 @@ def test_an_address_that_is_taken_off_the_list_is_sent_away():
     reload(HOSTS.cores)
 
 
+def test_a_host_of_fronts_stops_at_once():
+    start = time.monotonic()
+    assert HOSTS.fronts.stop() == 0
+    assert time.monotonic() - start < 5, "it waited for cores that are not there"
+    HOSTS.fronts.start()
+
+
 if __name__ == "__main__":
     try:
         Tap(globals()).main()
