@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -302,10 +304,17 @@ static int start(struct process *process, struct errinfo *info)
 	buf_add_byte(&path, '\0');
 	if (path.failed)
 		return err_set(info, E_INVALID, "data_dir is too long");
+	/* Only init makes one: a new empty one beside mailboxes would refuse all their mail. */
+	if (access(path.ptr, F_OK) != 0)
+		return err_set(info, E_NOT_FOUND, "%s is not there", path.ptr);
 	int rc = db_init(info);
 	if (rc == 0)
 		rc = directory_new(&process->directory, role->loop, role->log, path.ptr, role->config,
 		                   role->host_key, info);
+	if (rc == E_DENIED)
+		return err_set(info, rc,
+		               "%s does not open with this host key, or its first page is damaged",
+		               path.ptr);
 	return rc;
 }
 
@@ -317,7 +326,7 @@ int directory_run(struct role *role)
 	if (rc != 0) {
 		log_error(role->log, "directory.start_failed", F_ERR(rc), F_TEXT("reason", info.text));
 		directory_free(process.directory);
-		return 1;
+		return rc == E_DENIED || rc == E_NOT_FOUND ? EX_CONFIG : EXIT_FAILURE;
 	}
 	serve(&process);
 	role->ctx = &process;

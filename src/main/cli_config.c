@@ -1,35 +1,20 @@
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "main/cli_internal.h"
+#include "main/installation.h"
 #include "main/settings.h"
 
 /* config check, print */
-
-/* What init makes, and serve looks for. */
-static int check_data(const struct config *config, struct errinfo *info)
-{
-	struct stat status;
-	const char *path = config_text(config, "data_dir");
-	if (!settings_has_role(config, "store") && !settings_has_role(config, "directory"))
-		return 0;
-	if (stat(path, &status) != 0)
-		return err_set(info, err_from_errno(errno), "data_dir: %s: %s; postkasse init makes it",
-		               path, strerror(errno));
-	return S_ISDIR(status.st_mode) ? 0
-	                               : err_set(info, E_INVALID, "data_dir: %s: is no folder", path);
-}
 
 int cli_config_check(struct cli *cli, struct errinfo *info)
 {
 	struct settings settings;
 	const char *file = cli->values[CLI_OPTION_CONFIG];
+	bool recorded;
 	int rc = settings_load(&settings, file, environ, info);
-	if (rc != 0)
-		return cli_config_failed(rc, info);
-	rc = check_data(settings.config, info);
+	if (rc == 0 && settings.host_key != NULL)
+		rc = installation_check(settings.config, settings.host_key, &recorded, info);
 	settings_done(&settings);
 	if (rc != 0)
 		return cli_config_failed(rc, info);

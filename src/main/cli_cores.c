@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "main/installation.h"
 #include "main/supervisor_internal.h"
 #include "net/link.h"
 
@@ -67,6 +68,9 @@ static int prepare_settings(struct cores *cores, struct errinfo *info)
 	if (rc == 0)
 		rc = settings_read_host_key(&settings->host_key,
 		                            config_text(settings->config, "host_key_file"), info);
+	bool recorded;
+	if (rc == 0)
+		rc = installation_check(settings->config, settings->host_key, &recorded, info);
 	if (rc == 0)
 		rc = folders_prepare(settings->config, cores->supervisor.separate, info);
 	return rc;
@@ -143,7 +147,7 @@ static int find_service(struct cores *cores, struct errinfo *info)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + CONNECT_MS;
 	for (;;) {
-		int rc = folders_lock(cores->cli->config, &cores->lock_fd, info);
+		int rc = folders_lock(cores->cli->config, "data_dir", &cores->lock_fd, info);
 		if (rc == E_NOT_FOUND)
 			return err_set(info, rc, "data_dir: %s: is not there; has postkasse init been run?",
 			               config_text(cores->cli->config, "data_dir"));

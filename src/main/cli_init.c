@@ -12,7 +12,7 @@
 #include "main/cli_certificate.h"
 #include "main/cli_cores.h"
 #include "main/cli_internal.h"
-#include "main/folders.h"
+#include "main/installation.h"
 #include "main/settings.h"
 
 #include "directory.pb-c.h"
@@ -234,7 +234,7 @@ static int add_alias(struct cli *cli, const char *address, struct errinfo *info)
 	return rc == E_EXISTS ? 0 : rc;
 }
 
-/* Opening the list creates the database where there is none. */
+/* Opening the list makes the tables where there are none. */
 static int list_domains(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	Pk__ListRequest request = PK__LIST_REQUEST__INIT;
@@ -306,6 +306,18 @@ static int check_place(const struct cli *cli, const char *option, const char *pa
 	               folder, strerror(errno), option, config_path(cli));
 }
 
+/* Another one would open nothing of what is there. */
+static int check_key_lost(const struct cli *cli, struct errinfo *info)
+{
+	const char *path = config_text(cli->config, "host_key_file");
+	if (!has_core(cli) || exists(path) || !installation_holds_data(cli->config))
+		return 0;
+	return err_set(info, E_NOT_FOUND,
+	               "host_key_file: %s: is not there, and no other key opens the data in %s: put it "
+	               "back",
+	               path, config_text(cli->config, "data_dir"));
+}
+
 static int check_places(const struct cli *cli, struct errinfo *info)
 {
 	static const struct {
@@ -317,7 +329,9 @@ static int check_places(const struct cli *cli, struct errinfo *info)
 		{"tls_certificate_file", has_front},
 		{"tls_key_file", has_front},
 	};
-	int rc = check_place(cli, NULL, config_path(cli), info);
+	int rc = check_key_lost(cli, info);
+	if (rc == 0)
+		rc = check_place(cli, NULL, config_path(cli), info);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(places); i++)
 		if (places[i].needed(cli))
 			rc = check_place(cli, places[i].option, config_text(cli->config, places[i].option),
@@ -429,6 +443,20 @@ static int make(struct cli *cli, const struct buf *config_file, struct made *mad
 	return rc;
 }
 
+/* The folders of the cores; and, recorded once all of it works, that they are there. */
+static int make_installation(struct cli *cli, bool record, struct errinfo *info)
+{
+	struct secret *host_key;
+	if (!has_core(cli))
+		return 0;
+	int rc = settings_read_host_key(&host_key, config_text(cli->config, "host_key_file"), info);
+	if (rc == 0)
+		rc = record ? installation_record(cli->config, host_key, info)
+		            : installation_make(cli->config, host_key, info);
+	secret_free(host_key);
+	return rc;
+}
+
 int cli_init(struct cli *cli, struct errinfo *info)
 {
 	struct made made = {0};
@@ -443,11 +471,15 @@ int cli_init(struct cli *cli, struct errinfo *info)
 		rc = check_places(cli, info);
 	if (rc == 0)
 		rc = make(cli, &config_file, &made, info);
+	if (rc == 0)
+		rc = make_installation(cli, false, info);
 	if (rc != 0)
 		return rc;
 	report(cli, &made);
 	if (settings_has_role(cli->config, "directory"))
 		rc = fill_directory(cli, &made, info);
+	if (rc == 0)
+		rc = make_installation(cli, true, info);
 	if (rc != 0) {
 		buf_clear(cli->out);
 		return rc;

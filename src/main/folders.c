@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "main/kinds.h"
 #include "main/settings.h"
+#include "store/store.h"
 
 enum { DEPTH_MAX = 4 }; /* of folders below a role's folder: mailboxes/35/ */
 
@@ -45,68 +46,100 @@ static int open_folder(int parent, const char *name)
 	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int hand_over(int folder, uid_t uid, gid_t gid, int depth);
+/* Whom a folder and all that lies in it goes to. */
+struct handing {
+	bool separate; /* else it must be ours already, and only modes are set */
+	uid_t uid;
+	gid_t gid;
+	struct errinfo *info;
+};
+
+static int hand_over(const struct handing *handing, int folder, int depth);
+
+static int hand_over_file(const struct handing *handing, int folder, const char *name,
+                          const struct stat *status)
+{
+	bool ours = status->st_uid == handing->uid && status->st_gid == handing->gid;
+	if (!handing->separate && status->st_uid != handing->uid)
+		return err_set(handing->info, E_DENIED,
+		               "%s: belongs to user %u, and the service runs as %u", name,
+		               (unsigned)status->st_uid, (unsigned)handing->uid);
+	bool done = (!handing->separate || ours ||
+	             fchownat(folder, name, handing->uid, handing->gid, AT_SYMLINK_NOFOLLOW) == 0) &&
+	            ((status->st_mode & 07777) == 0600 ||
+	             fchmodat(folder, name, 0600, AT_SYMLINK_NOFOLLOW) == 0);
+	return done ? 0
+	            : err_set(handing->info, err_from_errno(errno), "%s: %s", name, strerror(errno));
+}
 
 /* One entry. Links are left alone, also hard ones: a process that broke out of its sandbox must not
  * be able to make us give it a file of root's. */
-static int hand_over_entry(int folder, const char *name, uid_t uid, gid_t gid, int depth)
+static int hand_over_entry(const struct handing *handing, int folder, const char *name, int depth)
 {
 	struct stat status;
 	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? 0 : -1;
-	bool ours = status.st_uid == uid && status.st_gid == gid;
-	if (S_ISREG(status.st_mode) && status.st_nlink == 1 && !ours)
-		return fchownat(folder, name, uid, gid, AT_SYMLINK_NOFOLLOW);
-	if (!S_ISDIR(status.st_mode) || depth == DEPTH_MAX)
+		return errno == ENOENT
+		           ? 0
+		           : err_set(handing->info, err_from_errno(errno), "%s: %s", name, strerror(errno));
+	if (S_ISREG(status.st_mode) && status.st_nlink == 1)
+		return hand_over_file(handing, folder, name, &status);
+	/* Of the file system, and nobody's but root's. */
+	if (!S_ISDIR(status.st_mode) || depth == DEPTH_MAX || strcmp(name, "lost+found") == 0)
 		return 0;
 	int fd = open_folder(folder, name);
 	if (fd < 0)
-		return -1;
-	int result = hand_over(fd, uid, gid, depth + 1);
-	int errnum = errno;
+		return err_set(handing->info, err_from_errno(errno), "%s: %s", name, strerror(errno));
+	int error = hand_over(handing, fd, depth + 1);
 	close(fd);
-	errno = errnum;
-	return result;
+	return error;
 }
 
-/* The folder and all that lies in it; 0, or -1 and errno. */
-static int hand_over(int folder, uid_t uid, gid_t gid, int depth)
+/* The folder and all that lies in it. */
+static int hand_over(const struct handing *handing, int folder, int depth)
 {
-	if (fchown(folder, uid, gid) != 0)
-		return -1;
+	if ((handing->separate && fchown(folder, handing->uid, handing->gid) != 0) ||
+	    fchmod(folder, 0700) != 0)
+		return err_set(handing->info, err_from_errno(errno), "%s", strerror(errno));
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = copy < 0 ? NULL : fdopendir(copy);
 	if (entries == NULL) {
 		int errnum = errno;
 		if (copy >= 0)
 			close(copy);
-		errno = errnum;
-		return -1;
+		return err_set(handing->info, err_from_errno(errnum), "%s", strerror(errnum));
 	}
-	int result = 0;
-	for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
+	int error = 0;
+	for (struct dirent *entry; error == 0 && (entry = readdir(entries)) != NULL;) {
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = hand_over_entry(folder, entry->d_name, uid, gid, depth);
+			error = hand_over_entry(handing, folder, entry->d_name, depth);
 	}
-	int errnum = errno;
 	closedir(entries);
-	errno = errnum;
-	return result;
+	return error;
+}
+
+/* What has been there since before there was a marker has its volume. */
+static int add_marker(int folder, struct errinfo *info)
+{
+	int fd = openat(folder, STORE_FOLDER_MARKER, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), STORE_FOLDER_MARKER ": %s", strerror(errno));
+	close(fd);
+	return 0;
 }
 
 static int prepare_one(int data, const char *data_path, const char *name, bool separate, uid_t uid,
                        gid_t gid, struct errinfo *info)
 {
-	if (mkdirat(data, name, 0700) != 0 && errno != EEXIST)
-		return failed(info, data_path, name);
+	struct errinfo cause;
+	struct handing handing = {separate, separate ? uid : geteuid(), gid, &cause};
 	int fd = open_folder(data, name);
 	if (fd < 0)
 		return failed(info, data_path, name);
-	int error = 0;
-	if (fchmod(fd, 0700) != 0 || (separate && hand_over(fd, uid, gid, 0) != 0))
-		error = failed(info, data_path, name);
+	int error = add_marker(fd, &cause);
+	if (error == 0)
+		error = hand_over(&handing, fd, 0);
 	close(fd);
-	return error;
+	return error == 0 ? 0 : err_set(info, error, "%s/%s: %s", data_path, name, cause.text);
 }
 
 int folders_prepare(const struct config *config, bool separate, struct errinfo *info)
@@ -150,22 +183,22 @@ int folders_prepare_run(const struct config *config, gid_t group, struct errinfo
 	return error;
 }
 
-int folders_lock(const struct config *config, int *ret_fd, struct errinfo *info)
+int folders_lock(const struct config *config, const char *option, int *ret_fd, struct errinfo *info)
 {
-	const char *path = config_text(config, "data_dir");
-	int data = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (data < 0)
-		return err_set(info, err_from_errno(errno), "data_dir: %s: %s", path, strerror(errno));
-	int fd = openat(data, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const char *path = config_text(config, option);
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s: %s", option, path, strerror(errno));
+	int fd = openat(folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int errnum = errno;
-	close(data);
+	close(folder);
 	if (fd < 0)
 		return err_set(info, err_from_errno(errnum), "%s/lock: %s", path, strerror(errnum));
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		errnum = errno;
 		close(fd);
 		if (errnum == EWOULDBLOCK)
-			return err_set(info, E_BUSY, "data_dir: %s: is served already by another process",
+			return err_set(info, E_BUSY, "%s: %s: is served already by another process", option,
 			               path);
 		return err_set(info, err_from_errno(errnum), "%s/lock: %s", path, strerror(errnum));
 	}

@@ -5,13 +5,16 @@
  * Folders of the service, made ready by the supervisor before any process starts:
  *
  *     <data_dir>/             anybody of ours may pass
+ *     <data_dir>/installation see installation.h, which makes all of these
  *     <data_dir>/lock         one supervisor at a time
  *     <data_dir>/directory/   of the directory
  *     <data_dir>/mailboxes/   of the store
  *     <data_dir>/temporary/   of the store
  *     <run_dir>/              Unix sockets; anybody of ours may pass
+ *     <run_dir>/lock          likewise
  *
- * Started as root, each folder and all that lies in it belongs to the user of its process.
+ * Nobody else may read what lies in the folders of a role; started as root, all of it belongs to the
+ * user of its process. So a copy that was put back with other owners and modes is right again.
  */
 
 #include <sys/types.h>
@@ -19,11 +22,14 @@
 #include "base/config.h"
 #include "base/error.h"
 
-/* Makes and hands over the folders of the roles that run here. separate: each role has its user. */
+/* Hands over the folders of the roles that run here, which must be there. separate: each role has its
+ * user; otherwise what belongs to somebody else is E_DENIED. */
 int folders_prepare(const struct config *config, bool separate, struct errinfo *info) MUST_USE;
 /* Makes run_dir; group may pass it unless it is -1. */
 int folders_prepare_run(const struct config *config, gid_t group, struct errinfo *info) MUST_USE;
-/* Takes the lock of data_dir until the descriptor is closed; E_BUSY when somebody has it. */
-int folders_lock(const struct config *config, int *ret_fd, struct errinfo *info) MUST_USE;
+/* Takes the lock of the folder that the option names, "data_dir" or "run_dir", until the descriptor is
+ * closed; E_BUSY when somebody has it. */
+int folders_lock(const struct config *config, const char *option, int *ret_fd,
+                 struct errinfo *info) MUST_USE;
 
 #endif

@@ -61,6 +61,11 @@ int settings_read_file(struct buf *ret, const char *path, const char *what, unsi
 	else if (error == 0 && (status.st_mode & forbidden) != 0)
 		error = err_set(info, E_DENIED, "%s: %s: has mode %04o; others may read or write it", what,
 		                path, (unsigned)status.st_mode & 07777);
+	else if (error == 0 && (forbidden & S_IROTH) != 0 && status.st_uid != 0 &&
+	         status.st_uid != geteuid())
+		error = err_set(info, E_DENIED,
+		                "%s: %s: belongs to user %u, who knows it or could change it", what, path,
+		                (unsigned)status.st_uid);
 	else if (error == 0 && (error = read_all(fd, ret)) != 0)
 		err_set(info, error, "%s: %s: cannot be read, or longer than %d bytes", what, path,
 		        SETTINGS_FILE_MAX);

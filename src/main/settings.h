@@ -51,7 +51,8 @@ int settings_hostname(const struct config *config, char ret[SETTINGS_HOSTNAME_SI
 void settings_done(struct settings *settings);
 
 /* Reads a file of at most SETTINGS_FILE_MAX bytes. forbidden: mode bits that it must not have (077
- * for a key that only its owner may read); what: an option's name, for messages. */
+ * for a key that only its owner may read: then that must be root or we); what: an option's name, for
+ * messages. */
 int settings_read_file(struct buf *ret, const char *path, const char *what, unsigned forbidden,
                        struct errinfo *info) MUST_USE;
 /* Reads the host key: HOST_KEY_SIZE bytes that nobody but the owner may read. */

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "main/installation.h"
 #include "main/sandbox.h"
 #include "main/supervisor_internal.h"
 
@@ -57,6 +59,26 @@ static bool has_core(const struct config *config)
 	return settings_has_role(config, "store") || settings_has_role(config, "directory");
 }
 
+/* The folders of the cores: nobody else serves them, all of them are there, and they are ours. */
+static int take_folders(struct supervisor *supervisor, struct errinfo *info)
+{
+	const struct config *config = supervisor->settings.config;
+	gid_t group = supervisor->separate ? (gid_t)config_number(config, "uid_base") : (gid_t)-1;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	if (!kind_socket_path(config, "directory", path, sizeof(path)))
+		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
+	int error = folders_lock(config, "data_dir", &supervisor->lock_fd, info);
+	if (error == 0)
+		error = installation_check(config, supervisor->settings.host_key, &supervisor->recorded,
+		                           info);
+	if (error == 0)
+		error = folders_prepare(config, supervisor->separate, info);
+	if (error == 0)
+		error = folders_prepare_run(config, group, info);
+	/* Whoever bound the sockets in it second would take them from the first. */
+	return error == 0 ? folders_lock(config, "run_dir", &supervisor->run_lock_fd, info) : error;
+}
+
 static int come_up(struct supervisor *supervisor, struct errinfo *info)
 {
 	const struct supervisor_options *options = supervisor->options;
@@ -73,9 +95,7 @@ static int come_up(struct supervisor *supervisor, struct errinfo *info)
 	if (error == 0 && supervisor->separate)
 		error = sandbox_bound_capabilities(info);
 	if (error == 0 && has_core(config))
-		error = folders_lock(config, &supervisor->lock_fd, info);
-	if (error == 0 && has_core(config))
-		error = folders_prepare(config, supervisor->separate, info);
+		error = take_folders(supervisor, info);
 	if (error == 0)
 		error = open_signals(supervisor, info);
 	if (error == 0)
@@ -92,10 +112,25 @@ static void go_down(struct supervisor *supervisor)
 		close(supervisor->signal_fd);
 	if (supervisor->ready_fd >= 0)
 		close(supervisor->ready_fd);
+	if (supervisor->run_lock_fd >= 0)
+		close(supervisor->run_lock_fd);
 	if (supervisor->lock_fd >= 0)
 		close(supervisor->lock_fd);
 	settings_done(&supervisor->settings);
 	free(supervisor);
+}
+
+/* An installation from before there was a record gets one, now that its files have opened. */
+static void record(struct supervisor *supervisor)
+{
+	struct errinfo info;
+	const struct config *config = supervisor->settings.config;
+	if (supervisor->recorded || !has_core(config))
+		return;
+	supervisor->recorded = true;
+	if (installation_record(config, supervisor->settings.host_key, &info) != 0)
+		log_warn(&supervisor->log, "supervisor.record_failed", F_ERR(info.error),
+		         F_TEXT("text", info.text));
 }
 
 /* Tells whoever waits, once, that everything serves. */
@@ -108,6 +143,7 @@ static void announce(struct supervisor *supervisor)
 			return;
 	}
 	supervisor->announced = true;
+	record(supervisor);
 	log_info(&supervisor->log, "supervisor.ready", F_INT("processes", supervisor->child_count));
 	notify_service_manager(supervisor->options->environment, "READY=1\n");
 	if (supervisor->ready_fd >= 0) {
@@ -259,6 +295,12 @@ static bool stop_further(struct supervisor *supervisor)
 
 /* ---------------------------------------------------------------- the loop */
 
+/* A process that cannot work with what it finds will not be able to after another start either. */
+static bool is_unusable(const struct supervisor *supervisor, int status)
+{
+	return !supervisor->announced && WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG;
+}
+
 static void reap(struct supervisor *supervisor)
 {
 	int status;
@@ -266,6 +308,10 @@ static void reap(struct supervisor *supervisor)
 		for (size_t i = 0; i < supervisor->child_count; i++) {
 			if (supervisor->children[i].pid == pid)
 				child_ended(supervisor, &supervisor->children[i], status);
+		}
+		if (is_unusable(supervisor, status) && supervisor->phase == PHASE_SERVING) {
+			supervisor->unusable = true;
+			stop(supervisor, 0);
 		}
 	}
 }
@@ -351,7 +397,7 @@ int supervisor_run(const struct supervisor_options *options)
 	supervisor->options = options;
 	supervisor->log = (struct log){"supervisor", STDERR_FILENO, LOG_LEVEL_INFO};
 	supervisor->separate = geteuid() == 0;
-	supervisor->lock_fd = supervisor->signal_fd = -1;
+	supervisor->lock_fd = supervisor->run_lock_fd = supervisor->signal_fd = -1;
 	supervisor->ready_fd = options->ready_fd;
 	supervisor->pid = getpid();
 	int error = come_up(supervisor, &info);
@@ -363,7 +409,9 @@ int supervisor_run(const struct supervisor_options *options)
 		return exit_code(error);
 	}
 	serve(supervisor);
-	int code = supervisor->ended_badly ? EXIT_FAILURE : EXIT_SUCCESS;
+	int code = supervisor->unusable      ? EX_CONFIG
+	           : supervisor->ended_badly ? EXIT_FAILURE
+	                                     : EXIT_SUCCESS;
 	log_info(&supervisor->log, "supervisor.stopped", F_INT("status", code));
 	go_down(supervisor);
 	return code;

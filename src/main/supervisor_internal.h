@@ -51,7 +51,7 @@ struct supervisor {
 	struct settings settings;
 	struct log log;
 	bool separate; /* started as root: each role has its own user */
-	int lock_fd, signal_fd, ready_fd;
+	int lock_fd, run_lock_fd, signal_fd, ready_fd;
 	struct listening sockets[SOCKETS_MAX];
 	size_t socket_count;
 	struct child children[CHILDREN_MAX];
@@ -60,6 +60,8 @@ struct supervisor {
 	int64_t deadline_ms; /* of the phase, when stopping */
 	bool hurried;        /* a second signal to stop: no grace */
 	bool ended_badly;    /* a process failed, or was killed, while stopping */
+	bool unusable;       /* a process found that it cannot work with what there is */
+	bool recorded;       /* the installation has its record */
 	bool announced;      /* everything serves, and whoever waits was told */
 	enum reload_step reload_step;
 	int64_t reload_until_ms; /* nobody is waited for longer, while there is a step */

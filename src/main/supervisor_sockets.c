@@ -63,9 +63,7 @@ static int bind_unix(struct supervisor *supervisor, const struct kind *kind, str
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	if (!kind_socket_path(config, kind->name, path, sizeof(path)))
 		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
-	int error = folders_prepare_run(config, group, info);
-	if (error == 0)
-		error = listen_unix(&listening.fd, path, group, info);
+	int error = listen_unix(&listening.fd, path, group, info);
 	return error == 0 ? add(supervisor, &listening, info) : error;
 }
 

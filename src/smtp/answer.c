@@ -6,11 +6,8 @@ enum smtp_reply_id smtp_answer(int error, const Pk__DeliverReply *reply, size_t 
 	size_t delivered = 0;
 	bool temporary = false;
 
-	if (error != 0) {
-		answer = smtp_reply_of_error(error);
-		/* Not a word about any single mailbox: it may not be taken for one. */
-		return answer == SMTP_REPLY_RECIPIENT_UNKNOWN ? SMTP_REPLY_TRY_LATER : answer;
-	}
+	if (error != 0)
+		return smtp_reply_of_error(error);
 	if (reply == NULL || reply->n_results != targets)
 		return SMTP_REPLY_TRY_LATER;
 	for (size_t i = 0; i < targets; i++) {

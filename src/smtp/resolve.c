@@ -150,10 +150,11 @@ static void resolving_free(struct smtp_resolving *resolving)
 	free(resolving);
 }
 
-/* An address that the directory finds malformed is nobody's. */
+/* An address that the directory finds malformed is nobody's. That nobody has an address is said in a
+ * reply: a file or table that the directory misses is its own trouble. */
 static enum smtp_reply_id of_error(int error)
 {
-	if (error == E_INVALID || error == E_NOT_FOUND)
+	if (error == E_INVALID)
 		return SMTP_REPLY_RECIPIENT_UNKNOWN;
 	return SMTP_REPLY_TRY_LATER;
 }

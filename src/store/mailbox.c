@@ -95,9 +95,27 @@ int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,
 	return sync_folder_at(path.ptr, info);
 }
 
+int mailbox_volume_check(const struct mailbox *mailbox, enum mailbox_path which,
+                         struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	folder_path(mailbox, which, &path);
+	path.len = (size_t)str_rfind_byte(buf_str(&path), '/') + 1;
+	buf_add_text(&path, STORE_FOLDER_MARKER);
+	buf_add_byte(&path, '\0');
+	must(!path.failed);
+	if (access(path.ptr, F_OK) == 0)
+		return 0;
+	return err_set(info, E_IO, "%s: %s: is the volume mounted?", path.ptr, strerror(errno));
+}
+
 int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info)
 {
+	int rc = mailbox_volume_check(mailbox, which, info);
+	if (rc != 0)
+		return rc;
 	struct buf path BUF_AUTO;
 	buf_init(&path, PATH_MAX);
 	folder_path(mailbox, which, &path);
@@ -183,6 +201,8 @@ static int open_main(struct mailbox *mailbox, const struct data_key *key, struct
 	mailbox_path(mailbox, PATH_MAIN, &path);
 	struct db *db;
 	int rc = db_open(&db, path.ptr, key, 0, info);
+	if (rc == E_NOT_FOUND) /* whoever asks knows that there is such a mailbox */
+		return err_set(info, E_IO, "the mailbox file is not there");
 	if (rc != 0)
 		return rc;
 	rc = schema_mailbox_migrate(db, info);

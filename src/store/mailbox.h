@@ -91,7 +91,8 @@ bool mailbox_holds_anything(const struct mailbox *mailbox);
  * E_DENIED: the secret does not open the record. E_STALE: the file has another key. */
 int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record,
                    struct buf *new_record, struct errinfo *info) MUST_USE;
-/* Opens the file if its handle was given back. E_STALE when there is no key. */
+/* Opens the file if its handle was given back. E_STALE when there is no key; E_IO when the file is not
+ * there. */
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
@@ -113,7 +114,11 @@ void mailbox_set_key(struct mailbox *mailbox, const struct data_key *key);
 /* Paths, appended with a NUL. */
 enum mailbox_path { PATH_MAIN, PATH_NEW, PATH_REKEY, PATH_TEMPORARY };
 void mailbox_path(const struct mailbox *mailbox, enum mailbox_path which, struct buf *ret);
-/* Makes the folder that the file is in, durably. */
+/* E_IO when the volume that the file is on is not mounted (see STORE_FOLDER_MARKER). Before anything
+ * is made or taken for gone. */
+int mailbox_volume_check(const struct mailbox *mailbox, enum mailbox_path which,
+                         struct errinfo *info) MUST_USE;
+/* Makes the folder that the file is in, durably; E_IO likewise. */
 int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info) MUST_USE;
 int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,

@@ -6,10 +6,16 @@ static int remove_run(struct request *request)
 {
 	struct mailbox *mailbox = request->mailbox;
 	static const enum mailbox_path files[] = {PATH_TEMPORARY, PATH_MAIN, PATH_NEW, PATH_REKEY};
+	/* Files on a volume that is not mounted are not gone. */
+	int rc = mailbox_volume_check(mailbox, PATH_MAIN, &request->info);
+	if (rc == 0)
+		rc = mailbox_volume_check(mailbox, PATH_TEMPORARY, &request->info);
+	if (rc != 0)
+		return rc;
 	mailbox_close_handles(mailbox);
 	mailbox_forget_key(mailbox);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		int rc = mailbox_remove_file(mailbox, files[i], &request->info);
+		rc = mailbox_remove_file(mailbox, files[i], &request->info);
 		if (rc != 0)
 			return rc;
 	}

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -68,7 +67,7 @@ void store_handle_closed(struct store *store)
 
 /* ---------------------------------------------------------------- life */
 
-static int make_folder(const char *data_dir, const char *name, struct errinfo *info)
+static int check_folder(const char *data_dir, const char *name, struct errinfo *info)
 {
 	struct buf path BUF_AUTO;
 	buf_init(&path, 4096);
@@ -76,9 +75,8 @@ static int make_folder(const char *data_dir, const char *name, struct errinfo *i
 	buf_add_byte(&path, '\0');
 	if (path.failed)
 		return err_set(info, E_INVALID, "the path of the data folder is too long");
-	if (mkdir(path.ptr, 0700) != 0 && errno != EEXIST)
-		return err_set(info, err_from_errno(errno), "cannot make %s: %s", path.ptr,
-		               strerror(errno));
+	if (access(path.ptr, R_OK | W_OK | X_OK) != 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path.ptr, strerror(errno));
 	return 0;
 }
 
@@ -122,9 +120,9 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 {
 	if (strlen(options->data_dir) > DATA_DIR_MAX)
 		return err_set(info, E_INVALID, "the path of the data folder is too long");
-	int rc = make_folder(options->data_dir, "mailboxes", info);
+	int rc = check_folder(options->data_dir, "mailboxes", info);
 	if (rc == 0)
-		rc = make_folder(options->data_dir, "temporary", info);
+		rc = check_folder(options->data_dir, "temporary", info);
 	if (rc != 0)
 		return rc;
 	struct store *store = mem_new(sizeof(*store));

@@ -12,6 +12,10 @@
 #include "net/link.h"
 #include "net/role.h"
 
+/* Lies in each folder that mailboxes are made in. While it is missing the folder counts as not mounted,
+ * and nothing new is made there. */
+#define STORE_FOLDER_MARKER ".postkasse"
+
 /* The life of the process: serves until it is told to stop. Returns the exit code. */
 int store_run(struct role *role);
 
@@ -36,8 +40,8 @@ struct store_options {
 };
 
 struct store;
-/* host_key seals temporary mailboxes; it is only read here. E_IO and the like when data_dir is not
- * usable. */
+/* host_key seals temporary mailboxes; it is only read here. E_NOT_FOUND when the folders of mailboxes
+ * are not there: they are never made here. */
 int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key,
               struct errinfo *info) MUST_USE;

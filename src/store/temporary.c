@@ -126,7 +126,7 @@ int temporary_begin(struct mailbox *mailbox, struct errinfo *info)
 		bool there;
 		int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, info);
 		if (rc == 0 && !there)
-			return err_set(info, E_NOT_FOUND, "no such mailbox");
+			return err_set(info, E_IO, "the mailbox file is not there");
 		if (rc == 0)
 			rc = mailbox_temporary_open(mailbox, true, info);
 		if (rc == 0)

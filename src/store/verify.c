@@ -153,15 +153,16 @@ static int check_message(struct request *request, int64_t id, struct str digest)
 	return 0;
 }
 
-/* The next message; E_NOT_FOUND after the last. */
-static int check_next(struct request *request, struct verify *verify, bool deep)
+/* The next message; *ret_end after the last. */
+static int check_next(struct request *request, struct verify *verify, bool deep, bool *ret_end)
 {
 	struct db_stmt *q = db_query(request->mailbox->db,
 	                             "SELECT id, digest FROM message WHERE id>?1 ORDER BY id LIMIT 1");
 	db_bind_int(q, 1, verify->last);
 	int rc = db_step(q, &request->info);
+	*ret_end = rc == 0;
 	if (rc != DB_ROW)
-		return rc == 0 ? E_NOT_FOUND : rc;
+		return rc;
 	verify->last = db_int(q, 0);
 	verify->messages++;
 	rc = deep ? check_message(request, verify->last, db_blob(q, 1)) : 0;
@@ -203,14 +204,16 @@ static int verify_run(struct request *request)
 	struct verify *verify = request->state;
 	int rc = verify->begun ? mailbox_ready(request->mailbox, &request->info)
 	                       : begin(request, verify);
-	while (rc == 0) {
+	bool end = false;
+	while (rc == 0 && !end) {
 		if (request_slice_over(request))
 			return REQUEST_AGAIN;
-		rc = check_next(request, verify, message->deep);
+		rc = check_next(request, verify, message->deep, &end);
 	}
-	if (rc == E_NOT_FOUND)
+	if (rc == 0)
 		return reply_verified(request, verify);
-	if (rc == E_CORRUPT && verify->begun) {
+	/* What is left of the file cannot be read in order any more. */
+	if (rc == E_CORRUPT && verify->begun && request->mailbox->db != NULL) {
 		add_finding(verify, str_from(request->info.text));
 		return reply_verified(request, verify);
 	}

@@ -337,7 +337,11 @@ def test_a_folder_that_processes_cannot_pass_to_is_named():
     service = Service(start=False)
     for folder in ("data", "run"):
         above = os.path.join(service.folder, "private")
-        os.makedirs(os.path.join(above, folder), mode=0o700, exist_ok=True)
+        os.makedirs(above, mode=0o700, exist_ok=True)
+        if folder == "data":
+            shutil.copytree(service.data, os.path.join(above, folder))
+        else:
+            os.mkdir(os.path.join(above, folder))
         os.chmod(above, 0o700)
         done = serve(service, environment={f"POSTKASSE_{folder.upper()}_DIR":
                                            os.path.join(above, folder)})

@@ -132,6 +132,16 @@ static UNUSED void harness_restart(struct harness *h)
 	harness_up(h);
 }
 
+/* As init makes it. */
+static UNUSED void harness_make_folder(const struct harness *h, const char *name)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", h->dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/%s/" STORE_FOLDER_MARKER, h->dir, name);
+	assert_int_equal(close(open(path, O_CREAT | O_EXCL | O_WRONLY, 0600)), 0);
+}
+
 static UNUSED int harness_setup(void **state)
 {
 	struct harness *h = mem_new(sizeof(*h));
@@ -140,6 +150,8 @@ static UNUSED int harness_setup(void **state)
 	assert_int_equal(db_init(&info), 0);
 	strcpy(h->dir, HARNESS_ROOT "/postkasse-store-XXXXXX");
 	assert_non_null(mkdtemp(h->dir));
+	harness_make_folder(h, "mailboxes");
+	harness_make_folder(h, "temporary");
 	h->loop = loop_new();
 	h->log = (struct log){.role = "store", .fd = 2, .level = LOG_LEVEL_ERROR};
 	unsigned char key[32];
