@@ -97,14 +97,21 @@ static const struct config_option table[] = {
 	{"received_max", CONFIG_NUMBER, RELOADS, "25", 5, 1000, NULL, SECTION_LIMITS,
 	 "Received headers in a message before it counts as a loop."},
 
+	{"message_rate_min", CONFIG_SIZE, RELOADS, "1K", 0, 1 * GB, NULL, SECTION_LIMITS,
+	 "Bytes a second that a message has to come in with, over SMTP or APPEND, on average of each "
+	 "minute; one that is slower ends its connection. 0: however slow."},
+
 	{"smtp_memory_total", CONFIG_SIZE, RELOADS, "256M", 1 * MB, 1024 * GB, NULL, SECTION_SMTP,
 	 "Memory of an SMTP process for messages that are coming in. Past it connections wait for their "
-	 "turn; none is dropped for it."},
+	 "turn. An eighth is kept for messages up to 256 KB; one network address (of IPv6 the first 64 "
+	 "bits; not loopback) gets a quarter. When others have waited for ten seconds, the message that its "
+	 "sender would take longest to send again is thrown out, unless that is less than a minute: 421, to "
+	 "come back later."},
 	{"smtp_connections_max", CONFIG_NUMBER, RELOADS, "1000", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
 	 "Connections that an SMTP process holds at a time; more are answered 421."},
 	{"smtp_timeout", CONFIG_DURATION, RELOADS, "5m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_SMTP,
-	 "How long a client may take for a command, or between two pieces of a message (RFC 5321 section "
-	 "4.5.3.2.7)."},
+	 "How long a client may take for a command, from the last answer to the end of its line, or between "
+	 "two pieces of a message (RFC 5321 section 4.5.3.2.7)."},
 	{"smtp_message_timeout", CONFIG_DURATION, RELOADS, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_SMTP,
 	 "How long one message may take to come in, however steadily it does."},
 	{"smtp_connections_per_address", CONFIG_NUMBER, RELOADS, "50", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
@@ -120,7 +127,7 @@ static const struct config_option table[] = {
 
 	{"imap_memory_total", CONFIG_SIZE, RELOADS, "256M", 1 * MB, 1024 * GB, NULL, SECTION_IMAP,
 	 "Memory of an IMAP process for messages that are being appended. Past it clients wait for their "
-	 "turn."},
+	 "turn, by the rules of smtp_memory_total; a share is that of a mailbox."},
 	{"imap_connections_max", CONFIG_NUMBER, RELOADS, "10000", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
 	 "Connections that an IMAP process holds at a time; more are answered BYE."},
 	{"imap_login_timeout", CONFIG_DURATION, RELOADS, "1m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_IMAP,

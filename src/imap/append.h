@@ -5,6 +5,7 @@
  * is checked against the limit and the process's memory before the client is told to go on. */
 
 #include "imap/client.h"
+#include "net/budget.h"
 
 /* A message holds memory that others wait for, so its sender may not take for ever. */
 enum {
@@ -13,10 +14,10 @@ enum {
 };
 
 struct imap_append {
-	char *message; /* owned; size bytes */
+	char *message; /* owned; size bytes; NULL while it waits for memory */
 	uint64_t size;
 	uint64_t filled;
-	uint64_t granted;        /* of the front's memory */
+	struct budget_ticket memory;
 	int64_t end_at;          /* monotonic ms: it has to have come in by then */
 	struct arena *described; /* holds the description; owned */
 };
@@ -24,9 +25,8 @@ struct imap_append {
 /* Whether the command whose text so far ends in a literal's announcement is an APPEND, and that
  * literal its message. */
 bool imap_append_wants(struct str text);
-/* Takes memory for size bytes, when there is some: false means that the client has to wait for
- * imap_client_memory. */
-bool imap_append_reserve(struct imap_client *client, uint64_t size) MUST_USE;
+/* Asks for memory for size bytes. False: there is none now, and imap_client_memory will be called. */
+bool imap_append_begin(struct imap_client *client, uint64_t size) MUST_USE;
 void imap_append_free(struct imap_client *client);
 
 #endif

@@ -176,7 +176,7 @@ void imap_capability_write(const struct imap_client *client, struct buf *out);
 void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
                      bool implicit_tls);
 void imap_client_free(struct imap_client *client);
-/* There may be memory for the message that it waits to append. */
+/* There is memory for the message that it waits to append. */
 void imap_client_memory(struct imap_client *client);
 /* Ends it after the command under way, at the latest when the process stops. */
 void imap_client_stop(struct imap_client *client);

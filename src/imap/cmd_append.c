@@ -46,18 +46,47 @@ bool imap_append_wants(struct str text)
 	return wants;
 }
 
-bool imap_append_reserve(struct imap_client *client, uint64_t size)
+static void take_memory(struct imap_append *append)
 {
-	/* The message, and about as much again for its description with the text to search. */
-	uint64_t memory = 2 * size;
-	if (!imap_memory_take(client->front, memory))
-		return false;
-	struct imap_append *append = mem_new(sizeof(*append));
-	append->granted = memory;
 	append->end_at = clock_monotonic_ms() + IMAP_APPEND_TOTAL_MS;
-	append->size = size;
-	append->message = mem_grow(NULL, size + 1, 1);
+	append->message = mem_grow(NULL, append->size + 1, 1);
+}
+
+static void granted(void *ctx)
+{
+	struct imap_client *client = ctx;
+	take_memory(client->append);
+	imap_client_memory(client);
+}
+
+/* In the middle of a literal nothing else can be said. */
+static void evicted(void *ctx, enum budget_reason reason)
+{
+	struct imap_client *client = ctx;
+	log_info(client->front->role->log, "imap.append_ended",
+	         F_TEXT("mailbox", session_mailbox(client->session)),
+	         F_TEXT("reason", reason == BUDGET_SLOW ? "too slow" : "others need the memory"));
+	imap_bye(client, reason == BUDGET_SLOW ? NULL : "UNAVAILABLE",
+	         reason == BUDGET_SLOW ? "The message comes in too slowly"
+	                               : "No memory for a message that comes in so slowly");
+	imap_append_free(client);
+}
+
+static const struct budget_handlers memory_handlers = {.granted = granted, .evicted = evicted};
+
+bool imap_append_begin(struct imap_client *client, uint64_t size)
+{
+	struct imap_front *front = client->front;
+	struct imap_append *append = mem_new(sizeof(*append));
 	client->append = append;
+	append->size = size;
+	budget_ticket_init(&append->memory, &front->memory, str_from(session_mailbox(client->session)),
+	                   &memory_handlers, client);
+	imap_memory_used(front);
+	/* The message, and about as much again for its description with the text to search. */
+	if (!budget_take(&append->memory, 2 * size, clock_monotonic_ms()))
+		return false;
+	take_memory(append);
 	return true;
 }
 
@@ -69,9 +98,8 @@ void imap_append_free(struct imap_client *client)
 	client->append = NULL;
 	arena_free(append->described);
 	free(append->message);
-	uint64_t memory = append->granted;
+	budget_release(&append->memory, clock_monotonic_ms());
 	free(append);
-	imap_memory_give(client->front, memory);
 }
 
 static bool append_parse(struct imap_parse *in, struct imap_client *client)
@@ -123,6 +151,7 @@ static Pk__AppendRequest *make_request(struct imap_client *client)
 
 static void append_start(struct imap_client *client)
 {
+	budget_complete(&client->append->memory);
 	if (client->append->size == 0) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_INVALID, STR("The message is empty"));
 		return;

@@ -5,6 +5,7 @@
 
 #include "imap/client.h"
 #include "imap/scratch.h"
+#include "net/budget.h"
 #include "net/role.h"
 
 TAILQ_HEAD(imap_client_list, imap_client);
@@ -24,13 +25,13 @@ struct imap_front {
 	int64_t idle_timeout_ms;
 	uint64_t message_size_max;
 	/* messages that are being appended */
-	uint64_t memory_total;
-	uint64_t memory_used;
+	struct budget memory;
+	struct timer *memory_timer;
+	bool memory_watched; /* the timer runs */
 };
 
-/* Takes memory for a message, or says that it has to wait. A message alone always gets it. */
-bool imap_memory_take(struct imap_front *front, uint64_t bytes) MUST_USE;
-void imap_memory_give(struct imap_front *front, uint64_t bytes);
+/* Somebody asks for memory: from now on it is looked after, until nobody holds any. */
+void imap_memory_used(struct imap_front *front);
 /* Connections have ended: stops the loop after the last one when the process is stopping. */
 void imap_front_ended(struct imap_front *front);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/must.h"
+#include "base/clock.h"
 #include "imap/command.h"
 #include "imap/front.h"
 
@@ -11,28 +11,20 @@ enum listener_tag { TAG_PLAIN, TAG_TLS };
 
 /* ---------------------------------------------------------------- memory for APPEND */
 
-bool imap_memory_take(struct imap_front *front, uint64_t bytes)
+static void check_memory(void *ctx)
 {
-	uint64_t left = front->memory_used < front->memory_total
-	                    ? front->memory_total - front->memory_used
-	                    : 0;
-	if (front->memory_used > 0 && bytes > left)
-		return false;
-	front->memory_used += bytes;
-	return true;
+	struct imap_front *front = ctx;
+	front->memory_watched = false;
+	budget_check(&front->memory, clock_monotonic_ms());
+	if (!budget_idle(&front->memory))
+		imap_memory_used(front);
 }
 
-void imap_memory_give(struct imap_front *front, uint64_t bytes)
+void imap_memory_used(struct imap_front *front)
 {
-	must(bytes <= front->memory_used);
-	front->memory_used -= bytes;
-	if (bytes == 0)
-		return;
-	struct imap_client *client, *next;
-	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
-		next = TAILQ_NEXT(client, entry);
-		imap_client_memory(client);
-	}
+	if (!front->memory_watched)
+		timer_start(front->memory_timer, BUDGET_CHECK_MS);
+	front->memory_watched = true;
 }
 
 /* ---------------------------------------------------------------- the process */
@@ -64,7 +56,8 @@ static void configure(struct imap_front *front)
 	front->login_timeout_ms = config_number(config, "imap_login_timeout");
 	front->idle_timeout_ms = config_number(config, "imap_idle_timeout");
 	front->message_size_max = (uint64_t)config_number(config, "message_size_max");
-	front->memory_total = (uint64_t)config_number(config, "imap_memory_total");
+	budget_set(&front->memory, (size_t)config_number(config, "imap_memory_total"),
+	           (uint64_t)config_number(config, "message_rate_min"));
 	session_hub_set_limit(front->hub, (size_t)config_number(config, "connections_per_mailbox"));
 }
 
@@ -128,6 +121,8 @@ static void done(struct imap_front *front)
 	listener_free(front->listener);
 	session_hub_free(front->hub);
 	scratch_free(front->scratch);
+	timer_free(front->memory_timer);
+	budget_done(&front->memory);
 }
 
 int imap_run(struct role *role)
@@ -142,6 +137,8 @@ int imap_run(struct role *role)
 		return 1;
 	}
 	front.scratch = scratch_new();
+	budget_init(&front.memory);
+	front.memory_timer = timer_new(role->loop, check_memory, &front);
 	configure(&front);
 	listen_on(&front);
 	role->ctx = &front;

@@ -215,7 +215,7 @@ static void message_literal(struct imap_client *client)
 	uint64_t size = client->reader.literal_size;
 	if (size > client->front->message_size_max)
 		refuse_literal(client, E_TOO_LARGE);
-	else if (imap_append_reserve(client, size))
+	else if (imap_append_begin(client, size))
 		divert_literal(client);
 	else
 		client->waits = IMAP_WAITS_FOR_MEMORY;
@@ -223,9 +223,8 @@ static void message_literal(struct imap_client *client)
 
 void imap_client_memory(struct imap_client *client)
 {
-	if (client->conn == NULL || client->waits != IMAP_WAITS_FOR_MEMORY ||
-	    !imap_append_reserve(client, client->reader.literal_size))
-		return;
+	if (client->conn == NULL)
+		return; /* it is about to be freed, and its ticket with it */
 	divert_literal(client);
 	imap_process_again(client);
 }
@@ -261,6 +260,7 @@ static void diverted(struct imap_client *client)
 	size_t take = input.len < left ? input.len : (size_t)left;
 	memcpy(append->message + append->filled, input.ptr, take);
 	append->filled += take;
+	budget_received(&append->memory, take, clock_monotonic_ms());
 	imap_reader_diverted(&client->reader, take);
 	conn_consume(client->conn, take);
 	message_deadline(client);

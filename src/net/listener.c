@@ -62,8 +62,8 @@ static bool is_v4_mapped(const unsigned char bytes[16])
 	return memcmp(bytes, head, sizeof(head)) == 0;
 }
 
-/* Fills peer from the address: text, port, and the prefix that is counted. */
-static void describe(const struct sockaddr_storage *address, struct listener_peer *ret)
+/* Text, port, and the prefix that is counted. */
+static void describe_address(const struct sockaddr_storage *address, struct listener_peer *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (address->ss_family == AF_INET) {
@@ -93,6 +93,12 @@ static bool is_local(const struct listener_peer *peer)
 	static const unsigned char v6[16] = {[15] = 1};
 	return strcmp(peer->address, "local") == 0 || memcmp(peer->prefix, v6, sizeof(v6)) == 0 ||
 	       (is_v4_mapped(peer->prefix) && peer->prefix[V4_OFFSET] == 127);
+}
+
+static void describe(const struct sockaddr_storage *address, struct listener_peer *ret)
+{
+	describe_address(address, ret);
+	ret->local = is_local(ret);
 }
 
 /* ---------------------------------------------------------------- counting */
@@ -224,7 +230,7 @@ static void take(struct socket *socket, int fd, const struct sockaddr_storage *a
 		return;
 	}
 	struct prefix *prefix = prefix_of(listener, &peer);
-	bool exempt = !listener->options.limit_loopback && is_local(&peer);
+	bool exempt = !listener->options.limit_loopback && peer.local;
 	if (!within_limits(listener, prefix, exempt, &reason)) {
 		refuse(socket, fd, &peer, reason);
 		return;

@@ -26,6 +26,7 @@ struct listener_peer {
 	                                        for a Unix socket */
 	uint16_t port;
 	unsigned char prefix[16]; /* what it is counted under; for listener_release */
+	bool local;               /* loopback, or a Unix socket: many may stand behind it */
 };
 
 struct listener_options {

@@ -15,8 +15,8 @@ static void mail_start(struct smtp_session *session, const struct smtp_arguments
 		return;
 	}
 	session->transaction = smtp_transaction_new(&arguments->path, arguments->utf8,
-	                                            front->limits.recipients_max, &front->budget,
-	                                            smtp_receive_granted, session);
+	                                            front->limits.recipients_max);
+	smtp_receive_ticket(session);
 	session->state = SMTP_STATE_SENDER;
 	smtp_session_reply(session, SMTP_REPLY_SENDER_OK);
 }

@@ -174,7 +174,7 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 		description = &nothing;
 	}
 	/* The link keeps the request, packed, until it is answered. */
-	smtp_ticket_add(&transaction->ticket, fit(description));
+	budget_add(&transaction->ticket, fit(description));
 	call_store(delivery, description);
 	arena_free(arena);
 	return delivery;

@@ -8,7 +8,7 @@
 #include "net/link.h"
 #include "net/listener.h"
 #include "net/role.h"
-#include "smtp/budget.h"
+#include "net/budget.h"
 #include "smtp/resolve.h"
 #include "smtp/retry.h"
 #include "smtp/transaction.h"
@@ -47,8 +47,10 @@ struct smtp_front {
 	struct link *store;
 	struct smtp_resolver *resolver;
 	struct smtp_retry *retry;
-	struct smtp_budget budget;
-	struct buf scratch; /* for one reply */
+	struct budget budget;
+	struct timer *budget_timer;
+	bool budget_watched; /* the timer runs */
+	struct buf scratch;  /* for one reply */
 	TAILQ_HEAD(smtp_sessions, smtp_session) sessions;
 	TAILQ_HEAD(smtp_deliveries, smtp_delivery) deliveries;
 	struct timer *stop_timer;
@@ -58,6 +60,8 @@ struct smtp_front {
 
 /* A new id for a session or a message. */
 void smtp_id(char ret[SMTP_ID_SIZE]);
+/* Somebody asks for memory: from now on the budget is looked at, until nobody holds any. */
+void smtp_front_budget_used(struct smtp_front *front);
 /* A session or delivery is gone: when it was the last one of a stopping front, the loop ends. */
 void smtp_front_settle(struct smtp_front *front);
 

@@ -98,11 +98,12 @@ static void message_end(struct smtp_session *session)
 	enum smtp_reply_id reply = refusal(session);
 	struct smtp_transaction *transaction = session->transaction;
 
-	session->input = SMTP_INPUT_COMMAND;
+	smtp_session_await(session);
 	if (reply != SMTP_REPLY_NONE) {
 		refuse(session, reply);
 		return;
 	}
+	budget_complete(&transaction->ticket);
 	session->transaction = NULL;
 	session->state = SMTP_STATE_READY;
 	session->waiting = SMTP_WAITING_STORE;
@@ -114,7 +115,7 @@ static void chunk_end(struct smtp_session *session)
 	char octets[32];
 	struct buf detail;
 
-	session->input = SMTP_INPUT_COMMAND;
+	smtp_session_await(session);
 	if (session->chunk_refusal != SMTP_REPLY_NONE) {
 		smtp_session_reset(session);
 		smtp_session_reply(session, session->chunk_refusal);
@@ -139,6 +140,7 @@ void smtp_receive_begin(struct smtp_session *session)
 
 	if (!begun(transaction)) {
 		buf_init(&transaction->message, SMTP_TRACE_MAX + session->front->limits.message_size_max);
+		smtp_front_budget_used(session->front);
 		if (!smtp_transaction_room(transaction, FIRST_PIECE)) {
 			wait_for_memory(session);
 			return;
@@ -171,7 +173,7 @@ void smtp_receive_chunk_begin(struct smtp_session *session, uint64_t size, bool 
 		chunk_end(session);
 }
 
-void smtp_receive_granted(void *ctx)
+static void granted(void *ctx)
 {
 	struct smtp_session *session = ctx;
 
@@ -180,6 +182,26 @@ void smtp_receive_granted(void *ctx)
 	if (!begun(session->transaction))
 		smtp_receive_begin(session);
 	smtp_session_go_on(session);
+}
+
+static void evicted(void *ctx, enum budget_reason reason)
+{
+	struct smtp_session *session = ctx;
+	bool slow = reason == BUDGET_SLOW;
+
+	smtp_session_evict(session, slow ? SMTP_REPLY_TOO_SLOW : SMTP_REPLY_NO_ROOM);
+}
+
+static const struct budget_handlers ticket_handlers = {.granted = granted, .evicted = evicted};
+
+void smtp_receive_ticket(struct smtp_session *session)
+{
+	const struct listener_peer *peer = &session->peer;
+	/* Behind loopback stands some relay with everybody's mail. */
+	struct str key = peer->local ? STR("") : STR_OF(peer->prefix, sizeof(peer->prefix));
+
+	budget_ticket_init(&session->transaction->ticket, &session->front->budget, key,
+	                   &ticket_handlers, session);
 }
 
 /* Memory for input; a message with a fault needs none any more. */
@@ -216,6 +238,7 @@ void smtp_receive_data(struct smtp_session *session, struct str input)
 		return;
 	taken = smtp_data_feed(&transaction->data, input, &transaction->message, &end);
 	conn_consume(session->conn, taken);
+	budget_received(&transaction->ticket, taken, clock_monotonic_ms());
 	check(session);
 	if (end)
 		message_end(session);
@@ -234,6 +257,7 @@ void smtp_receive_chunk(struct smtp_session *session, struct str input)
 		if (!room(session, size))
 			return;
 		smtp_data_feed_chunk(&transaction->data, str_slice(input, 0, size), &transaction->message);
+		budget_received(&transaction->ticket, size, clock_monotonic_ms());
 		check(session);
 	}
 	conn_consume(session->conn, size);

@@ -19,6 +19,8 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 
 	[SMTP_REPLY_SHUTDOWN] = {421, "4.3.2", "Service is stopping, come back later"},
 	[SMTP_REPLY_TIMEOUT] = {421, "4.4.2", "Waited too long"},
+	[SMTP_REPLY_TOO_SLOW] = {421, "4.4.2", "Message comes in too slowly"},
+	[SMTP_REPLY_NO_ROOM] = {421, "4.3.1", "No memory for a message that comes in so slowly, come back later"},
 	[SMTP_REPLY_CONNECTIONS_MAX] = {421, "4.3.2", "Too many connections, come back later"},
 	[SMTP_REPLY_CONNECTIONS_PER_ADDRESS] = {421, "4.7.0", "Too many connections from your network"},
 	[SMTP_REPLY_ERRORS_MAX] = {421, "4.7.0", "Too many errors"},

@@ -31,15 +31,21 @@ static void session_free(struct smtp_session *session)
 static int64_t time_left(const struct smtp_session *session)
 {
 	int64_t timeout = session->front->limits.timeout_ms;
+	bool message = session->input == SMTP_INPUT_DATA || session->input == SMTP_INPUT_CHUNK;
 	int64_t left;
 
 	if (session->waiting != SMTP_WAITING_NOTHING)
 		return 0;
-	if (session->input != SMTP_INPUT_DATA && session->input != SMTP_INPUT_CHUNK)
-		return timeout;
-	left = session->message_until_ms - clock_monotonic_ms();
+	/* A command has one deadline, not one for each of its bytes. */
+	left = (message ? session->message_until_ms : session->command_until_ms) - clock_monotonic_ms();
 	left = left < 1 ? 1 : left;
 	return left < timeout ? left : timeout;
+}
+
+void smtp_session_await(struct smtp_session *session)
+{
+	session->input = SMTP_INPUT_COMMAND;
+	session->command_until_ms = clock_monotonic_ms() + session->front->limits.timeout_ms;
 }
 
 /* The end of every handler: does what must not be done from inside a command. */
@@ -156,6 +162,8 @@ static bool take_command(struct smtp_session *session, struct str input)
 	for (size_t i = 0; i < line.len; i++)
 		copy[i] = line.ptr[i];
 	conn_consume(session->conn, used);
+	if (kind != SMTP_LINE_TOO_LONG || ended)
+		smtp_session_await(session);
 	switch (kind) {
 	case SMTP_LINE_WHOLE:
 		start_command(session, STR_OF(copy, line.len));
@@ -181,7 +189,7 @@ static void skip_line(struct smtp_session *session, struct str input)
 	conn_consume(session->conn, lf < 0 ? input.len : (size_t)lf + 1);
 	if (lf < 0)
 		return;
-	session->input = SMTP_INPUT_COMMAND;
+	smtp_session_await(session);
 	smtp_session_reply(session, SMTP_REPLY_LINE_TOO_LONG);
 }
 
@@ -215,8 +223,16 @@ static void take_input(struct smtp_session *session)
 void smtp_session_go_on(struct smtp_session *session)
 {
 	session->waiting = SMTP_WAITING_NOTHING;
+	if (session->input == SMTP_INPUT_COMMAND)
+		smtp_session_await(session);
 	conn_deadline(session->conn, time_left(session));
 	conn_again(session->conn);
+}
+
+void smtp_session_evict(struct smtp_session *session, enum smtp_reply_id id)
+{
+	smtp_session_end(session, id);
+	settle(session);
 }
 
 void smtp_delivered(struct smtp_session *session, enum smtp_reply_id reply, const char *id)
@@ -225,6 +241,7 @@ void smtp_delivered(struct smtp_session *session, enum smtp_reply_id reply, cons
 
 	session->delivery = NULL;
 	session->waiting = SMTP_WAITING_NOTHING;
+	smtp_session_await(session);
 	if (accepted) {
 		session->errors = 0;
 		session->rejects = 0;
@@ -255,6 +272,7 @@ static void on_secured(void *ctx)
 	struct smtp_session *session = ctx;
 
 	session->waiting = SMTP_WAITING_NOTHING;
+	smtp_session_await(session);
 	settle(session);
 }
 
@@ -300,6 +318,7 @@ void smtp_session_start(struct smtp_front *front, int fd, const struct listener_
 	session->peer = *peer;
 	session->state = SMTP_STATE_START;
 	smtp_id(session->id);
+	smtp_session_await(session);
 	TAILQ_INSERT_TAIL(&front->sessions, session, sessions);
 	session->conn = conn_new(front->loop, fd, NULL, &handlers, session);
 	conn_secret_input(session->conn, false); /* nobody logs in here */

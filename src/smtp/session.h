@@ -41,6 +41,7 @@ struct smtp_session {
 	struct smtp_resolving *resolving;     /* while waiting for the directory */
 	char *recipient;                      /* owned; what is being resolved, as written */
 	struct smtp_delivery *delivery;       /* borrowed; while waiting for the store */
+	int64_t command_until_ms;             /* monotonic; while a command is waited for */
 	/* The message that is coming in; also one that is only read to be thrown away. */
 	int64_t message_until_ms;         /* monotonic */
 	uint64_t dropped;                 /* bytes of it that were thrown away */
@@ -67,6 +68,10 @@ void smtp_session_write(struct smtp_session *session, struct str text);
 void smtp_session_end(struct smtp_session *session, enum smtp_reply_id id);
 /* Forgets the transaction, if there is one: RSET, and what else ends one. */
 void smtp_session_reset(struct smtp_session *session);
+/* Nothing but a command comes next: from now on the client has smtp_timeout for the whole of it. */
+void smtp_session_await(struct smtp_session *session);
+/* As smtp_session_end, from outside of the session's handlers: it may be gone afterwards. */
+void smtp_session_evict(struct smtp_session *session, enum smtp_reply_id id);
 /* What the session waited for is there: the next input is taken soon. Not from inside a command. */
 void smtp_session_go_on(struct smtp_session *session);
 
@@ -81,7 +86,7 @@ void smtp_receive_chunk_begin(struct smtp_session *session, uint64_t size, bool 
 /* Take input (not empty), and consume what they took. */
 void smtp_receive_data(struct smtp_session *session, struct str input);
 void smtp_receive_chunk(struct smtp_session *session, struct str input);
-/* The memory that the transaction waited for is there; ctx is the session. */
-void smtp_receive_granted(void *ctx);
+/* Makes the ticket of the transaction's memory ready; it counts under the client's network. */
+void smtp_receive_ticket(struct smtp_session *session);
 
 #endif

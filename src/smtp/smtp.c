@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "crypto/secret.h"
 #include "net/core_link.h"
@@ -35,7 +36,8 @@ static void read_config(struct smtp_front *front)
 		.message_timeout_ms = config_number(config, "smtp_message_timeout"),
 		.core_wait_ms = config_number(config, "smtp_core_wait"),
 	};
-	front->budget.total = (size_t)config_number(config, "smtp_memory_total");
+	budget_set(&front->budget, (size_t)config_number(config, "smtp_memory_total"),
+	           (uint64_t)config_number(config, "message_rate_min"));
 	snprintf(front->hostname, sizeof(front->hostname), "%s", config_text(config, "hostname"));
 	if (front->hostname[0] == '\0')
 		gethostname(front->hostname, SMTP_HOSTNAME_MAX);
@@ -72,6 +74,23 @@ static const char *refusal(void *ctx, int tag, enum listener_refusal reason)
 	                 STR(""));
 	buf_add_byte(&front->scratch, '\0');
 	return front->scratch.ptr;
+}
+
+static void check_budget(void *ctx)
+{
+	struct smtp_front *front = ctx;
+
+	front->budget_watched = false;
+	budget_check(&front->budget, clock_monotonic_ms());
+	if (!budget_idle(&front->budget))
+		smtp_front_budget_used(front);
+}
+
+void smtp_front_budget_used(struct smtp_front *front)
+{
+	if (!front->budget_watched)
+		timer_start(front->budget_timer, BUDGET_CHECK_MS);
+	front->budget_watched = true;
 }
 
 static void stop_loop(void *ctx)
@@ -131,7 +150,8 @@ static int front_init(struct smtp_front *front, struct role *role, struct errinf
 	TAILQ_INIT(&front->sessions);
 	TAILQ_INIT(&front->deliveries);
 	buf_init(&front->scratch, SMTP_SCRATCH_MAX);
-	smtp_budget_init(&front->budget, 0);
+	budget_init(&front->budget);
+	front->budget_timer = timer_new(role->loop, check_budget, front);
 	read_config(front);
 	front->retry = smtp_retry_new();
 	front->stop_timer = timer_new(role->loop, stop_loop, front);
@@ -163,6 +183,8 @@ static void front_done(struct smtp_front *front)
 	smtp_resolver_free(front->resolver);
 	smtp_retry_free(front->retry);
 	timer_free(front->stop_timer);
+	timer_free(front->budget_timer);
+	budget_done(&front->budget);
 	buf_done(&front->scratch);
 }
 

@@ -3,16 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 
 struct smtp_transaction *smtp_transaction_new(const struct smtp_path *reverse_path, bool utf8,
-                                              size_t target_max, struct smtp_budget *budget,
-                                              void (*granted)(void *ctx), void *ctx)
+                                              size_t target_max)
 {
 	struct smtp_transaction *transaction = mem_new(sizeof(*transaction));
 
-	smtp_ticket_init(&transaction->ticket, budget, granted, ctx);
 	transaction->reverse_path = str_dup(reverse_path->mailbox);
 	transaction->utf8 = utf8;
 	transaction->target_max = target_max;
@@ -49,7 +48,7 @@ void smtp_transaction_add(struct smtp_transaction *transaction, struct str recip
 void smtp_transaction_drop(struct smtp_transaction *transaction)
 {
 	buf_done(&transaction->message);
-	smtp_ticket_release(&transaction->ticket);
+	budget_release(&transaction->ticket, clock_monotonic_ms());
 }
 
 /* As much as buf_reserve may come to hold. */
@@ -65,7 +64,7 @@ bool smtp_transaction_room(struct smtp_transaction *transaction, size_t incoming
 		need = message->max;
 	if (grown > message->max)
 		grown = message->max;
-	return smtp_ticket_take(&transaction->ticket, need > grown ? need : grown);
+	return budget_take(&transaction->ticket, need > grown ? need : grown, clock_monotonic_ms());
 }
 
 struct str smtp_transaction_content(const struct smtp_transaction *transaction)

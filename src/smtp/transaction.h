@@ -6,7 +6,7 @@
  * message while it comes in, and its share of the memory budget.
  */
 
-#include "smtp/budget.h"
+#include "net/budget.h"
 #include "smtp/data.h"
 #include "smtp/path.h"
 #include "smtp/resolve.h"
@@ -15,7 +15,7 @@
 enum { SMTP_TRACE_MAX = 4096, SMTP_ID_SIZE = 17 /* 16 hex digits and a NUL */ };
 
 struct smtp_transaction {
-	struct smtp_ticket ticket;
+	struct budget_ticket ticket;
 	char *reverse_path; /* owned; without brackets, "" for the null path */
 	bool utf8;
 	struct smtp_target *targets; /* owned; one for each mailbox */
@@ -29,9 +29,9 @@ struct smtp_transaction {
 	char id[SMTP_ID_SIZE];
 };
 
+/* Its ticket is the caller's to initialize. */
 struct smtp_transaction *smtp_transaction_new(const struct smtp_path *reverse_path, bool utf8,
-                                              size_t target_max, struct smtp_budget *budget,
-                                              void (*granted)(void *ctx), void *ctx)
+                                              size_t target_max)
 	__attribute__((returns_nonnull, warn_unused_result));
 void smtp_transaction_free(struct smtp_transaction *transaction);
 /* recipient is as written. At most target_max times. */

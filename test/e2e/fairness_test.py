@@ -1,16 +1,24 @@
 #!/usr/bin/env python3
 """What one user, one address or one front does for itself costs the others nothing."""
 import os
+import select
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, message  # noqa: E402
+from service import Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
-SERVICE = Service()
-PASSWORD = SERVICE.add_alias(ADDRESS)
 MB = 1024 * 1024
+SERVICE = Service({
+    "smtp_memory_total": "16M",
+    "imap_memory_total": "8M",
+    "message_size_max": "4M",
+})
+PASSWORDS = {address: SERVICE.add_alias(address)
+             for address in (ADDRESS, "second@example.test", "third@example.test",
+                             "fourth@example.test")}
+PASSWORD = PASSWORDS[ADDRESS]
 ROUNDS = int(os.environ.get("TEST_ROUNDS", "300"))
 
 
@@ -44,6 +52,71 @@ def test_credit_belongs_to_one_call():
     assert "link.lost" not in SERVICE.log_text()
     reader.logout()
     writer.logout()
+
+
+def test_small_mail_comes_in_beside_large():
+    """Senders of much without an end hold all the memory but what is kept for small messages."""
+    holders = [SERVICE.smtp() for _ in range(8)]
+    text = text_of(4 * MB - 65536).encode()
+    sent = 0
+    for client in holders:
+        client.ehlo()
+        client.mail("sender@example.org")
+        client.rcpt(ADDRESS)
+        assert client.docmd("DATA")[0] == 354
+        client.sock.setblocking(False)
+    left = {client: text for client in holders}
+
+    def push():
+        nonlocal sent
+        before = sent
+        for client in holders:
+            try:
+                taken = client.sock.send(left[client][:65536])
+            except BlockingIOError:
+                continue
+            left[client] = left[client][taken:]
+            sent += taken
+        return sent == before and sent > 16 * MB
+
+    wait_for(push, "the memory to be full")
+    for number in range(20):
+        SERVICE.send(ADDRESS, message(number, "Small", "Hello.\r\n"))
+    for client in holders:
+        client.close()
+
+
+def readable(client, seconds):
+    return select.select([client.sock], [], [], seconds)[0]
+
+
+def begin_append(client, size):
+    client.send(b"x APPEND INBOX {%d}\r\n" % size)
+
+
+def finish_append(client, size):
+    client.send(b"Subject: in turn\r\n\r\n".ljust(size, b".") + b"\r\n")
+    assert client.readline().startswith(b"x OK")
+
+
+def test_appends_have_memory_in_turn():
+    """A message that waits for memory is not passed by others that would fit before it."""
+    clients = [SERVICE.imap(address, password) for address, password in PASSWORDS.items()]
+    first, second, third, fourth = clients
+    begin_append(first, 3 * MB)
+    assert first.readline() == b"+ OK\r\n"
+    begin_append(second, 2 * MB)  # past the total, as one at a time may
+    assert second.readline() == b"+ OK\r\n"
+    begin_append(third, 3 * MB)
+    begin_append(fourth, 300 * 1024)
+    finish_append(first, 3 * MB)
+    assert not readable(fourth, 0.3) and not readable(third, 0)
+    finish_append(second, 2 * MB)
+    for client, size in ((third, 3 * MB), (fourth, 300 * 1024)):
+        assert client.readline() == b"+ OK\r\n"
+        finish_append(client, size)
+    for client in clients:
+        client.logout()
 
 
 if __name__ == "__main__":

@@ -862,6 +862,28 @@ static void timeouts(void **state)
 	finish();
 }
 
+/* A command has its deadline from the last answer on, however its bytes are spread; also one that is
+ * too long to be one. */
+static void slow_commands(void **state)
+{
+	static const char *const pieces[] = {"N", "0123456789012345678901234567890123456789"};
+
+	(void)state;
+	start("smtp_timeout = 1s\n", true);
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		struct client client;
+		int ms = i == 0 ? 100 : 10, rounds = 0;
+
+		client_open(&client);
+		do {
+			say(&client, pieces[i]);
+		} while (!readable(&client, ms) && ++rounds * ms < REPLY_MS);
+		hear(&client, "421 4.4.2");
+		client_close(&client);
+	}
+	finish();
+}
+
 /* The service stops: who is idle is told, who waits for an answer gets it first. */
 static void stopping(void **state)
 {
@@ -898,7 +920,7 @@ int main(void)
 		cmocka_unit_test(partial_failure), cmocka_unit_test(sender_hangs_up),
 		cmocka_unit_test(store_is_away),   cmocka_unit_test(limits),
 		cmocka_unit_test(memory_budget),   cmocka_unit_test(timeouts),
-		cmocka_unit_test(stopping),
+		cmocka_unit_test(slow_commands),   cmocka_unit_test(stopping),
 	};
 
 	if (crypto_init(NULL) != 0)
