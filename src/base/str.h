@@ -21,6 +21,8 @@ struct str {
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 struct str str_from(const char *c_string);
 #define STR_OF(pointer, length) ((struct str){(const char *)(pointer), (size_t)(length)})
+/* Of what has data and len, as protobuf-c's bytes do. */
+#define STR_OF_BYTES(bytes) STR_OF((bytes).data, (bytes).len)
 
 /* For printf: "%.*s", STR_ARG(s); at most INT_MAX bytes. */
 #define STR_ARG(s) (int)((s).len > INT32_MAX ? INT32_MAX : (s).len), (s).ptr == NULL ? "" : (s).ptr

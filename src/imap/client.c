@@ -140,14 +140,24 @@ void imap_finish(struct imap_client *client, const char *code, const char *text)
 	imap_finish_with(client, IMAP_OK, code, text);
 }
 
+/* text = 1*TEXT-CHAR */
+static bool is_text(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char byte = (unsigned char)text.ptr[i];
+		if (byte < ' ' || byte >= 127)
+			return false;
+	}
+	return true;
+}
+
 void imap_finish_error(struct imap_client *client, enum imap_failure failure, int error,
                        struct str text)
 {
 	const struct imap_response *response = imap_response_for(error, failure);
 	/* A sentence of a core or library: fit to show, but it must not break the line. */
 	const char *sentence = response->text;
-	if (text.len > 0 && text.len < 300 && str_find_byte(text, '\n') < 0 &&
-	    str_find_byte(text, '\r') < 0)
+	if (text.len > 0 && text.len < 300 && is_text(text))
 		sentence = imap_textf(client, "%.*s", STR_ARG(text));
 	imap_finish_with(client, response->status, response->code, sentence);
 }

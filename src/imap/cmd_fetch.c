@@ -137,7 +137,8 @@ static void fetch_start(struct imap_client *client)
 	if (!imap_command_uids(client, &args->set, &args->request.uids, &args->request.n_uids))
 		return;
 	make_request(client, args);
-	fetch_run_init(&args->run, &args->items, client->folder, client->condstore);
+	fetch_run_init(&args->run, &args->items, client->folder, client->front->scratch,
+	               client->condstore);
 	args->stream = imap_ask(client, &(struct imap_question){
 										.method = PK__STORE_METHOD__STORE_FETCH,
 										.body = &args->request.base,

@@ -3,6 +3,7 @@
 #include "imap/command.h"
 #include "imap/pattern.h"
 #include "imap/status.h"
+#include "imap/writer.h"
 
 enum { PATTERNS_MAX = 16 };
 
@@ -166,7 +167,7 @@ static void write_folder(struct imap_client *client, const Pk__Folder *folder, b
 	if (args->show_subscribed && folder->subscribed)
 		buf_add_str(out, STR("\\Subscribed "));
 	buf_add_str(out, folder->has_children ? STR("\\HasChildren") : STR("\\HasNoChildren"));
-	if (folder->special_use[0] != '\0')
+	if (folder->special_use[0] == '\\' && imap_is_atom(str_from(folder->special_use + 1)))
 		buf_addf(out, " %s", folder->special_use);
 	buf_add_str(out, STR(") \"/\" "));
 	imap_write_mailbox(out, str_from(folder->name), client->utf8);

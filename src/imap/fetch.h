@@ -11,6 +11,7 @@
 
 #include "imap/folder.h"
 #include "imap/parse.h"
+#include "imap/scratch.h"
 
 #include "store.pb-c.h"
 
@@ -53,6 +54,7 @@ bool fetch_items_parse(struct imap_parse *in, struct fetch_items *ret);
 struct fetch_run {
 	const struct fetch_items *items; /* borrowed */
 	struct imap_folder *folder;      /* borrowed */
+	struct scratch *scratch;         /* borrowed */
 	bool condstore;                  /* tell MODSEQ with FLAGS that change */
 	uint32_t uid;                    /* the open row's; 0: none is open */
 	bool unknown;      /* the open row is of a message that the client does not know */
@@ -66,7 +68,7 @@ struct fetch_run {
 };
 
 void fetch_run_init(struct fetch_run *run, const struct fetch_items *items,
-                    struct imap_folder *folder, bool condstore);
+                    struct imap_folder *folder, struct scratch *scratch, bool condstore);
 void fetch_run_done(struct fetch_run *run);
 /* Appends what row adds to the responses. E_INVALID: the row does not go on where we are; nothing that
  * follows would make sense to the client. */

@@ -1,10 +1,12 @@
 #include "imap/fetch.h"
+#include "imap/structure.h"
 #include "imap/writer.h"
 
 void fetch_run_init(struct fetch_run *run, const struct fetch_items *items,
-                    struct imap_folder *folder, bool condstore)
+                    struct imap_folder *folder, struct scratch *scratch, bool condstore)
 {
-	*run = (struct fetch_run){.items = items, .folder = folder, .condstore = condstore};
+	*run = (struct fetch_run){
+		.items = items, .folder = folder, .scratch = scratch, .condstore = condstore};
 	buf_init(&run->held, FETCH_HEADER_MAX);
 }
 
@@ -42,30 +44,30 @@ static void write_modseq(struct fetch_run *run, const Pk__FetchRow *row, struct 
 	buf_add_byte(out, ')');
 }
 
-/* Rendered by whoever took the message in; a store that has none tells at least no lies. */
 static void write_structure(struct fetch_run *run, const Pk__FetchRow *row, struct buf *out)
 {
-	struct str full = STR_OF(row->body_structure.data, row->body_structure.len);
-	if (full.len == 0)
-		full = STR("(\"application\" \"octet-stream\" NIL NIL NIL \"7bit\" 0)");
+	const struct imap_described from = {
+		.packed = STR_OF_BYTES(row->body_structure),
+		.rendered = STR_OF_BYTES(row->rendered_body_structure),
+	};
 	if ((run->items->set & FETCH_BODY) != 0) {
 		item(run, out, STR("BODY "));
-		if (!imap_write_body(out, full))
-			buf_add_str(out, full);
+		imap_write_row_structure(out, run->scratch, &from, false);
 	}
 	if ((run->items->set & PK__FETCH_ITEM__FETCH_BODY_STRUCTURE) != 0) {
 		item(run, out, STR("BODYSTRUCTURE "));
-		buf_add_str(out, full);
+		imap_write_row_structure(out, run->scratch, &from, true);
 	}
 }
 
 static void write_envelope(struct fetch_run *run, const Pk__FetchRow *row, struct buf *out)
 {
+	const struct imap_described from = {
+		.packed = STR_OF_BYTES(row->envelope),
+		.rendered = STR_OF_BYTES(row->rendered_envelope),
+	};
 	item(run, out, STR("ENVELOPE "));
-	if (row->envelope.len > 0)
-		buf_add(out, row->envelope.data, row->envelope.len);
-	else
-		buf_add_str(out, STR("(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"));
+	imap_write_row_envelope(out, run->scratch, &from);
 }
 
 static void write_items(struct fetch_run *run, const Pk__FetchRow *row, struct buf *out)

@@ -52,6 +52,8 @@ void imap_folder_write_flags(struct buf *out, char *const *keywords, size_t coun
 {
 	buf_add_str(out, STR("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
 	for (size_t i = 0; i < count; i++) {
+		if (!imap_is_atom(str_from(keywords[i])))
+			continue;
 		buf_add_byte(out, ' ');
 		buf_add_text(out, keywords[i]);
 	}

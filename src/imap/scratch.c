@@ -51,15 +51,26 @@ struct scratch *scratch_new(void)
 	return scratch;
 }
 
-void scratch_reset(struct scratch *scratch)
+struct scratch_mark scratch_mark(const struct scratch *scratch)
 {
-	while (scratch->extras != NULL) {
+	return (struct scratch_mark){scratch->used, scratch->extra_used, scratch->extras};
+}
+
+void scratch_release(struct scratch *scratch, const struct scratch_mark *mark)
+{
+	while (scratch->extras != mark->extras) {
 		struct extra *next = scratch->extras->next;
 		free(scratch->extras);
 		scratch->extras = next;
 	}
-	scratch->extra_used = 0;
-	scratch->used = 0;
+	scratch->extra_used = mark->extra_used;
+	scratch->used = mark->used;
+}
+
+void scratch_reset(struct scratch *scratch)
+{
+	const struct scratch_mark beginning = {0};
+	scratch_release(scratch, &beginning);
 }
 
 void scratch_free(struct scratch *scratch)

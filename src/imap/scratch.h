@@ -20,9 +20,18 @@ struct scratch;
 struct scratch *scratch_new(void) __attribute__((returns_nonnull, warn_unused_result));
 void scratch_free(struct scratch *scratch);
 /* Unpacks; NULL when the bytes are not a message of that type. The result is valid until
- * scratch_reset and is not freed otherwise. One at a time. */
+ * scratch_reset, or scratch_release of a mark made before, and is not freed otherwise. */
 void *scratch_unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *type,
                      struct str bytes);
 void scratch_reset(struct scratch *scratch);
+
+/* Gives back what was unpacked after the mark: a message inside a message, looked at one by one. */
+struct extra;
+struct scratch_mark {
+	size_t used, extra_used;
+	struct extra *extras;
+};
+struct scratch_mark scratch_mark(const struct scratch *scratch);
+void scratch_release(struct scratch *scratch, const struct scratch_mark *mark);
 
 #endif

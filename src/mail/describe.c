@@ -133,7 +133,7 @@ static char *file_name(struct describer *d, const struct mail_part *part)
 		found = mail_params_decode(&params, STR("filename"), &d->decoded);
 	}
 	c = cursor_of(part->field[MAIL_FIELD_CONTENT_TYPE]);
-	if (!found && part->type_is_written && mail_content_type(&c, &token, &subtype)) {
+	if (!found && part->params_are_written && mail_content_type(&c, &token, &subtype)) {
 		mail_params_read(&c, &params);
 		mail_params_decode(&params, STR("name"), &d->decoded);
 	}
@@ -193,23 +193,34 @@ static void describe_parts(struct describer *d)
 	d->out->n_parts = count;
 }
 
-static void render(struct describer *d)
+/* A message of structure.proto, as it travels. */
+static ProtobufCBinaryData pack(struct describer *d, const struct mail_builder *b,
+                                const ProtobufCMessage *message)
 {
-	struct buf out BUF_AUTO;
-	struct mail_render r;
-	buf_init(&out, MAIL_SIZE_MAX);
-	mail_render_init(&r, &out);
-	mail_envelope_render(&r, d->raw, &d->tree.parts[0]);
-	d->out->envelope = keep_bytes(d, &out);
-	d->damaged |= r.cut;
-	mail_render_done(&r);
+	size_t size = protobuf_c_message_get_packed_size(message);
+	uint8_t *bytes = b->full ? NULL : arena_alloc(d->arena, size);
+	d->damaged |= b->cut;
+	d->full |= bytes == NULL;
+	if (bytes == NULL)
+		return (ProtobufCBinaryData){0};
+	protobuf_c_message_pack(message, bytes);
+	return (ProtobufCBinaryData){size, bytes};
+}
 
-	buf_clear(&out);
-	mail_render_init(&r, &out);
-	mail_body_structure_render(&r, d->raw, &d->tree);
-	d->out->body_structure = keep_bytes(d, &out);
-	d->damaged |= r.cut;
-	mail_render_done(&r);
+static void describe_structure(struct describer *d)
+{
+	struct mail_builder b;
+	Pk__Envelope envelope;
+	mail_builder_init(&b, d->arena);
+	mail_envelope_build(&b, d->raw, &d->tree.parts[0], &envelope);
+	d->out->envelope = pack(d, &b, &envelope.base);
+	mail_builder_done(&b);
+
+	Pk__BodyStructure structure;
+	mail_builder_init(&b, d->arena);
+	mail_body_structure_build(&b, d->raw, &d->tree, &structure);
+	d->out->body_structure = pack(d, &b, &structure.base);
+	mail_builder_done(&b);
 }
 
 /* ---- fields of the message ---- */
@@ -474,7 +485,7 @@ static void describe_all(struct describer *d)
 	describe_parts(d);
 	if (d->full)
 		return;
-	render(d);
+	describe_structure(d);
 	describe_fields(d);
 	describe_header(d);
 	describe_text(d);

@@ -3,7 +3,7 @@
 
 /*
  * From the bytes of a message to its description (proto/mail.proto): part tree with offsets,
- * rendered ENVELOPE and BODYSTRUCTURE, addresses, dates, text to search. A pure function of its
+ * what ENVELOPE and BODYSTRUCTURE say, addresses, dates, text to search. A pure function of its
  * input, for any input at all: hostile, truncated, binary. Everything is bounded by the limits here;
  * what lies beyond is left undescribed (one leaf covers it) and damaged is set.
  */

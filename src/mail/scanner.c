@@ -91,6 +91,14 @@ static void set_type(struct mail_part *part, struct str type, struct str subtype
 	part->type = type;
 	part->subtype = subtype;
 	part->type_is_written = false;
+	part->params_are_written = false;
+}
+
+/* What cannot be shown as what it is: its name and other parameters are still its own. */
+static void set_opaque(struct mail_part *part)
+{
+	set_type(part, STR("application"), STR("octet-stream"));
+	part->params_are_written = true;
 }
 
 static Pk__Part__Encoding encoding_of(struct str value)
@@ -124,12 +132,13 @@ static void read_type(struct scanner *s, struct mail_part *part, struct cursor *
 	struct str value = part->field[MAIL_FIELD_CONTENT_TYPE];
 	*ret_params = cursor_of(value);
 	part->type_is_written = true;
+	part->params_are_written = true;
 	if (value.ptr == NULL && is_in_digest(s, part))
 		set_type(part, STR("message"), STR("rfc822"));
 	else if (value.ptr == NULL || !mail_content_type(ret_params, &part->type, &part->subtype))
 		set_type(part, STR("text"), STR("plain"));
 	else if (part->type.len + 1 + part->subtype.len > MAIL_MEDIA_TYPE_MAX)
-		set_type(part, STR("application"), STR("octet-stream"));
+		set_opaque(part);
 }
 
 static bool read_boundary(struct cursor *c, struct open_part *open)
@@ -175,7 +184,7 @@ static int classify(struct scanner *s)
 		return 0;
 	if (s->depth > MAIL_DEPTH_MAX || s->tree->count >= MAIL_PARTS_MAX ||
 	    (is_message && part->encoding != PK__PART__ENCODING__IDENTITY)) {
-		set_type(part, STR("application"), STR("octet-stream"));
+		set_opaque(part);
 		s->tree->damaged = true;
 		return 0;
 	}

@@ -34,10 +34,11 @@ struct mail_part {
 	size_t header_size; /* with the blank line */
 	size_t body_offset;
 	size_t body_size;
-	uint64_t lines;       /* line feeds in the body */
-	struct str type;      /* as written; "text" where there was none */
-	struct str subtype;   /* likewise */
-	bool type_is_written; /* type, subtype and parameters are those of the field */
+	uint64_t lines;          /* line feeds in the body */
+	struct str type;         /* as written; "text" where there was none */
+	struct str subtype;      /* likewise */
+	bool type_is_written;    /* type and subtype are those of the field */
+	bool params_are_written; /* the parameters of the field belong to it, whatever its type */
 	/* Values of the first field of each kind; a NULL ptr if there is none. */
 	struct str field[MAIL_FIELD_COUNT];
 	uint32_t repeated; /* set of 1 << enum mail_field_id: came more than once */

@@ -28,6 +28,11 @@ int description_check(const Pk__Description *description, uint64_t size, struct 
 		return err_set(info, E_INVALID, "a message without a description");
 	if (description->n_parts > PARTS_MAX)
 		return err_set(info, E_TOO_LARGE, "a description with too many parts");
+	if (description->envelope.len > STRUCTURE_MAX ||
+	    description->body_structure.len > STRUCTURE_MAX ||
+	    description->rendered_envelope.len > STRUCTURE_MAX ||
+	    description->rendered_body_structure.len > STRUCTURE_MAX)
+		return err_set(info, E_TOO_LARGE, "a description with too large a structure");
 	for (size_t i = 0; i < description->n_parts; i++) {
 		const Pk__Part *part = description->parts[i];
 		if (!inside(part->header_offset, part->header_size, size) ||

@@ -352,10 +352,14 @@ static int add_message(struct request *request, struct fetch *fetch, struct db_s
 		add_ids(fetch, db_blob(q, 8), db_int(q, 9), row);
 	if ((items & PK__FETCH_ITEM__FETCH_PREVIEW) != 0)
 		row->preview = add_text(fetch, db_text(q, 10));
-	if ((items & PK__FETCH_ITEM__FETCH_ENVELOPE) != 0)
-		row->envelope = packed_bytes(db_blob(q, 11));
-	if ((items & PK__FETCH_ITEM__FETCH_BODY_STRUCTURE) != 0)
-		row->body_structure = packed_bytes(db_blob(q, 12));
+	if ((items & PK__FETCH_ITEM__FETCH_ENVELOPE) != 0) {
+		row->rendered_envelope = packed_bytes(db_blob(q, 11));
+		row->envelope = packed_bytes(db_blob(q, 14));
+	}
+	if ((items & PK__FETCH_ITEM__FETCH_BODY_STRUCTURE) != 0) {
+		row->rendered_body_structure = packed_bytes(db_blob(q, 12));
+		row->body_structure = packed_bytes(db_blob(q, 15));
+	}
 	if ((items & PK__FETCH_ITEM__FETCH_PARTS) == 0)
 		return 0;
 	int rc = unpack(request->packer, db_blob(q, 13), parts->max, parts, &request->info);
@@ -401,11 +405,11 @@ static struct db_stmt *query_run(struct request *request, const struct fetch *fe
 	struct db_stmt *q = (message->items & NEEDS_MESSAGE) == 0
 	                        ? db_query(db,
 	                                   "SELECT " ENTRY_COLUMNS " FROM entry e WHERE " ENTRY_WHERE)
-	                        : db_query(
-								  db, "SELECT " ENTRY_COLUMNS
-									  ", m.digest, m.thread, m.preview, m.envelope,"
-									  " m.body_structure, m.parts FROM entry e CROSS JOIN message m"
-									  " ON m.id = e.message WHERE " ENTRY_WHERE);
+	                        : db_query(db, "SELECT " ENTRY_COLUMNS
+	                                       ", m.digest, m.thread, m.preview, m.rendered_envelope,"
+	                                       " m.rendered_body_structure, m.parts, m.envelope,"
+	                                       " m.body_structure FROM entry e CROSS JOIN message m"
+	                                       " ON m.id = e.message WHERE " ENTRY_WHERE);
 	const Pk__UidRange *run = &fetch->uids.items[fetch->run];
 	db_bind_int(q, 1, (int64_t)message->folder);
 	db_bind_int(q, 2, fetch->uid == 0 ? run->first : fetch->uid);

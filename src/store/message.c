@@ -164,9 +164,10 @@ static int insert_message(struct db *db, struct packer *packer, int64_t id, stru
 	struct db_stmt *q = db_query(
 		db, "INSERT INTO message (id, digest, size, header_size, attachments, thread, sent_date,"
 			" sent_zone, subject, base_subject, message_id, in_reply_to, \"from\", \"to\", cc, bcc,"
-			" sort_from, sort_to, sort_cc, preview, damaged, envelope, body_structure, parts)"
+			" sort_from, sort_to, sort_cc, preview, damaged, rendered_envelope,"
+			" rendered_body_structure, parts, envelope, body_structure)"
 			" VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,"
-			"?22,?23,?24)");
+			"?22,?23,?24,?25,?26)");
 	db_bind_int(q, 1, id);
 	db_bind_blob(q, 2, STR_OF(digest, sizeof(digest)));
 	db_bind_int(q, 3, (int64_t)raw.len);
@@ -187,9 +188,12 @@ static int insert_message(struct db *db, struct packer *packer, int64_t id, stru
 	bind_field(q, 19, description->sort_cc);
 	bind_field(q, 20, description->preview);
 	db_bind_int(q, 21, description->damaged);
-	db_bind_blob(q, 22, STR_OF(description->envelope.data, description->envelope.len));
-	db_bind_blob(q, 23, STR_OF(description->body_structure.data, description->body_structure.len));
+	/* Text is what earlier versions sealed; mail taken in now has structures. */
+	db_bind_blob(q, 22, STR_OF_BYTES(description->rendered_envelope));
+	db_bind_blob(q, 23, STR_OF_BYTES(description->rendered_body_structure));
 	db_bind_blob(q, 24, buf_str(&packed));
+	db_bind_blob(q, 25, STR_OF_BYTES(description->envelope));
+	db_bind_blob(q, 26, STR_OF_BYTES(description->body_structure));
 	return db_run(q, info);
 }
 

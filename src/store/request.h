@@ -136,8 +136,7 @@ void request_changed(struct request *request, uint64_t folder, uint64_t modseq, 
 bool request_slice_over(const struct request *request);
 bool request_cancelled(const struct request *request);
 
-/* str of protobuf-c's strings and bytes, and back (borrowed). */
-#define STR_OF_BYTES(bytes) STR_OF((bytes).data, (bytes).len)
+/* STR_OF_BYTES the other way (borrowed). */
 ProtobufCBinaryData packed_bytes(struct str s);
 
 #endif

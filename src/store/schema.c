@@ -135,6 +135,11 @@ static const char *const mailbox_migrations[] = {
 	"  uid INTEGER NOT NULL,"
 	"  created TEXT NOT NULL"
 	") WITHOUT ROWID;",
+	/* 2: ENVELOPE and BODYSTRUCTURE as structures; rows from before keep their text */
+	"ALTER TABLE message RENAME COLUMN envelope TO rendered_envelope;"
+	"ALTER TABLE message RENAME COLUMN body_structure TO rendered_body_structure;"
+	"ALTER TABLE message ADD COLUMN envelope BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE message ADD COLUMN body_structure BLOB NOT NULL DEFAULT x'';",
 };
 
 static const char *const temporary_migrations[] = {

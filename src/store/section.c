@@ -15,10 +15,15 @@ static ptrdiff_t child_of(const Pk__Description *parts, size_t parent, uint32_t 
 	return -1;
 }
 
-/* A message inside a message: numbers go on below its root, which is its only child. */
+/* A message inside a message: numbers go on below its root, which is its only child. As BODYSTRUCTURE
+ * shows it, only a message/rfc822 is one: what is in a message/global has numbers in IMAP4rev2. */
 static ptrdiff_t inner_root(const Pk__Description *parts, size_t index)
 {
-	return parts->parts[index]->kind == PK__PART__KIND__MESSAGE ? child_of(parts, index, 1) : -1;
+	const Pk__Part *part = parts->parts[index];
+	return part->kind == PK__PART__KIND__MESSAGE &&
+	               str_eq(str_from(part->media_type), STR("message/rfc822"))
+	           ? child_of(parts, index, 1)
+	           : -1;
 }
 
 /* The part that a path of numbers means. What is no multipart has itself as its part 1. */

@@ -238,7 +238,7 @@ static void fetch(size_t step, size_t break_after, struct buf *out)
 	struct fetch_items items;
 	assert_true(fetch_items_parse(&in, &items));
 	struct fetch_run run;
-	fetch_run_init(&run, &items, folder, false);
+	fetch_run_init(&run, &items, folder, NULL, false);
 	struct pieces at = {.uid = 10, .step = step};
 	Pk__FetchRow row;
 	Pk__SectionData data;
@@ -329,7 +329,7 @@ static void test_nonsense_rows(void **state)
 		struct fetch_items items;
 		assert_true(fetch_items_parse(&in, &items));
 		struct fetch_run run;
-		fetch_run_init(&run, &items, folder, false);
+		fetch_run_init(&run, &items, folder, NULL, false);
 		struct buf out BUF_AUTO;
 		buf_init(&out, 10000);
 		Pk__FetchRow row = PK__FETCH_ROW__INIT;

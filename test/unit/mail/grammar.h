@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unicode/ustring.h>
 
-#include "mail/body_structure.h"
+#include "base/must.h"
+#include "imap/structure.h"
 #include "mail/describe.h"
 
 struct grammar {
@@ -202,6 +203,15 @@ static inline const Pk__Part *grammar_part(const struct grammar *g, size_t index
 
 static inline bool grammar_body(struct grammar *g, int depth);
 
+/* The parts inside of the last one, which BODYSTRUCTURE does not show */
+static inline void grammar_pass_over_children(struct grammar *g)
+{
+	size_t outer = g->bodies;
+	while (g->bodies < g->description->n_parts &&
+	       g->description->parts[g->bodies]->parent >= outer)
+		g->bodies++;
+}
+
 static inline bool grammar_multipart(struct grammar *g, int depth, const Pk__Part *part)
 {
 	if (part != NULL && part->kind != PK__PART__KIND__MULTIPART)
@@ -220,11 +230,14 @@ static inline bool grammar_multipart(struct grammar *g, int depth, const Pk__Par
 static inline bool grammar_single(struct grammar *g, int depth, const Pk__Part *part)
 {
 	bool is_text = grammar_next_is(g, "\"text\" ");
-	bool is_message = grammar_next_is(g, "\"message\" \"rfc822\" ") ||
-	                  grammar_next_is(g, "\"message\" \"global\" ");
+	bool is_message = grammar_next_is(g, "\"message\" \"rfc822\" ");
+	bool is_global = part != NULL && part->kind == PK__PART__KIND__MESSAGE &&
+	                 grammar_next_is(g, "\"message\" \"global\" ");
 	uint64_t size, lines = 0;
-	if (part != NULL && is_message != (part->kind == PK__PART__KIND__MESSAGE))
+	if (part != NULL && (is_message || is_global) != (part->kind == PK__PART__KIND__MESSAGE))
 		return grammar_fail(g, "kind differs from the tree");
+	if (is_global)
+		grammar_pass_over_children(g);
 	if (!grammar_string(g) || !grammar_byte(g, ' ') || !grammar_string(g) ||
 	    !grammar_byte(g, ' ') || !grammar_params(g) || !grammar_byte(g, ' ') ||
 	    !grammar_nstring(g) || !grammar_byte(g, ' ') || !grammar_nstring(g) ||
@@ -347,21 +360,47 @@ static inline const char *check_tree(struct str raw, const Pk__Description *d)
 	return NULL;
 }
 
+/* ENVELOPE, and BODYSTRUCTURE or BODY, as the IMAP front writes them from what it is given. */
+static inline void render_envelope(struct buf *out, const Pk__Description *d)
+{
+	Pk__Envelope *envelope = pk__envelope__unpack(NULL, d->envelope.len, d->envelope.data);
+	must(envelope != NULL);
+	imap_write_envelope(out, envelope);
+	pk__envelope__free_unpacked(envelope, NULL);
+}
+
+static inline bool render_structure(struct buf *out, const Pk__Description *d, bool extended)
+{
+	Pk__BodyStructure *structure = pk__body_structure__unpack(NULL, d->body_structure.len,
+	                                                          d->body_structure.data);
+	must(structure != NULL);
+	bool good = imap_write_body_structure(out, structure, extended);
+	pk__body_structure__free_unpacked(structure, NULL);
+	return good;
+}
+
+static inline const char *check_rendered(const Pk__Description *d)
+{
+	struct buf out BUF_AUTO;
+	buf_init(&out, MAIL_SIZE_MAX);
+	render_envelope(&out, d);
+	const char *why = check_envelope(buf_str(&out));
+	for (int extended = 0; why == NULL && extended < 2; extended++) {
+		buf_clear(&out);
+		if (!render_structure(&out, d, extended == 1))
+			why = "bodies that are no tree";
+		else
+			why = check_body(buf_str(&out), extended == 1, d);
+	}
+	return why;
+}
+
 /* NULL, or what is wrong with the description of raw. */
 static inline const char *check_description(struct str raw, const Pk__Description *d)
 {
 	const char *why = check_tree(raw, d);
-	struct str structure = STR_OF(d->body_structure.data, d->body_structure.len);
 	if (why == NULL)
-		why = check_envelope(STR_OF(d->envelope.data, d->envelope.len));
-	if (why == NULL)
-		why = check_body(structure, true, d);
-	struct buf body BUF_AUTO;
-	buf_init(&body, MAIL_SIZE_MAX);
-	if (why == NULL && mail_body_from_structure(&body, structure) != 0)
-		why = "no BODY from BODYSTRUCTURE";
-	if (why == NULL)
-		why = check_body(buf_str(&body), false, d);
+		why = check_rendered(d);
 	const char *texts[] = {d->subject,   d->base_subject, d->message_id, d->in_reply_to,
 	                       d->from,      d->to,           d->cc,         d->bcc,
 	                       d->sort_from, d->sort_to,      d->sort_cc,    d->preview};

@@ -173,6 +173,9 @@ static void add_part(struct tree *tree, uint32_t parent, Pk__Part__Kind kind, ui
 	pk__part__init(part);
 	part->parent = parent;
 	part->kind = kind;
+	static char rfc822[] = "message/rfc822";
+	if (kind == PK__PART__KIND__MESSAGE)
+		part->media_type = rfc822;
 	part->header_offset = at;
 	part->header_size = 10;
 	part->body_offset = at + 10;
@@ -242,6 +245,38 @@ static void test_sections(void **state)
 	section.path = &one;
 	section.n_path = 1;
 	assert_int_equal(section_find(&section, &single.description, 60, 10).offset, 10);
+}
+
+/* A message/global has a body and a header of its own and nothing inside, as BODYSTRUCTURE shows it. */
+static void test_global(void **state)
+{
+	(void)state;
+	static char global[] = "message/global";
+	static const struct {
+		uint32_t path[3];
+		size_t len;
+		Pk__Section__What what;
+		bool missing;
+	} vectors[] = {
+		{{2}, 1, PK__SECTION__WHAT__ALL, false},    {{2}, 1, PK__SECTION__WHAT__MIME, false},
+		{{2}, 1, PK__SECTION__WHAT__HEADER, true},  {{2}, 1, PK__SECTION__WHAT__TEXT, true},
+		{{2, 1}, 2, PK__SECTION__WHAT__ALL, true},  {{2, 1, 1}, 3, PK__SECTION__WHAT__ALL, true},
+		{{3, 1}, 2, PK__SECTION__WHAT__ALL, false}, {{3}, 1, PK__SECTION__WHAT__TEXT, false},
+	};
+	struct tree tree;
+	build_tree(&tree);
+	tree.parts[2].media_type = global;
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		Pk__Section section = PK__SECTION__INIT;
+		uint32_t path[3];
+		memcpy(path, vectors[i].path, sizeof(path));
+		section.path = path;
+		section.n_path = vectors[i].len;
+		section.what = vectors[i].what;
+		struct section_place place = section_find(&section, &tree.description, 1000, 10);
+		if (place.missing != vectors[i].missing)
+			fail_msg("vector %zu", i);
+	}
 }
 
 static void test_partials(void **state)
@@ -328,8 +363,8 @@ int main(void)
 		cmocka_unit_test(test_utf8),         cmocka_unit_test(test_keywords),
 		cmocka_unit_test(test_search_depth), cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_runs_add),     cmocka_unit_test(test_sections),
-		cmocka_unit_test(test_partials),     cmocka_unit_test(test_pack),
-		cmocka_unit_test(test_dictionary),
+		cmocka_unit_test(test_global),       cmocka_unit_test(test_partials),
+		cmocka_unit_test(test_pack),         cmocka_unit_test(test_dictionary),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include "store/schema.h"
+
 /* Who may ask for what, sessions, keys, limits, and what harms only one mailbox. */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -551,10 +553,13 @@ static void test_other_schemas(void **state)
 	append(h, open_session(h, &owner), "INBOX", str_from(hello), NULL);
 	h->log.level = LOG_LEVEL_ERROR + 1;
 	int error;
-	change_file(h, &owner, "PRAGMA user_version = 2");
+	char version[60];
+	snprintf(version, sizeof(version), "PRAGMA user_version = %d", schema_mailbox_version() + 1);
+	change_file(h, &owner, version);
 	assert_null(try_open(h, h->link, &owner, &error));
 	assert_int_equal(error, E_UNSUPPORTED);
-	change_file(h, &owner, "PRAGMA user_version = 1");
+	snprintf(version, sizeof(version), "PRAGMA user_version = %d", schema_mailbox_version());
+	change_file(h, &owner, version);
 	open_session(h, &owner);
 	assert_sound(h, &owner, 1);
 	static const char *const changes[][2] = {
@@ -578,6 +583,59 @@ static void test_other_schemas(void **state)
 		if (changes[i][1] != NULL)
 			change_file(h, &owner, changes[i][1]);
 	}
+	owner_done(&owner);
+}
+
+static void describe_as_before(struct described *d)
+{
+	describe(d, str_from(hello));
+	d->description.envelope = d->description.body_structure = (ProtobufCBinaryData){0};
+	d->description.rendered_envelope = bytes_from("(NIL)", 5);
+	d->description.rendered_body_structure = bytes_from("(\"text\")", 8);
+}
+
+/* A mailbox of version 1, a front of that time, and mail that one sealed: what they have of a message is
+ * text, which is handed on as such; what comes now is handed on as structures. */
+static void test_first_version(void **state)
+{
+	/* From the newest version down. */
+	static const char undo[] = "ALTER TABLE message DROP COLUMN body_structure;"
+							   "ALTER TABLE message DROP COLUMN envelope;"
+							   "ALTER TABLE message RENAME COLUMN rendered_envelope TO envelope;"
+							   "ALTER TABLE message RENAME COLUMN rendered_body_structure"
+							   " TO body_structure;"
+							   "PRAGMA user_version = 1;";
+	struct harness *h = *state;
+	struct owner owner;
+	struct described before;
+	create_mailbox(h, &owner);
+	describe_as_before(&before);
+	append(h, open_session(h, &owner), "INBOX", str_from(hello), &before);
+	change_file(h, &owner, undo);
+	bool sealed;
+	assert_int_equal(deliver_to(h, &owner, str_from(hello), "0123456789abcdef", &before, &sealed),
+	                 0);
+	assert_true(sealed);
+	uint64_t session = open_session(h, &owner);
+	append(h, session, "INBOX", str_from(hello), &before);
+	append(h, session, "INBOX", str_from(hello), NULL);
+	struct fetched *f = mem_new(sizeof(*f));
+	assert_int_equal(
+		fetch_uids(h, session, folder_id(h, session, "INBOX"), 1, UINT32_MAX,
+	               PK__FETCH_ITEM__FETCH_ENVELOPE | PK__FETCH_ITEM__FETCH_BODY_STRUCTURE, NULL, f),
+		0);
+	assert_int_equal(f->count, 4);
+	for (size_t i = 0; i < f->count; i++) {
+		const Pk__FetchRow *row = f->rows[i];
+		bool is_old = i < 3;
+		assert_int_equal(row->rendered_envelope.len, is_old ? 5 : 0);
+		assert_int_equal(row->rendered_body_structure.len, is_old ? 8 : 0);
+		assert_int_equal(row->envelope.len, is_old ? 0 : 5);
+		assert_int_equal(row->body_structure.len, is_old ? 0 : 15);
+	}
+	fetched_done(f);
+	free(f);
+	assert_sound(h, &owner, 4);
 	owner_done(&owner);
 }
 
@@ -729,6 +787,7 @@ int main(void)
 		TEST(test_row_for_another_key),
 		TEST(test_damaged_mailbox),
 		TEST(test_other_schemas),
+		TEST(test_first_version),
 		TEST(test_many_at_once),
 		TEST(test_stream_without_credit),
 	};
