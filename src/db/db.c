@@ -156,6 +156,14 @@ uint64_t db_wal_bytes(const struct db *db)
 	return (uint64_t)(db->wal_frames - db->wal_checkpointed) * WAL_FRAME_SIZE;
 }
 
+/* A file that we may not touch is out of order, which is not to be taken for a wrong key. */
+static int file_fail(int errnum, const char *what, struct errinfo *info)
+{
+	int error = err_from_errno(errnum);
+	return err_set(info, error == E_DENIED ? E_IO : error, "database: cannot %s: %s", what,
+	               strerror(errnum));
+}
+
 /* What the file system says about path: 0 and whether there is nothing in it yet. A file that is to
  * be created is created here, so that it (and with it -wal and -shm) is never open to others; never
  * opened here when it exists, since closing it would release SQLite's locks on it. */
@@ -170,14 +178,11 @@ static int file_prepare(const char *path, unsigned flags, bool *ret_is_new, stru
 			return 0;
 		}
 		if (errno != EEXIST) {
-			int errnum = errno;
-			return err_set(info, err_from_errno(errnum), "database: cannot create: %s",
-			               strerror(errnum));
+			return file_fail(errno, "create", info);
 		}
 	}
 	if (stat(path, &st) != 0) {
-		int errnum = errno;
-		return err_set(info, err_from_errno(errnum), "database: cannot open: %s", strerror(errnum));
+		return file_fail(errno, "open", info);
 	}
 	if (!S_ISREG(st.st_mode)) {
 		return err_set(info, E_DENIED, "database: not a regular file");

@@ -188,6 +188,8 @@ static int finish_further(struct cli *cli, const Pk__PasswordReply *password, in
 		return rc;
 	/* The new password is in force; encrypting the file again can be made up for at any login. */
 	rc = rekey(cli, password->mailbox, password->mailbox_secret, password->key_record, info);
+	if (rc == E_STALE || rc == E_CORRUPT)
+		return rc; /* no login will mend that */
 	if (rc != 0)
 		cli_warn(cli,
 		         "the mailbox file is still encrypted under the old password, the next login "
@@ -263,6 +265,36 @@ static int check_first(struct cli *cli, const char *address, int kind, struct er
 	return rc == E_DENIED ? 0 : rc;
 }
 
+/* A mailbox file that the present password does not open gets no other one: nothing would ever bring the
+ * two together. */
+static int check_opens(struct cli *cli, const char *address, struct str current,
+                       struct errinfo *info)
+{
+	Pk__LoginReply *login;
+	ProtobufCMessage *message = NULL;
+	Pk__OpenRequest request = PK__OPEN_REQUEST__INIT;
+	int rc = cli_login(cli, address, current, &login, info);
+	if (rc != 0)
+		return rc == E_DENIED ? 0 : rc; /* a recovery code logs in nowhere */
+	request.mailbox = login->mailbox;
+	request.mailbox_secret = login->mailbox_secret;
+	request.key_record = login->key_record;
+	request.service = (char *)(uintptr_t) "cli";
+	request.public_key = login->public_key;
+	rc = cores_store(cli, STORE(OPEN), &request.base, &pk__open_reply__descriptor, 0, &message,
+	                 info);
+	cli_login_free(login);
+	if (rc != 0)
+		return rc == E_LIMIT ? 0 : rc; /* others have it open */
+	Pk__SessionRequest opened = PK__SESSION_REQUEST__INIT;
+	opened.session = ((Pk__OpenReply *)message)->session;
+	protobuf_c_message_free_unpacked(message, NULL);
+	rc = cores_store(cli, STORE(CLOSE), &opened.base, &pk__empty__descriptor, 0, &message, info);
+	if (message != NULL)
+		protobuf_c_message_free_unpacked(message, NULL);
+	return rc;
+}
+
 static int further_password(struct cli *cli, const char *address, int kind, struct errinfo *info)
 {
 	struct buf current __attribute__((cleanup(buf_done_wiped)));
@@ -271,6 +303,8 @@ static int further_password(struct cli *cli, const char *address, int kind, stru
 	int rc = check_first(cli, address, kind, info);
 	if (rc == 0)
 		rc = cli_read_current(cli, address, &current, info);
+	if (rc == 0 && kind == KIND_MAILBOX)
+		rc = check_opens(cli, address, buf_str(&current), info);
 	if (rc == 0)
 		rc = create(cli, address, kind, buf_str(&current), &password, info);
 	if (rc == E_BUSY && kind == KIND_MAILBOX) {

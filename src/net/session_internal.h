@@ -67,6 +67,7 @@ struct session {
 	bool opened_told;
 	bool record_stale;
 	unsigned record_asks;
+	char stale_text[200];    /* why the store asked for another one */
 	uint64_t id;             /* the store's; 0: none */
 	struct link_call *step;  /* the call that opening waits for, but for STORE_OPEN: */
 	struct opening *opening; /* owned by its call */

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -9,14 +10,13 @@ enum { RECORD_ASKS_MAX = 3 /* key records fetched for one opening */ };
 
 static void open_step(struct session *session);
 
-/* Why an opening failed: later is worth another try. A client that logs in is told of a limit; one
- * that had been let in before it was reached waits. */
+/* Why an opening failed: later is worth another try. A client that logs in is told of a limit, or of a
+ * file that cannot be read; one that had been let in before waits. */
 static bool is_passing(const struct session *session, int error)
 {
-	if (error == E_LIMIT)
+	if (error == E_LIMIT || error == E_IO)
 		return session->opened_told;
-	return error == E_UNAVAILABLE || error == E_TIMEOUT || error == E_BUSY || error == E_IO ||
-	       error == E_CANCELLED;
+	return error == E_UNAVAILABLE || error == E_TIMEOUT || error == E_BUSY || error == E_CANCELLED;
 }
 
 static void open_failed(struct session *session, int error, struct str text)
@@ -27,6 +27,14 @@ static void open_failed(struct session *session, int error, struct str text)
 		session_lose(session);
 	else
 		session_close_for_good(session, error, text);
+}
+
+/* What the store said, for the case that it proves true. */
+static void keep_text(struct session *session, struct str text)
+{
+	struct str kept = str_slice(text, 0, sizeof(session->stale_text) - 1);
+	memcpy(session->stale_text, kept.ptr, kept.len);
+	session->stale_text[kept.len] = '\0';
 }
 
 void session_set_record(struct session *session, const unsigned char *bytes, size_t len)
@@ -130,6 +138,7 @@ static void session_opened(struct session *session, int error, struct str text,
 {
 	if (error == E_STALE && session->record_asks < RECORD_ASKS_MAX) {
 		session->record_stale = true;
+		keep_text(session, text);
 		open_step(session);
 	} else if (error != 0) {
 		open_failed(session, error == E_STALE ? E_UNAVAILABLE : error, text);
@@ -179,6 +188,13 @@ static void record_came(void *ctx, int error, struct str text, struct str body)
 	}
 	if (error != 0) {
 		open_failed(session, error, text);
+	} else if (str_eq(STR_OF(session->record, session->record_len),
+	                  STR_OF(reply->key_record.data, reply->key_record.len))) {
+		/* The record was not stale: it is the file. The session may go with the answer. */
+		char *why MEM_AUTO = str_dup(str_from(session->stale_text));
+		log_error(hub->role->log, "session.other_key", F_TEXT("mailbox", session->mailbox),
+		          F_TEXT("text", why));
+		open_failed(session, E_CORRUPT, str_from(why));
 	} else {
 		session_set_record(session, reply->key_record.data, reply->key_record.len);
 		session->record_stale = false;

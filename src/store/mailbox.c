@@ -286,6 +286,31 @@ static void remember_next_key(struct mailbox *mailbox, const struct data_key *ne
 	mailbox->has_next_key = mailbox->needs_care = true;
 }
 
+/* No key opens the file. Its first bytes are the salt of the password that it is encrypted under; next
+ * may be NULL. The descriptor's end takes no lock away: nothing of ours has the file open. */
+static int explain_denied(const struct mailbox *mailbox, const struct data_key *current,
+                          const struct data_key *next, struct errinfo *info)
+{
+	unsigned char salt[DATA_KEY_SALT_SIZE] = {0};
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, PATH_MAIN, &path);
+	int fd = open(path.ptr, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool complete = fd >= 0 && pread(fd, salt, sizeof(salt), 0) == (ssize_t)sizeof(salt);
+	if (fd >= 0)
+		close(fd);
+	if (!complete)
+		return err_set(info, E_IO, "the mailbox file cannot be read");
+	if (memcmp(salt, current->salt, sizeof(salt)) == 0 ||
+	    (next != NULL && memcmp(salt, next->salt, sizeof(salt)) == 0))
+		return err_set(info, E_CORRUPT, "the first page of the mailbox file is damaged");
+	return err_set(
+		info, E_STALE,
+		"the file is under another mailbox password than the present one: a copy from before "
+		"the last change (the password of then opens it in SQLite3MultipleCiphers programs), "
+		"or its start is damaged");
+}
+
 /* Which of the two is the key of the file. */
 static int find_key(struct mailbox *mailbox, const struct data_key *current,
                     const struct data_key *next, bool has_next, bool *ret_is_next,
@@ -305,7 +330,7 @@ static int find_key(struct mailbox *mailbox, const struct data_key *current,
 		rc = open_main(mailbox, next, info);
 	}
 	if (rc == E_DENIED)
-		return err_set(info, E_STALE, "the mailbox has another key by now");
+		return explain_denied(mailbox, current, has_next ? next : NULL, info);
 	if (rc == 0)
 		mailbox_set_key(mailbox, *ret_is_next ? next : current);
 	return rc;
