@@ -135,6 +135,7 @@ static void link_to_service(struct cores *cores, struct core *core)
 	struct link_target target = {
 		.unix_path = path,
 		.role = "cli",
+		.core = core->name,
 		.allowed_peer_uid = geteuid() == 0 ? user : geteuid(),
 	};
 	core->link = link_new(cores->loop, &cores->log, &target, &handlers);

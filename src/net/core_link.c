@@ -26,7 +26,8 @@ int core_link_new(struct link **ret, struct role *role, const char *core,
 {
 	char option[32], path[512], host[64];
 	const char *address;
-	struct link_target target = {.role = role->name, .allowed_peer_uid = (uint32_t)-1};
+	struct link_target target = {
+		.role = role->name, .core = core, .allowed_peer_uid = (uint32_t)-1};
 
 	snprintf(option, sizeof(option), "%s_address", core);
 	address = config_text(role->config, option);

@@ -73,6 +73,7 @@ struct link_target {
 	uint16_t port;
 	struct tls_context *tls;   /* with host; borrowed for the link's life */
 	const char *role;          /* our own role, told in Hello */
+	const char *core;          /* whom we expect there, for the log; may be NULL */
 	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; LINK_ANY_UID for any */
 	int64_t dead_ms;           /* silence after which the core counts as dead; it is pinged before.
 	                              0: LINK_DEAD_MS over TLS, no pings over Unix */
@@ -193,6 +194,15 @@ void link_server_listen(struct link_server *server, int fd, bool tls);
 void link_server_add_fd(struct link_server *server, int fd);
 
 const char *link_peer_role(const struct link_peer *peer);
+/* A front that has said hello. */
+struct link_peer_info {
+	const char *role;
+	const char *address; /* numeric, with the port; empty: over a Unix socket */
+	int64_t since_ms;    /* monotonic */
+};
+/* Calls each for every such peer of the server that request came to, until it returns false. */
+void link_inbound_each_peer(const struct link_inbound *request,
+                            bool (*each)(void *ctx, const struct link_peer_info *peer), void *ctx);
 /* For the core's own bookkeeping. */
 void link_peer_set_data(struct link_peer *peer, void *data);
 void *link_peer_data(const struct link_peer *peer);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BITS = 128, V4_OFFSET = 12 };
@@ -85,4 +86,18 @@ bool link_address_allowed(const struct sockaddr *address, const char *const *lis
 			return true;
 	}
 	return false;
+}
+
+void link_address_format(const struct sockaddr *address, char ret[LINK_ADDRESS_SIZE])
+{
+	char name[INET6_ADDRSTRLEN] = "";
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+	ret[0] = '\0';
+	if (address->sa_family == AF_INET &&
+	    inet_ntop(AF_INET, &v4->sin_addr, name, sizeof(name)) != NULL)
+		snprintf(ret, LINK_ADDRESS_SIZE, "%s:%u", name, ntohs(v4->sin_port));
+	else if (address->sa_family == AF_INET6 &&
+	         inet_ntop(AF_INET6, &v6->sin6_addr, name, sizeof(name)) != NULL)
+		snprintf(ret, LINK_ADDRESS_SIZE, "[%s]:%u", name, ntohs(v6->sin6_port));
 }

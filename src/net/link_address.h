@@ -14,4 +14,8 @@ bool link_address_valid(struct str word);
  * matches nothing. */
 bool link_address_allowed(const struct sockaddr *address, const char *const *list);
 
+/* "192.0.2.1:7101" or "[2001:db8::1]:7101"; of another family "". */
+enum { LINK_ADDRESS_SIZE = 64 };
+void link_address_format(const struct sockaddr *address, char ret[LINK_ADDRESS_SIZE]);
+
 #endif

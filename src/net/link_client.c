@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -7,6 +8,7 @@
 #include "base/must.h"
 #include "crypto/secret.h"
 #include "net/id_table.h"
+#include "net/link_address.h"
 #include "net/link_internal.h"
 
 enum {
@@ -43,6 +45,7 @@ struct link {
 	const struct log *log;
 	struct link_handlers handlers;
 	struct link_target target; /* its strings are ours */
+	char *where;               /* the target's address, for the log */
 	struct ws *ws;             /* NULL while waiting to try again */
 	bool up;                   /* hellos are exchanged */
 	bool fixed;                /* made from a descriptor: no reconnection */
@@ -330,7 +333,8 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
 	link->complained = false;
-	log_info(link->log, "link.connected", F_TEXT("core", role), F_INT("same_instance", same));
+	log_info(link->log, "link.connected", F_TEXT("core", role), F_TEXT("address", link->where),
+	         F_INT("same_instance", same));
 	if (!same)
 		fail_repeats(link);
 	if (!link->freed && link->handlers.state != NULL)
@@ -338,6 +342,14 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	if (!link->freed)
 		send_waiting(link);
 	return NULL;
+}
+
+/* As it said itself, or as whoever made the link knows. */
+static const char *core_name(const struct link *link)
+{
+	if (link->greeted)
+		return link->core_role;
+	return link->target.core == NULL ? "?" : link->target.core;
 }
 
 static void on_message(void *ctx, struct buf *message)
@@ -354,7 +366,8 @@ static void on_message(void *ctx, struct buf *message)
 	else
 		wrong = take_frame(link, &frame);
 	if (wrong != NULL) {
-		log_warn(link->log, "link.violation", F_TEXT("reason", wrong));
+		log_warn(link->log, "link.violation", F_TEXT("core", core_name(link)),
+		         F_TEXT("address", link->where), F_TEXT("reason", wrong));
 		ws_fail(ws, WS_CLOSE_POLICY, wrong);
 	}
 }
@@ -376,7 +389,8 @@ static void on_written(void *ctx)
 static void complain(struct link *link, const char *reason)
 {
 	if (!link->complained)
-		log_warn(link->log, "link.unreachable", F_TEXT("reason", reason));
+		log_warn(link->log, "link.unreachable", F_TEXT("core", core_name(link)),
+		         F_TEXT("address", link->where), F_TEXT("reason", reason));
 	link->complained = true;
 }
 
@@ -416,7 +430,8 @@ static void on_closed(void *ctx, const char *text)
 	link->ws = NULL;
 	link->up = false;
 	if (was_up) {
-		log_info(link->log, "link.lost", F_TEXT("reason", text));
+		log_info(link->log, "link.lost", F_TEXT("core", core_name(link)),
+		         F_TEXT("address", link->where), F_TEXT("reason", text));
 		if (clock_monotonic_ms() - link->up_since_ms >= STEADY_MS)
 			link->retry_ms = LINK_RETRY_MIN_MS;
 	} else {
@@ -511,6 +526,18 @@ static char *copy_text(const char *text)
 	return text == NULL ? NULL : str_dup(str_from(text));
 }
 
+static char *where_text(const struct link_target *target)
+{
+	char text[LINK_ADDRESS_SIZE];
+	if (target->unix_path != NULL)
+		return copy_text(target->unix_path);
+	if (target->host == NULL)
+		return copy_text("");
+	bool v6 = strchr(target->host, ':') != NULL;
+	snprintf(text, sizeof(text), v6 ? "[%s]:%u" : "%s:%u", target->host, target->port);
+	return copy_text(text);
+}
+
 static struct link *new_link(struct loop *loop, const struct log *log,
                              const struct link_target *target, const struct link_handlers *handlers)
 {
@@ -523,6 +550,8 @@ static struct link *new_link(struct loop *loop, const struct log *log,
 	link->target.unix_path = copy_text(target->unix_path);
 	link->target.host = copy_text(target->host);
 	link->target.role = copy_text(target->role);
+	link->target.core = copy_text(target->core);
+	link->where = where_text(target);
 	link->retry_ms = LINK_RETRY_MIN_MS;
 	link->sweep_at = INT64_MAX;
 	link->retry = timer_new(loop, on_retry, link);
@@ -569,6 +598,8 @@ void link_free(struct link *link)
 	free((char *)link->target.unix_path);
 	free((char *)link->target.host);
 	free((char *)link->target.role);
+	free((char *)link->target.core);
+	free(link->where);
 	loop_later(link->loop, &link->later);
 }
 

@@ -64,18 +64,20 @@ static const char *take_hello(struct link_peer *peer, const struct frame *frame,
 	if (peer->role == NULL)
 		return "hello: a role that this peer may not have";
 	peer->up = true;
+	peer->since_ms = clock_monotonic_ms();
 	timer_stop(peer->hello_timer);
-	log_info(server->log, "link.peer_up", F_TEXT("peer", peer->role), F_INT("uid", peer->uid));
+	log_info(server->log, "link.peer_up", F_TEXT("peer", peer->role),
+	         F_TEXT("address", peer->where), F_INT("uid", peer->uid));
 	if (server->handlers.peer_up != NULL)
 		server->handlers.peer_up(server->handlers.ctx, peer);
 	return NULL;
 }
 
 static void violation(struct link_server *server, struct ws *ws, const char *role,
-                      const char *reason)
+                      const char *where, const char *reason)
 {
 	log_warn(server->log, "link.violation", F_TEXT("peer", role == NULL ? "?" : role),
-	         F_TEXT("reason", reason));
+	         F_TEXT("address", where), F_TEXT("reason", reason));
 	ws_fail(ws, WS_CLOSE_POLICY, reason);
 }
 
@@ -96,7 +98,7 @@ static void on_message(void *ctx, struct buf *message)
 		wrong = link_inbound_take(peer, &frame, message);
 	/* Handlers have run: server and peer stand only if something is wrong, for then none has. */
 	if (wrong != NULL)
-		violation(server, ws, role, wrong);
+		violation(server, ws, role, peer->where, wrong);
 }
 
 static void on_open(void *ctx)
@@ -125,13 +127,13 @@ static void peer_free(struct link_peer *peer)
 }
 
 /* One line a second at most: who may not connect may not fill the log either. */
-static void log_refused(struct link_server *server, const char *reason)
+static void log_refused(struct link_server *server, const char *where, const char *reason)
 {
 	int64_t now = clock_monotonic_ms();
 	server->refused++;
 	if (server->refused_told_ms != 0 && now - server->refused_told_ms < REFUSED_EVERY_MS)
 		return;
-	log_warn(server->log, "link.refused", F_TEXT("reason", reason),
+	log_warn(server->log, "link.refused", F_TEXT("address", where), F_TEXT("reason", reason),
 	         F_INT("count", server->refused));
 	server->refused_told_ms = now;
 	server->refused = 0;
@@ -142,9 +144,9 @@ static void on_closed(void *ctx, const char *text)
 	struct link_peer *peer = ctx;
 	if (peer->up)
 		log_info(peer->server->log, "link.peer_down", F_TEXT("peer", peer->role),
-		         F_TEXT("reason", text));
+		         F_TEXT("address", peer->where), F_TEXT("reason", text));
 	else
-		log_refused(peer->server, text);
+		log_refused(peer->server, peer->where, text);
 	peer_free(peer);
 }
 
@@ -169,8 +171,10 @@ static void add_peer(struct link_server *server, int fd, const struct sockaddr_s
 	peer->server = server;
 	peer->tls = tls;
 	peer->uid = uid;
-	if (tls)
+	if (tls) {
 		peer->address = *address;
+		link_address_format((const struct sockaddr *)address, peer->where);
+	}
 	peer->hello_timer = timer_new(server->loop, on_hello_timer, peer);
 	TAILQ_INIT(&peer->requests);
 	TAILQ_INSERT_TAIL(&server->peers, peer, link);
@@ -187,36 +191,37 @@ static void add_peer(struct link_server *server, int fd, const struct sockaddr_s
 	peer->ws = ws_new(server->loop, fd, &ws_options, &ws_handlers, peer);
 }
 
-static void refuse_fd(struct link_server *server, int fd, const char *reason)
+static void refuse_fd(struct link_server *server, int fd, const struct sockaddr_storage *address,
+                      const char *reason)
 {
-	log_refused(server, reason);
+	char where[LINK_ADDRESS_SIZE];
+	link_address_format((const struct sockaddr *)address, where);
+	log_refused(server, where, reason);
 	close(fd);
 }
 
 static void check_unix(struct link_server *server, int fd)
 {
+	static const struct sockaddr_storage here = {.ss_family = AF_UNIX};
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		refuse_fd(server, fd, "no peer credentials");
+		refuse_fd(server, fd, &here, "no peer credentials");
 	else if (!allowed_uid(server, peer.uid))
-		refuse_fd(server, fd, "user may not connect");
+		refuse_fd(server, fd, &here, "user may not connect");
 	else
 		add_peer(server, fd, NULL, peer.uid);
 }
 
-static void check_tls(struct link_server *server, int fd)
+static void check_tls(struct link_server *server, int fd, const struct sockaddr_storage *address)
 {
-	struct sockaddr_storage address;
-	socklen_t len = sizeof(address);
 	if (!tls_ready(server->options.tls))
-		refuse_fd(server, fd, "no certificate is configured");
-	else if (getpeername(fd, (struct sockaddr *)&address, &len) != 0 ||
-	         !link_address_allowed((const struct sockaddr *)&address,
+		refuse_fd(server, fd, address, "no certificate is configured");
+	else if (!link_address_allowed((const struct sockaddr *)address,
 	                               server->options.limits.allowed_addresses))
-		refuse_fd(server, fd, "address is not on the list");
+		refuse_fd(server, fd, address, "address is not on the list");
 	else
-		add_peer(server, fd, &address, LINK_ANY_UID);
+		add_peer(server, fd, address, LINK_ANY_UID);
 }
 
 /* ---------------------------------------------------------------- listening */
@@ -233,7 +238,10 @@ static void accept_cb(evutil_socket_t listening, short what, void *ctx)
 	struct accepter *accepter = ctx;
 	struct link_server *server = accepter->server;
 	for (int i = 0; i < ACCEPT_MAX; i++) {
-		int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage address = {0};
+		socklen_t len = sizeof(address);
+		int fd = accept4(listening, (struct sockaddr *)&address, &len,
+		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE) {
 				event_del(&accepter->event);
@@ -242,9 +250,9 @@ static void accept_cb(evutil_socket_t listening, short what, void *ctx)
 			return;
 		}
 		if (server->peer_count >= LINK_PEERS_MAX)
-			refuse_fd(server, fd, "too many peers");
+			refuse_fd(server, fd, &address, "too many peers");
 		else if (accepter->tls)
-			check_tls(server, fd);
+			check_tls(server, fd, &address);
 		else
 			check_unix(server, fd);
 	}
@@ -364,6 +372,17 @@ void link_server_free(struct link_server *server)
 const char *link_peer_role(const struct link_peer *peer)
 {
 	return peer->role;
+}
+
+void link_inbound_each_peer(const struct link_inbound *request,
+                            bool (*each)(void *ctx, const struct link_peer_info *peer), void *ctx)
+{
+	struct link_peer *peer;
+	TAILQ_FOREACH (peer, &request->server->peers, link) {
+		struct link_peer_info info = {peer->role, peer->where, peer->since_ms};
+		if (peer->up && !each(ctx, &info))
+			return;
+	}
 }
 
 void link_peer_set_data(struct link_peer *peer, void *data)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "net/id_table.h"
+#include "net/link_address.h"
 #include "net/link_internal.h"
 #include "net/link_repeat.h"
 
@@ -53,6 +54,8 @@ struct link_peer {
 	struct ws *ws;
 	struct timer *hello_timer;
 	bool tls, up;
+	char where[LINK_ADDRESS_SIZE]; /* the address as text; empty over a Unix socket */
+	int64_t since_ms;              /* once up */
 	uint32_t uid;
 	struct sockaddr_storage address; /* over TLS */
 	const char *role;                /* of the allowed list */

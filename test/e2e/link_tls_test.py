@@ -7,6 +7,7 @@ be cut. A third service shows that a wrong authority and a foreign address get n
 import contextlib
 import hashlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -321,6 +322,19 @@ def test_an_address_that_is_taken_off_the_list_is_sent_away():
     HOSTS.cores.options["link_allowed_addresses"] = "127.0.0.1"
     HOSTS.cores.write_config()
     reload(HOSTS.cores)
+
+
+def test_the_log_names_address_and_core():
+    fronts, cores = HOSTS.fronts.log_text(), HOSTS.cores.log_text()
+    for core, port in (("store", HOSTS.store.port), ("directory", HOSTS.directory.port)):
+        assert re.search(rf'link\.connected core={core} address="?127\.0\.0\.2:{port}"? ', fronts), fronts
+    where = rf'core=store address="?127\.0\.0\.2:{HOSTS.store.port}"? '
+    for event in ("lost", "unreachable"):
+        assert re.search(rf"link\.{event} {where}", fronts), fronts
+    for event in ("peer_up", "peer_down"):
+        assert re.search(rf'link\.{event} peer=smtp address="?127\.0\.0\.1:\d+"? ', cores), cores
+    # At most one a second: which of those who were refused above it names is chance.
+    assert re.search(r'link\.refused address="?127\.0\.0\.[13]:\d+"? ', cores), cores
 
 
 def test_a_host_of_fronts_stops_at_once():
