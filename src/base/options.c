@@ -80,9 +80,10 @@ static const struct config_option table[] = {
 
 	{"auth_without_tls", CONFIG_BOOL, RELOADS, "no", 0, 0, NULL, SECTION_LOGIN,
 	 "Whether passwords may be sent over connections without TLS. Loopback is no exception."},
-	{"login_failures_max", CONFIG_NUMBER, RELOADS, "10", 1, 100000, NULL, SECTION_LOGIN,
-	 "Failed logins for one mailbox from one network address (of IPv6 the first 64 bits) within "
-	 "login_failures_window before further ones are refused."},
+	{"login_failures_max", CONFIG_NUMBER, RELOADS, "3", 1, 100000, NULL, SECTION_LOGIN,
+	 "Wrong logins for one mailbox from one network (an IPv4 address, or the first 64 bits of IPv6) "
+	 "within login_failures_window that are answered at once, ten times as many for all mailboxes. "
+	 "Further ones are answered later and later, from 250 ms to 5 s. A right password never waits."},
 	{"login_failures_window", CONFIG_DURATION, RELOADS, "1h", 1 * SECONDS, 30 * DAYS, NULL, SECTION_LOGIN,
 	 "How long a failed login counts."},
 	{"connections_per_mailbox", CONFIG_NUMBER, RELOADS, "60", 1, CONFIG_COUNT, NULL, SECTION_LOGIN,

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "crypto/digest.h"
@@ -45,6 +46,8 @@ int directory_new(struct directory **ret, struct loop *loop, const struct log *l
 	d->loop = loop;
 	d->log = log;
 	d->failures = failures_new();
+	d->refusals = refusals_new(loop);
+	d->start_ms = clock_monotonic_ms();
 	d->uses = map_new();
 	TAILQ_INIT(&d->fronts);
 	STAILQ_INIT(&d->revocations);
@@ -72,6 +75,7 @@ void directory_free(struct directory *d)
 	timer_free(d->use_timer);
 	map_free(d->uses);
 	failures_free(d->failures);
+	refusals_free(d->refusals);
 	db_close(d->db);
 	secret_free(d->unknown_key);
 	free(d);
@@ -152,6 +156,12 @@ static const struct method methods[] = {
 	 &pk__list_request__descriptor, directory_removed_list},
 	{NUMBER(REMOVED_DONE), "removed_done", ROLE_ADMIN,
 	 &pk__removed_mailbox__descriptor, directory_removed_done},
+	{NUMBER(STATISTICS), "statistics", ROLE_ADMIN,
+	 &pk__list_request__descriptor, directory_statistics},
+	{NUMBER(FAILURE_LIST), "failure_list", ROLE_ADMIN,
+	 &pk__list_request__descriptor, directory_failure_list},
+	{NUMBER(FAILURE_FORGET), "failure_forget", ROLE_ADMIN,
+	 &pk__failure_forget_request__descriptor, directory_failure_forget},
 };
 
 static const struct { const char *name; unsigned bit; } roles[] = {
@@ -177,9 +187,14 @@ static const struct method *method_find(uint32_t number)
 }
 
 static int dispatch(struct directory *d, struct link_inbound *inbound, const struct method *method,
-                    struct buf *reply, struct errinfo *info)
+                    struct buf *reply, struct lateness *lateness, struct errinfo *info)
 {
-	struct request request = {.role = role_of(link_inbound_peer(inbound)), .reply = reply};
+	struct request request = {
+		.role = role_of(link_inbound_peer(inbound)),
+		.reply = reply,
+		.inbound = inbound,
+		.lateness = lateness,
+	};
 	if (method == NULL)
 		return err_set(info, E_UNSUPPORTED, "the directory has no such method");
 	if ((method->roles & request.role) == 0)
@@ -208,7 +223,8 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 	struct buf reply;
 	buf_init_secret(&reply, LINK_MESSAGE_MAX - 1024);
 	const struct method *method = method_find(link_inbound_method(inbound));
-	int rc = dispatch(d, inbound, method, &reply, &info);
+	struct lateness lateness = {0};
+	int rc = dispatch(d, inbound, method, &reply, &lateness, &info);
 	if (rc == 0) {
 		link_reply_packed(inbound, &reply);
 		return;
@@ -218,14 +234,18 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		log_error(d->log, "directory.request_failed",
 		          F_TEXT("method", method == NULL ? "" : method->name), F_ERR(rc),
 		          F_TEXT("reason", info.text));
-	link_reply_error(inbound, rc, info.text);
+	if (lateness.delay_ms == 0)
+		link_reply_error(inbound, rc, info.text);
+	else if (!refusals_add(d->refusals, inbound, lateness.network, lateness.delay_ms, rc,
+	                       info.text))
+		link_reply_error(inbound, E_LIMIT, "too many wrong logins at once, try again later");
 }
 
 static void on_cancelled(void *ctx, struct link_inbound *inbound)
 {
-	/* Every request has had its reply before this could be called. */
-	(void)ctx;
-	(void)inbound;
+	struct directory *d = ctx;
+	/* Only what waits there has not had its reply before this could be called. */
+	refusals_cancel(d->refusals, inbound);
 }
 
 static void on_peer_up(void *ctx, struct link_peer *peer)

@@ -14,6 +14,7 @@
 #include "db/db.h"
 #include "directory/address.h"
 #include "directory/failures.h"
+#include "directory/refusals.h"
 #include "net/link.h"
 
 #include "directory.pb-c.h"
@@ -69,6 +70,9 @@ struct directory {
 	const struct log *log;
 	struct db *db;
 	struct failures *failures;
+	struct refusals *refusals;
+	uint64_t logins, logins_refused; /* since the start */
+	int64_t start_ms;
 	struct secret *unknown_key; /* makes up the salts of users that do not exist */
 	int64_t quota_default;
 	/* Slots used since the last flush, by "mailbox number" (struct use). */
@@ -82,18 +86,27 @@ struct request {
 	unsigned role; /* one bit of enum role_bit */
 	const ProtobufCMessage *message;
 	struct buf *reply; /* packed; link_pack into it */
+	struct link_inbound *inbound;
+	struct lateness *lateness; /* of an error: to be filled in when it is to be told later */
+};
+
+struct lateness {
+	int64_t delay_ms; /* 0: at once */
+	char network[FAILURES_NETWORK_SIZE];
 };
 
 typedef int request_handler(struct directory *d, const struct request *request,
                             struct errinfo *info);
 
-/* One file per family: resolve.c, login.c, record.c, revoke.c, domain.c, alias.c, password.c. */
+/* One file per family: resolve.c, login.c, record.c, revoke.c, domain.c, alias.c, password.c,
+ * observe.c. */
 request_handler directory_resolve, directory_login, directory_scram_start, directory_scram_finish,
 	directory_key_record, directory_key_record_set, directory_domain_add, directory_domain_list,
 	directory_domain_remove, directory_alias_add, directory_alias_list, directory_alias_remove,
 	directory_password_create, directory_password_confirm, directory_password_list,
 	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
-	directory_removed_done, directory_session_check;
+	directory_removed_done, directory_session_check, directory_statistics, directory_failure_list,
+	directory_failure_forget;
 
 /* ---------------------------------------------------------------- the core, directory.c */
 

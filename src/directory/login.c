@@ -38,7 +38,7 @@ static void make_up(struct directory *d, struct attempt *attempt)
 	attempt->count = 1;
 }
 
-/* E_LIMIT, or a failure of the database. An unknown address is no failure yet. */
+/* A failure of the database. An unknown address is no failure yet. */
 static int attempt_begin(struct directory *d, struct attempt *attempt,
                          const struct request *request, const char *address, const char *remote,
                          struct errinfo *info)
@@ -50,10 +50,6 @@ static int attempt_begin(struct directory *d, struct attempt *attempt,
 	bool sane = address_normalize(field_text(address), &attempt->address, &unused) == 0;
 	if (sane)
 		attempt->key = str_from(attempt->address.text);
-	if (attempt->counted &&
-	    failures_full(d->failures, attempt->key, attempt->remote, clock_monotonic_ms()))
-		return err_set(info, E_LIMIT, "too many failed logins, try again later");
-
 	int rc = sane ? directory_mailbox_find(d, &attempt->address, &attempt->mailbox, info)
 	              : E_NOT_FOUND;
 	attempt->known = rc == 0 && attempt->mailbox.id[0] != '\0';
@@ -63,14 +59,20 @@ static int attempt_begin(struct directory *d, struct attempt *attempt,
 	return rc == E_NOT_FOUND ? 0 : rc;
 }
 
-static int attempt_failed(struct directory *d, struct attempt *attempt, const char *service,
-                          struct errinfo *info)
+/* The more of late, the later the answer: what was checked already does not wait for that. */
+static int attempt_failed(struct directory *d, struct attempt *attempt,
+                          const struct request *request, const char *service, struct errinfo *info)
 {
+	struct lateness *late = request->lateness;
+	failures_network(attempt->remote, late->network);
 	if (attempt->counted)
-		failures_add(d->failures, attempt->key, attempt->remote, clock_monotonic_ms());
+		late->delay_ms = failures_add(d->failures, attempt->key, attempt->remote,
+		                              clock_monotonic_ms());
+	d->logins_refused++;
 	log_info(d->log, "directory.login_refused",
 	         F_TEXT("mailbox", attempt->known ? attempt->mailbox.id : ""),
-	         F_STR("service", field_text(service)), F_STR("remote", attempt->remote));
+	         F_STR("service", field_text(service)), F_TEXT("network", late->network),
+	         F_INT("delay_ms", late->delay_ms));
 	return err_set(info, E_DENIED, "%s", wrong);
 }
 
@@ -90,6 +92,7 @@ static int attempt_succeeded(struct directory *d, struct attempt *attempt,
 	if (attempt->counted)
 		failures_clear(d->failures, attempt->key, attempt->remote);
 	slots_used(d, attempt->mailbox.id, row->number);
+	d->logins++;
 
 	Pk__LoginReply reply = PK__LOGIN_REPLY__INIT;
 	reply.mailbox = attempt->mailbox.id;
@@ -137,7 +140,7 @@ int directory_login(struct directory *d, const struct request *request, struct e
 	                                 : slots_open(attempt.rows, attempt.count, &attempt.mailbox,
 	                                              password, &secret);
 	if (row == NULL)
-		return attempt_failed(d, &attempt, asked->service, info);
+		return attempt_failed(d, &attempt, request, asked->service, info);
 	return attempt_succeeded(d, &attempt, request, row, scope, &secret, NULL, info);
 }
 
@@ -177,5 +180,5 @@ int directory_scram_finish(struct directory *d, const struct request *request, s
 		                    signature))
 			return attempt_succeeded(d, &attempt, request, row, scope, &secret, signature, info);
 	}
-	return attempt_failed(d, &attempt, asked->service, info);
+	return attempt_failed(d, &attempt, request, asked->service, info);
 }

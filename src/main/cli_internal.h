@@ -139,8 +139,8 @@ typedef int cli_run(struct cli *cli, struct errinfo *info);
 
 cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
 	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
-	cli_password_revoke, cli_mailbox_verify, cli_config_check, cli_config_print, cli_completion,
-	cli_help, cli_version;
+	cli_password_revoke, cli_login_list, cli_login_unlock, cli_mailbox_verify, cli_config_check,
+	cli_config_print, cli_completion, cli_help, cli_version;
 
 /* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
  * before anybody can rely on it. E_EXISTS when there is one. */
@@ -157,5 +157,8 @@ void cli_login_free(Pk__LoginReply *login);
 void cli_sweep_removed(struct cli *cli);
 /* "12.3 MB" */
 void cli_add_size(struct buf *out, uint64_t bytes);
+/* text, blanks up to width, and one more; what is no visible ASCII or UTF-8 becomes "?": a peer's text
+ * must not command the terminal. */
+void cli_add_column(struct buf *out, const char *text, size_t width);
 
 #endif

@@ -1,9 +1,30 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "main/cli_cores.h"
 
 #include "directory.pb-c.h"
+
+void cli_add_column(struct buf *out, const char *text, size_t width)
+{
+	struct str rest = str_from(text);
+	size_t columns = 0;
+	for (; rest.len > 0; columns++) {
+		size_t len = utf8_character(rest);
+		bool shown = len > 1
+		                 ? (unsigned char)rest.ptr[0] != 0xc2 || (unsigned char)rest.ptr[1] >= 0xa0
+		                 : len == 1 && rest.ptr[0] > ' ' && rest.ptr[0] != 0x7f;
+		if (shown)
+			buf_add(out, rest.ptr, len);
+		else
+			buf_add_byte(out, '?');
+		rest = str_from_byte(rest, len == 0 ? 1 : len);
+	}
+	do
+		buf_add_byte(out, ' ');
+	while (++columns <= width);
+}
 
 int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo *info)
 {

@@ -54,7 +54,7 @@ struct sasl_handlers {
 	/* The end. error 0: login is who it is, borrowed, its mailbox_secret wiped after the call.
 	 * Otherwise login is NULL and text (borrowed) is the reason, fit to show:
 	 *   E_DENIED       wrong address or password, or this password is not for this service
-	 *   E_LIMIT        too many failures of late from this remote for this address
+	 *   E_LIMIT        wrong as well, and too many of this remote wait for their answer already
 	 *   E_INVALID      not base64, not a message of this mechanism
 	 *   E_TOO_LARGE    longer than SASL_LINE_MAX
 	 *   E_UNSUPPORTED  no such mechanism, or not offered

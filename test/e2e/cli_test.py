@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command line as scripts and people use it, with the service running and without."""
+import imaplib
 import json
 import os
 import random
@@ -311,6 +312,34 @@ def test_root_administers_the_service_of_an_ordinary_user():
                 process.terminate()
                 process.wait(60)
         assert owners() == {owner}
+
+
+def test_wrong_logins_are_slowed_down_and_let_off():
+    """Many wrong logins keep nobody out; an operator sees where they come from, and can forget them."""
+    with Service() as service:
+        password = service.add_alias(ADDRESS)
+        for _ in range(5):
+            try:
+                service.imap(ADDRESS, "wrong")
+            except imaplib.IMAP4.error as refused:
+                assert "AUTHENTICATIONFAILED" in str(refused), refused
+            else:
+                raise AssertionError("a wrong password logged in")
+        service.imap(ADDRESS, password).logout()
+        assert service.json("login", "list")["failures"] == []  # a right one ends the count
+        for _ in range(4):
+            try:
+                service.imap("nobody@example.test", "wrong")
+            except imaplib.IMAP4.error:
+                pass
+        listed = service.json("login", "list")["failures"]
+        assert [(row["address"], row["network"], row["count"]) for row in listed] == [
+            ("nobody@example.test", "127.0.0.1", 4)], listed
+        assert "nobody@example.test" in service.run("login", "list").stdout
+        assert status(service, "login", "unlock", "192.0.2.1") == NOT_FOUND
+        service.run("login", "unlock", "nobody@example.test")
+        assert service.json("login", "list")["failures"] == []
+        assert "network=127.0.0.1" in service.log_text()
 
 
 def test_several_at_once():

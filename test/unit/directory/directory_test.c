@@ -453,41 +453,182 @@ static void key_records(void **state)
 	drop(new);
 }
 
-static void failure_limit(void **state)
+/* A login that is under way, and what it ended with. */
+struct pending {
+	struct buf body;
+	bool done;
+	int error;
+};
+
+static void pending_done(void *ctx, int error, struct str text, struct str body)
+{
+	struct pending *pending = ctx;
+	(void)text;
+	(void)body;
+	pending->done = true;
+	pending->error = error;
+}
+
+static struct link_call *guess(struct fixture *f, struct link *link, const char *address,
+                               const char *remote, struct pending *pending)
+{
+	Pk__LoginRequest login = PK__LOGIN_REQUEST__INIT;
+	login.address = (char *)(uintptr_t)address;
+	login.password = field_make("wrong", 5);
+	login.service = (char *)(uintptr_t) "imap";
+	login.remote = (char *)(uintptr_t)remote;
+	struct link_request request = {.method = METHOD(LOGIN),
+	                               .body = &login.base,
+	                               .kind = LINK_IDEMPOTENT,
+	                               .ctx = pending,
+	                               .reply = pending_done};
+	(void)f;
+	*pending = (struct pending){0};
+	return link_call(link, &request);
+}
+
+static int right_login(struct fixture *f, const Pk__PasswordReply *password, const char *remote)
+{
+	Pk__LoginReply *reply;
+	int rc = login_with(f, password->address, field_bytes(&password->password), "imap", remote,
+	                    &reply);
+	drop(reply);
+	return rc;
+}
+
+/* Wrong logins get their answers later and later; a right one gets its own while those wait, from the
+ * same network and for the same mailbox; and neither waits for anything else. */
+static void wrong_logins_are_slowed_down(void **state)
 {
 	struct fixture *f = *state;
 	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
-	static const char *const names[] = {"hello@example.test", "HELLO+x@example.test"};
-	static const struct {
-		const char *remote;
-		int error;
-	} after[] = {
-		{"192.0.2.7", E_LIMIT},       {"192.0.2.8", 0},       {"2001:db8:0:1::1", E_LIMIT},
-		{"2001:db8:0:1::2", E_LIMIT}, {"2001:db8:0:2::1", 0},
-	};
 	Pk__LoginReply *reply;
-	for (int i = 0; i < 10; i++) {
+	struct pending late, others[REFUSALS_PER_NETWORK + 4];
+	/* Also under another form of the address. */
+	static const char *const names[] = {"hello@example.test", "HELLO+x@example.test"};
+	for (int i = 0; i < 3; i++)
 		assert_int_equal(login_with(f, names[i % 2], STR("wrong"), "imap", "192.0.2.7", &reply),
 		                 E_DENIED);
+	(void)guess(f, f->imap, "hello@example.test", "192.0.2.7", &late);
+	assert_int_equal(right_login(f, first, "192.0.2.8"), 0);
+	assert_false(late.done);
+	assert_int_equal(right_login(f, first, "192.0.2.7"), 0);
+	assert_false(late.done);
+	while (!late.done)
+		loop_run_once(f->loop, 100);
+	assert_int_equal(late.error, E_DENIED);
+	/* Addresses that do not exist are treated alike, so that it tells nothing. The number of those
+	 * that wait is bounded: more are refused at once. */
+	for (int i = 0; i < 3; i++)
 		assert_int_equal(
-			login_with(f, names[i % 2], STR("wrong"), "imap", "2001:db8:0:1::1", &reply), E_DENIED);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(after); i++) {
-		assert_int_equal(login_with(f, "hello@example.test", field_bytes(&first->password), "imap",
-		                            after[i].remote, &reply),
-		                 after[i].error);
-		drop(reply);
-	}
-	/* Addresses that do not exist have the same limit, so it tells nothing. */
+			login_with(f, "nobody@example.test", STR("wrong"), "imap", "192.0.2.9", &reply),
+			E_DENIED);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		(void)guess(f, f->imap, "nobody@example.test", "192.0.2.9", &others[i]);
+	assert_int_equal(right_login(f, first, "192.0.2.9"), 0);
+	size_t refused = 0;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		refused += others[i].done && others[i].error == E_LIMIT;
+	assert_int_equal(refused, ARRAY_LEN(others) - REFUSALS_PER_NETWORK);
+	assert_int_equal(refusals_count(f->directory->refusals), REFUSALS_PER_NETWORK);
+	/* The command line is never slowed down. */
 	for (int i = 0; i < 11; i++)
+		assert_int_equal(login_with(f, "nobody@example.test", STR("wrong"), "cli", "", &reply),
+		                 E_DENIED);
+	assert_int_equal(refusals_count(f->directory->refusals), REFUSALS_PER_NETWORK);
+	drop(first);
+	restart(f); /* with answers still held back */
+}
+
+/* A front that goes, or gives up, leaves nothing behind. */
+static void refusals_that_nobody_waits_for(void **state)
+{
+	struct fixture *f = *state;
+	Pk__LoginReply *reply;
+	struct pending late[2];
+	for (int i = 0; i < 3; i++)
 		assert_int_equal(
 			login_with(f, "nobody@example.test", STR("wrong"), "imap", "192.0.2.7", &reply),
-			i < 10 ? E_DENIED : E_LIMIT);
-	/* The command line is never locked out. */
-	for (int i = 0; i < 11; i++)
-		assert_int_equal(login_with(f, "hello@example.test", STR("wrong"), "cli", "", &reply),
+			E_DENIED);
+	struct link *other = connect_as(f, "imap");
+	(void)guess(f, other, "nobody@example.test", "192.0.2.7", &late[0]);
+	struct link_call *call = guess(f, f->imap, "nobody@example.test", "192.0.2.7", &late[1]);
+	while (refusals_count(f->directory->refusals) < 2)
+		loop_run_once(f->loop, 100);
+	link_call_cancel(call);
+	link_free(other);
+	assert_true(late[0].done);
+	while (refusals_count(f->directory->refusals) > 0)
+		loop_run_once(f->loop, 100);
+	assert_false(late[1].done);
+}
+
+static int forget(struct fixture *f, struct link *link, const char *which,
+                  Pk__FailureListReply **ret)
+{
+	Pk__FailureForgetRequest request = PK__FAILURE_FORGET_REQUEST__INIT;
+	request.which = (char *)(uintptr_t)which;
+	return ask(f, link, METHOD(FAILURE_FORGET), &request, &pk__failure_list_reply__descriptor, ret);
+}
+
+static void slowed_down_is_listed_and_lifted(void **state)
+{
+	struct fixture *f = *state;
+	Pk__LoginReply *login;
+	Pk__FailureListReply *list;
+	Pk__ListRequest all = PK__LIST_REQUEST__INIT;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+			login_with(f, "Nobody@example.test", STR("wrong"), "imap", "2001:db8::1", &login),
+			E_DENIED);
+		assert_int_equal(login_with(f, "\xff", STR("wrong"), "imap", "2001:db8::1", &login),
 		                 E_DENIED);
-	assert_int_equal(login_for(f, first, "cli"), 0);
+	}
+	assert_int_equal(
+		ask(f, f->cli, METHOD(FAILURE_LIST), &all, &pk__failure_list_reply__descriptor, &list), 0);
+	assert_int_equal(list->n_failures, 2);
+	assert_string_equal(list->failures[0]->address, "nobody@example.test");
+	assert_string_equal(list->failures[0]->network, "2001:db8::/64");
+	assert_int_equal(list->failures[0]->count, 3);
+	assert_int_equal(list->failures[0]->delay_ms, FAILURES_DELAY_FIRST_MS);
+	assert_string_equal(list->failures[1]->address, "?");
+	drop(list);
+	assert_int_equal(forget(f, f->imap, "nobody@example.test", &list), E_DENIED);
+	assert_int_equal(forget(f, f->cli, "NOBODY@example.test", &list), 0);
+	assert_int_equal(list->forgotten, 1);
+	assert_int_equal(list->n_failures, 1);
+	drop(list);
+	assert_int_equal(forget(f, f->cli, "2001:db8::99", &list), 0);
+	assert_int_equal(list->forgotten, 2);
+	assert_int_equal(list->n_failures, 0);
+	drop(list);
+}
+
+static void statistics(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	Pk__LoginReply *login;
+	Pk__DirectoryStatistics *figures;
+	Pk__ListRequest all = PK__LIST_REQUEST__INIT;
+	assert_int_equal(alias_add(f, "two@example.test"), 0);
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	assert_int_equal(login_with(f, "two@example.test", STR("wrong"), "imap", "192.0.2.7", &login),
+	                 E_DENIED);
+	assert_int_equal(
+		ask(f, f->cli, METHOD(STATISTICS), &all, &pk__directory_statistics__descriptor, &figures),
+		0);
+	assert_int_equal(figures->domains, 1);
+	assert_int_equal(figures->aliases, 2);
+	assert_int_equal(figures->mailboxes, 1);
+	assert_int_equal(figures->quota_bytes, 2 * config_number(f->config, "quota"));
+	assert_int_equal(figures->logins, 1);
+	assert_int_equal(figures->logins_refused, 1);
+	assert_int_equal(figures->n_peers, 2);
+	assert_string_equal(figures->peers[0]->role, "cli");
+	assert_string_equal(figures->peers[1]->role, "imap");
+	assert_string_equal(figures->peers[1]->address, "");
+	drop(figures);
 	drop(first);
 }
 
@@ -780,7 +921,10 @@ int main(void)
 		TEST(creation_interrupted),
 		TEST(removal_of_an_alias),
 		TEST(key_records),
-		TEST(failure_limit),
+		TEST(wrong_logins_are_slowed_down),
+		TEST(refusals_that_nobody_waits_for),
+		TEST(slowed_down_is_listed_and_lifted),
+		TEST(statistics),
 		TEST(scram),
 		TEST(last_used),
 		TEST(too_many_passwords),

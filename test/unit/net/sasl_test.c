@@ -514,19 +514,22 @@ static void aborted(void **state)
 	front_done(&front);
 }
 
-static void limited(void **state)
+/* However often the password was wrong: the answer comes later, and the right one is taken. */
+static void slowed_down(void **state)
 {
 	struct front front;
 	Pk__PasswordReply *password = make_mailbox(*state, "hello@example.test");
 	front_init(&front, *state, sasl_offer(false, true));
-	for (int i = 0; i < 11; i++) {
+	for (int i = 0; i < 4; i++) {
 		front.dones = 0;
 		sasl_password(front.sasl, STR("hello@example.test"), STR("wrong"));
 		settle(&front);
-		assert_out(&front, i < 10 ? E_DENIED : E_LIMIT);
+		assert_out(&front, E_DENIED);
 	}
-	begin(&front, "SCRAM-SHA-256", "n,,n=hello@example.test,r=clientnonce");
-	assert_out(&front, E_LIMIT);
+	front.dones = 0;
+	sasl_password(front.sasl, STR("hello@example.test"), field_bytes(&password->password));
+	settle(&front);
+	assert_out(&front, 0);
 	front_done(&front);
 	drop(password);
 }
@@ -557,7 +560,7 @@ int main(void)
 		TEST(no_channel),
 		TEST(channel_binding),
 		TEST(aborted),
-		TEST(limited),
+		TEST(slowed_down),
 		TEST(revoked_in_between),
 		cmocka_unit_test(offers),
 	};
