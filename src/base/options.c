@@ -131,6 +131,10 @@ static const struct config_option table[] = {
 	 "turn, by the rules of smtp_memory_total; a share is that of a mailbox."},
 	{"imap_connections_max", CONFIG_NUMBER, RELOADS, "10000", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
 	 "Connections that an IMAP process holds at a time; more are answered BYE."},
+	{"imap_connections_per_address", CONFIG_NUMBER, RELOADS, "500", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
+	 "Connections at a time from one IPv4 address or one /64 of IPv6 to an IMAP process; more are "
+	 "answered BYE. Loopback is not counted. A quarter of imap_connections_max is for those that have "
+	 "not logged in: past it the oldest of them makes room for the next."},
 	{"imap_login_timeout", CONFIG_DURATION, RELOADS, "1m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_IMAP,
 	 "How long a client may take to log in."},
 	{"imap_idle_timeout", CONFIG_DURATION, RELOADS, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_IMAP,

@@ -318,6 +318,36 @@ void imap_restart_deadline(struct imap_client *client)
 		conn_deadline(client->conn, 1);
 }
 
+/* Oldest first: whoever keeps the places of those who have not logged in loses them again. */
+static struct imap_client *stranger_to_end(const struct imap_front *front)
+{
+	struct imap_client *client;
+	TAILQ_FOREACH (client, &front->strangers, stranger) {
+		if (client->command == NULL || client->wants_line)
+			return client;
+	}
+	return TAILQ_FIRST(&front->strangers); /* all of them are being checked, or told to wait */
+}
+
+static void add_stranger(struct imap_client *client)
+{
+	struct imap_front *front = client->front;
+	if (front->stranger_count >= front->strangers_max)
+		imap_bye(stranger_to_end(front), "UNAVAILABLE", "Too many connections without a login");
+	client->is_stranger = true;
+	front->stranger_count++;
+	TAILQ_INSERT_TAIL(&front->strangers, client, stranger);
+}
+
+static void leave_strangers(struct imap_client *client)
+{
+	if (!client->is_stranger)
+		return;
+	client->is_stranger = false;
+	client->front->stranger_count--;
+	TAILQ_REMOVE(&client->front->strangers, client, stranger);
+}
+
 void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
                      bool implicit_tls)
 {
@@ -329,6 +359,7 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN, TEXT_MAX_BEFORE_LOGIN);
 	buf_init_secret(&client->out, OUTPUT_MAX); /* tags are repeated */
 	TAILQ_INSERT_TAIL(&front->clients, client, entry);
+	add_stranger(client);
 	client->conn = conn_new(front->role->loop, fd,
 	                        &(struct conn_options){
 								.tls = implicit_tls ? front->role->tls : NULL,
@@ -342,6 +373,7 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 void imap_logged_in(struct imap_client *client)
 {
 	client->state = IMAP_AUTHENTICATED;
+	leave_strangers(client);
 	client->out.secret = false;
 	conn_secret_input(client->conn, false);
 	imap_reader_done(&client->reader);
@@ -371,6 +403,7 @@ void imap_end_connection(struct imap_client *client, bool at_once)
 	client->conn = NULL;
 	session_call_cancel(client->call);
 	client->call = NULL;
+	leave_strangers(client);
 	TAILQ_REMOVE(&front->clients, client, entry);
 	TAILQ_INSERT_TAIL(&front->dead, client, entry);
 	if (!front->reaping)
@@ -381,6 +414,7 @@ void imap_end_connection(struct imap_client *client, bool at_once)
 void imap_client_free(struct imap_client *client)
 {
 	struct imap_front *front = client->front;
+	leave_strangers(client);
 	TAILQ_REMOVE(client->conn == NULL ? &front->dead : &front->clients, client, entry);
 	conn_free(client->conn);
 	client->conn = NULL;

@@ -76,7 +76,9 @@ typedef void imap_answered(struct imap_client *client, const struct imap_answer 
 
 struct imap_client {
 	TAILQ_ENTRY(imap_client) entry;
-	struct imap_front *front; /* borrowed */
+	TAILQ_ENTRY(imap_client) stranger; /* while is_stranger */
+	bool is_stranger;                  /* has not logged in */
+	struct imap_front *front;          /* borrowed */
 	struct conn *conn;
 	struct imap_reader reader;
 	enum imap_state state;

@@ -16,7 +16,10 @@ struct imap_front {
 	struct listener *listener;
 	struct scratch *scratch;
 	struct imap_client_list clients;
-	struct imap_client_list dead; /* freed when the loop comes round */
+	struct imap_client_list dead;      /* freed when the loop comes round */
+	struct imap_client_list strangers; /* of clients: who has not logged in, oldest first */
+	size_t stranger_count;
+	size_t strangers_max;
 	bool reaping;
 	bool stopping;
 	/* from the configuration */

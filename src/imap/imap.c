@@ -9,6 +9,11 @@
 
 enum listener_tag { TAG_PLAIN, TAG_TLS };
 
+enum {
+	STRANGERS_PART = 4, /* of imap_connections_max, for who has not logged in */
+	STRANGERS_MIN = 10,
+};
+
 /* ---------------------------------------------------------------- memory for APPEND */
 
 static void check_memory(void *ctx)
@@ -45,8 +50,11 @@ static bool is_open(void *ctx, int tag)
 static const char *refusal(void *ctx, int tag, enum listener_refusal reason)
 {
 	(void)ctx;
-	(void)reason;
-	return tag == TAG_TLS ? NULL : "* BYE [UNAVAILABLE] Too many connections\r\n";
+	if (tag == TAG_TLS)
+		return NULL;
+	return reason == LISTENER_FULL
+	           ? "* BYE [UNAVAILABLE] Too many connections\r\n"
+	           : "* BYE [UNAVAILABLE] Too many connections from your network\r\n";
 }
 
 static void configure(struct imap_front *front)
@@ -56,6 +64,10 @@ static void configure(struct imap_front *front)
 	front->login_timeout_ms = config_number(config, "imap_login_timeout");
 	front->idle_timeout_ms = config_number(config, "imap_idle_timeout");
 	front->message_size_max = (uint64_t)config_number(config, "message_size_max");
+	size_t connections = (size_t)config_number(config, "imap_connections_max");
+	front->strangers_max = connections / STRANGERS_PART < STRANGERS_MIN
+	                           ? STRANGERS_MIN
+	                           : connections / STRANGERS_PART;
 	budget_set(&front->memory, (size_t)config_number(config, "imap_memory_total"),
 	           (uint64_t)config_number(config, "message_rate_min"));
 	session_hub_set_limit(front->hub, (size_t)config_number(config, "connections_per_mailbox"));
@@ -64,8 +76,10 @@ static void configure(struct imap_front *front)
 static struct listener_options limits(const struct imap_front *front)
 {
 	const struct config *config = front->role->config;
-	size_t most = (size_t)config_number(config, "imap_connections_max");
-	return (struct listener_options){.connections_max = most};
+	return (struct listener_options){
+		.connections_max = (size_t)config_number(config, "imap_connections_max"),
+		.prefix_connections_max = (size_t)config_number(config, "imap_connections_per_address"),
+	};
 }
 
 static void reload(void *ctx)
@@ -131,6 +145,7 @@ int imap_run(struct role *role)
 	struct errinfo info = {0};
 	TAILQ_INIT(&front.clients);
 	TAILQ_INIT(&front.dead);
+	TAILQ_INIT(&front.strangers);
 	int error = session_hub_new(&front.hub, role, &info);
 	if (error != 0) {
 		log_error(role->log, "imap.failed", F_ERR(error), F_TEXT("text", info.text));

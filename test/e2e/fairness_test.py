@@ -14,6 +14,7 @@ SERVICE = Service({
     "smtp_memory_total": "16M",
     "imap_memory_total": "8M",
     "message_size_max": "4M",
+    "imap_connections_max": "60",
 })
 PASSWORDS = {address: SERVICE.add_alias(address)
              for address in (ADDRESS, "second@example.test", "third@example.test",
@@ -117,6 +118,20 @@ def test_appends_have_memory_in_turn():
         finish_append(client, size)
     for client in clients:
         client.logout()
+
+
+def test_strangers_keep_nobody_out():
+    """Connections that do not log in have a quarter of the places; the oldest makes room."""
+    there = SERVICE.imap(ADDRESS, PASSWORD)
+    strangers = [SERVICE.imap() for _ in range(70)]
+    client = SERVICE.imap(ADDRESS, PASSWORD)
+    assert client.noop()[0] == "OK" and there.noop()[0] == "OK"
+    assert b"BYE [UNAVAILABLE]" in strangers[0].readline()
+    assert strangers[-1].noop()[0] == "OK"
+    for stranger in strangers:
+        stranger.shutdown()
+    client.logout()
+    there.logout()
 
 
 if __name__ == "__main__":
