@@ -24,7 +24,7 @@
 #define SECTION_TLS    "TLS"
 #define SECTION_LINK   "Links between hosts"
 #define SECTION_LOGIN  "Logging in"
-#define SECTION_LIMITS "Limits on mail"
+#define SECTION_LIMITS "Mailboxes and limits on mail"
 #define SECTION_SMTP   "SMTP connections"
 #define SECTION_IMAP   "IMAP connections"
 #define SECTION_STORE  "The store"
@@ -93,6 +93,17 @@ static const struct config_option table[] = {
 	 "The largest message that SMTP and APPEND take."},
 	{"quota", CONFIG_SIZE, RELOADS, "10G", 1 * MB, 1024 * 1024 * GB, NULL, SECTION_LIMITS,
 	 "What a new mailbox may hold."},
+	{"folder_drafts", CONFIG_TEXT, RELOADS, "Drafts", 0, 0, NULL, SECTION_LIMITS,
+	 "The folder for drafts that a new mailbox gets. Empty: none. Clients find it by its use, and those "
+	 "that do not look there by this name."},
+	{"folder_sent", CONFIG_TEXT, RELOADS, "Sent", 0, 0, NULL, SECTION_LIMITS,
+	 "Likewise, for mail that was sent."},
+	{"folder_archive", CONFIG_TEXT, RELOADS, "Archive", 0, 0, NULL, SECTION_LIMITS,
+	 "Likewise, for mail that is kept."},
+	{"folder_junk", CONFIG_TEXT, RELOADS, "Junk", 0, 0, NULL, SECTION_LIMITS,
+	 "Likewise, for spam."},
+	{"folder_trash", CONFIG_TEXT, RELOADS, "Trash", 0, 0, NULL, SECTION_LIMITS,
+	 "Likewise, for mail that was deleted."},
 	{"recipients_max", CONFIG_NUMBER, RELOADS, "50", 1, 10000, NULL, SECTION_LIMITS,
 	 "Recipients of one message; more are asked to come in a later transaction."},
 	{"received_max", CONFIG_NUMBER, RELOADS, "25", 5, 1000, NULL, SECTION_LIMITS,

@@ -12,6 +12,7 @@ static const struct {
 	{"SPECIAL-USE", IMAP_LOGGED_IN},     {"CREATE-SPECIAL-USE", IMAP_LOGGED_IN},
 	{"STATUS=SIZE", IMAP_LOGGED_IN},     {"CONDSTORE", IMAP_LOGGED_IN},
 	{"ESEARCH", IMAP_LOGGED_IN},         {"WITHIN", IMAP_LOGGED_IN},
+	{"PREVIEW", IMAP_LOGGED_IN},         {"SAVEDATE", IMAP_LOGGED_IN},
 };
 
 void imap_capability_write(const struct imap_client *client, struct buf *out)

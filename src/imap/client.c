@@ -17,8 +17,9 @@
 
 enum {
 	OUTPUT_MAX = 256 * 1024 * 1024, /* responses of one command that are not streamed */
-	LINE_MAX_BEFORE_LOGIN = 8 * 1024,
-	TEXT_MAX_BEFORE_LOGIN = 16 * 1024,
+	/* Before login: an ID of RFC 2971's full size, 30 fields of 30 and 1,024 bytes, as it is written. */
+	LINE_MAX_BEFORE_LOGIN = 40 * 1024,
+	TEXT_MAX_BEFORE_LOGIN = 48 * 1024,
 	LINE_MAX_AFTER_LOGIN = 64 * 1024,
 };
 
@@ -92,10 +93,25 @@ void imap_delay(struct imap_client *client, int64_t ms)
 
 /* ---------------------------------------------------------------- the end of a command */
 
+void imap_folder_is_gone(struct imap_client *client)
+{
+	imap_bye(client, NULL, "The selected mailbox was deleted");
+}
+
+/* Messages that another session has removed are still numbered here: the client may ask for NOOP (RFC
+ * 5530 section 3). */
+static bool expunge_is_due(const struct imap_client *client)
+{
+	return client->folder != NULL && client->folder->pending.count > 0 &&
+	       client->finish_status != IMAP_BAD;
+}
+
 /* The command's last word: the tagged line, in one write with what is before it. */
 static void complete(struct imap_client *client)
 {
 	struct buf *out = &client->out;
+	if (client->finish_code == NULL && expunge_is_due(client))
+		client->finish_code = "EXPUNGEISSUED";
 	buf_add_str(out, client->tag);
 	buf_add_byte(out, ' ');
 	buf_add_text(out, imap_status_name(client->finish_status));
@@ -106,6 +122,8 @@ static void complete(struct imap_client *client)
 	buf_add_str(out, STR("\r\n"));
 	imap_command_over(client);
 	imap_flush(client);
+	if (client->folder_gone)
+		imap_folder_is_gone(client);
 	imap_process_again(client);
 }
 
@@ -155,9 +173,9 @@ void imap_finish_error(struct imap_client *client, enum imap_failure failure, in
                        struct str text)
 {
 	const struct imap_response *response = imap_response_for(error, failure);
-	/* A sentence of a core or library: fit to show, but it must not break the line. */
+	/* A sentence of a core: it must not break the line. */
 	const char *sentence = response->text;
-	if (text.len > 0 && text.len < 300 && is_text(text))
+	if (imap_response_may_say(error, failure) && text.len > 0 && text.len < 300 && is_text(text))
 		sentence = imap_textf(client, "%.*s", STR_ARG(text));
 	imap_finish_with(client, response->status, response->code, sentence);
 }
@@ -216,6 +234,18 @@ struct session_call *imap_ask(struct imap_client *client, const struct imap_ques
 													 .reply = answer,
 												 });
 	return client->call;
+}
+
+void imap_enable_condstore(struct imap_client *client)
+{
+	if (client->condstore)
+		return;
+	client->condstore = true;
+	if (client->folder == NULL)
+		return;
+	buf_add_str(&client->out, STR("* OK [HIGHESTMODSEQ "));
+	buf_add_u64(&client->out, client->folder->seen_modseq > 0 ? client->folder->seen_modseq : 1);
+	buf_add_str(&client->out, STR("] Highest\r\n"));
 }
 
 void imap_deselect(struct imap_client *client)

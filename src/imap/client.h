@@ -89,6 +89,7 @@ struct imap_client {
 	bool processing;   /* in the input loop */
 	bool utf8;         /* ENABLE UTF8=ACCEPT */
 	bool condstore;    /* MODSEQ is told with flags */
+	bool folder_gone;  /* somebody deleted the selected mailbox: BYE follows the command's answer */
 	unsigned bad;      /* BAD answers in a row */
 	unsigned failures; /* of login */
 	int login_error;   /* of the failure whose answer is delayed */
@@ -111,7 +112,8 @@ struct imap_client {
 	void *sync_state;                                    /* the arena's */
 	struct imap_append *append;                          /* of APPEND: lives from its literal on */
 	enum { IMAP_WAITS_FOR_NOTHING, IMAP_WAITS_FOR_MEMORY, IMAP_WAITS_FOR_DELAY } waits;
-	int refusal; /* enum error: why a command that is read past will be refused */
+	int refusal;         /* enum error: why a command that is read past will be refused */
+	int64_t skip_end_at; /* monotonic ms: it has to be through by then */
 	/* the tagged line that is ready while changes are asked for */
 	enum imap_status finish_status;
 	const char *finish_code; /* NULL, static or in the arena */
@@ -169,6 +171,11 @@ void imap_delay(struct imap_client *client, int64_t ms);
 void imap_bye(struct imap_client *client, const char *code, const char *text);
 /* Deselects, if something is selected. */
 void imap_deselect(struct imap_client *client);
+/* From now on MODSEQ is told with flags; tells up to where it holds in what is selected (RFC 7162
+ * section 3.1.2). */
+void imap_enable_condstore(struct imap_client *client);
+/* BYE, because somebody else has deleted the selected mailbox. */
+void imap_folder_is_gone(struct imap_client *client);
 /* Appends "[CAPABILITY ...]" content for the client's state. */
 void imap_capability_write(const struct imap_client *client, struct buf *out);
 

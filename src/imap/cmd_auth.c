@@ -8,6 +8,7 @@
 enum {
 	FAILURES_MAX = 4,        /* on one connection */
 	FAILURE_DELAY_MS = 1000, /* after the first; twice as much after each further one */
+	ARGUMENT_MAX = 4096,     /* bytes of a name or password */
 };
 
 /* ---------------------------------------------------------------- STARTTLS */
@@ -168,8 +169,11 @@ struct login {
 static bool login_parse(struct imap_parse *in, struct imap_client *client)
 {
 	struct login *args = imap_args(in, client, sizeof(*args));
-	return args != NULL && imap_space(in) && imap_astring(in, &args->address) && imap_space(in) &&
-	       imap_astring(in, &args->password);
+	if (args == NULL || !imap_space(in) || !imap_astring(in, &args->address) || !imap_space(in) ||
+	    !imap_astring(in, &args->password))
+		return false;
+	return (args->address.len <= ARGUMENT_MAX && args->password.len <= ARGUMENT_MAX) ||
+	       imap_parse_fail(in, "Argument too long");
 }
 
 static void login_start(struct imap_client *client)

@@ -6,6 +6,7 @@
 #include "imap/folder.h"
 #include "imap/front.h"
 #include "imap/process.h"
+#include "imap/sync.h"
 
 enum {
 	FETCH_CREDIT = 512 * 1024,     /* of a stream: what may be on its way to us */
@@ -100,7 +101,8 @@ static void fetched(struct imap_client *client, const struct imap_answer *answer
 	if (!whole) {
 		/* In the middle of a response, perhaps of a literal: there is no way to say so. */
 		log_warn(client->front->role->log, "imap.fetch_broken",
-		         F_TEXT("mailbox", session_mailbox(client->session)), F_ERR(answer->error));
+		         F_TEXT("mailbox", session_mailbox(client->session)),
+		         F_ERR(answer->error != 0 ? answer->error : E_INVALID));
 		imap_end_connection(client, false);
 	} else if (answer->error != 0) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
@@ -127,13 +129,9 @@ static void make_request(struct imap_client *client, struct fetch *args)
 	request->changed_since = args->has_changed_since ? args->changed_since : 0;
 }
 
-static void fetch_start(struct imap_client *client)
+static void ask_rows(struct imap_client *client)
 {
 	struct fetch *args = client->args;
-	if ((client->command->effects & IMAP_UID) != 0)
-		args->items.set |= FETCH_UID;
-	args->items.mark_seen = args->items.mark_seen && !client->folder->read_only;
-	client->condstore |= (args->items.set & FETCH_MODSEQ) != 0;
 	if (!imap_command_uids(client, &args->set, &args->request.uids, &args->request.n_uids))
 		return;
 	make_request(client, args);
@@ -147,6 +145,28 @@ static void fetch_start(struct imap_client *client)
 										.chunk = fetch_chunk,
 										.again = fetch_again,
 									});
+}
+
+static void fetch_synced(struct imap_client *client, bool ok)
+{
+	(void)ok; /* the rows are as right without it */
+	ask_rows(client);
+}
+
+static void fetch_start(struct imap_client *client)
+{
+	struct fetch *args = client->args;
+	if ((client->command->effects & IMAP_UID) != 0)
+		args->items.set |= FETCH_UID;
+	args->items.mark_seen = args->items.mark_seen && !client->folder->read_only;
+	if ((args->items.set & FETCH_MODSEQ) != 0)
+		imap_enable_condstore(client);
+	/* A client that keeps the highest modseq it has seen must not see one above that of a message which
+	 * it was not told of. */
+	if (args->has_changed_since)
+		imap_sync(client, fetch_synced);
+	else
+		ask_rows(client);
 }
 
 static void fetch_cancel(struct imap_client *client)

@@ -9,6 +9,7 @@ struct folder_args {
 	struct str name;
 	struct str to;           /* RENAME */
 	const char *special_use; /* CREATE: "" or "\\Trash", ... */
+	bool bad_use;            /* more than one, or one that a mailbox here cannot have */
 };
 
 /* One question with an answer that says only whether it worked; error means, after a repeat, that the
@@ -48,34 +49,37 @@ static bool name_parse(struct imap_parse *in, struct imap_client *client)
 
 /* ---------------------------------------------------------------- CREATE */
 
-static bool special_use(struct imap_parse *in, const char **ret)
+/* use-attr = "\\" atom                                                     RFC 6154 section 6 */
+static bool special_use(struct imap_parse *in, struct folder_args *args)
 {
 	static const char *const uses[] = {"\\All",  "\\Archive", "\\Drafts", "\\Flagged",
 	                                   "\\Junk", "\\Sent",    "\\Trash"};
-	struct cursor start = in->c;
+	const char *found = NULL;
 	struct str name;
 	if (!cursor_byte(&in->c, '\\') || !imap_atom(in, &name))
 		return imap_parse_fail(in, "Expected a special use");
-	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		if (str_eq_nocase(name, str_from(uses[i] + 1))) {
-			*ret = uses[i];
-			return true;
-		}
-	}
-	in->c = start;
-	return imap_parse_fail(in, "No such special use");
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (str_eq_nocase(name, str_from(uses[i] + 1)))
+			found = uses[i];
+	args->bad_use |= found == NULL || args->special_use[0] != '\0';
+	if (!args->bad_use)
+		args->special_use = found;
+	return true;
 }
 
-/* create-param =/ "USE" SP "(" [use-attr] ")"                                   RFC 6154 section 6 */
+/* create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")" */
 static bool create_parameters(struct imap_parse *in, struct folder_args *args)
 {
 	if (!cursor_byte(&in->c, '(') || !imap_word(in, STR("USE")) || !imap_space(in) ||
 	    !cursor_byte(&in->c, '('))
 		return imap_parse_fail(in, "Unknown parameter");
-	if (!cursor_byte(&in->c, ')') &&
-	    (!special_use(in, &args->special_use) || !cursor_byte(&in->c, ')')))
-		return imap_parse_fail(in, "Only one special use for a mailbox");
-	return cursor_byte(&in->c, ')');
+	if (cursor_byte(&in->c, ')'))
+		return cursor_byte(&in->c, ')');
+	do {
+		if (!special_use(in, args))
+			return false;
+	} while (imap_space(in));
+	return cursor_byte(&in->c, ')') && cursor_byte(&in->c, ')');
 }
 
 static bool create_parse(struct imap_parse *in, struct imap_client *client)
@@ -97,6 +101,10 @@ static void created(struct imap_client *client, const struct imap_answer *answer
 static void create_start(struct imap_client *client)
 {
 	const struct folder_args *args = client->args;
+	if (args->bad_use) {
+		imap_finish_with(client, IMAP_NO, "USEATTR", "A mailbox here cannot have that use");
+		return;
+	}
 	Pk__FolderCreateRequest *request = request_of(client, sizeof(*request));
 	if (request == NULL)
 		return;
@@ -119,6 +127,17 @@ const struct imap_command imap_cmd_create = {
 
 static void deleted(struct imap_client *client, const struct imap_answer *answer)
 {
+	const struct folder_args *args = client->args;
+	if (answer->error == E_EXISTS) {
+		imap_finish_with(client, IMAP_NO, "HASCHILDREN", "There are mailboxes below it");
+		return;
+	}
+	/* Its own client goes on without a mailbox; others that have it selected are sent away. */
+	if (answer->error == 0 && client->folder != NULL &&
+	    str_eq(args->name, str_from(client->folder->name))) {
+		buf_add_str(&client->out, STR("* OK [CLOSED] Deselected\r\n"));
+		imap_deselect(client);
+	}
 	finish(client, answer, E_NOT_FOUND);
 }
 

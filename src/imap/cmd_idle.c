@@ -10,7 +10,9 @@ static void tell(struct imap_client *client);
 static void told(struct imap_client *client, bool ok)
 {
 	imap_flush(client);
-	if (client->idle_done)
+	if (client->folder_gone)
+		imap_folder_is_gone(client);
+	else if (client->idle_done)
 		imap_finish(client, NULL, "Idle no more");
 	else if (ok) /* else the next event asks again, or DONE */
 		tell(client);

@@ -237,7 +237,8 @@ static void listed(struct imap_client *client, const struct imap_answer *answer)
 	}
 	if (args->status_items != 0)
 		args->names = arena_array(client->arena, reply->n_folders + 1, sizeof(*args->names));
-	client->condstore |= imap_status_has_modseq(args->status_items);
+	if (imap_status_has_modseq(args->status_items))
+		imap_enable_condstore(client);
 	for (size_t i = 0; i < reply->n_folders; i++) {
 		if (!list_folder(client, reply, reply->folders[i]) || args->names == NULL)
 			continue;

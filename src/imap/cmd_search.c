@@ -44,6 +44,23 @@ static void write_search(struct buf *out, const struct seq_list *found, bool mod
 	buf_add_str(out, STR("\r\n"));
 }
 
+/* The highest modseq of what is returned: of the ends when only those are asked for (RFC 7162 section
+ * 3.1.10). */
+static uint64_t returned_modseq(unsigned returns, const Pk__SearchReply *reply)
+{
+	uint64_t first = reply->first_modseq, last = reply->last_modseq;
+	switch (returns) {
+	case SEARCH_RETURN_MIN:
+		return first;
+	case SEARCH_RETURN_MAX:
+		return last;
+	case SEARCH_RETURN_MIN | SEARCH_RETURN_MAX:
+		return first > last ? first : last;
+	default:
+		return reply->highest_modseq;
+	}
+}
+
 static void write_esearch(struct imap_client *client, const struct seq_list *found, bool uid,
                           uint64_t highest)
 {
@@ -86,11 +103,33 @@ static void searched(struct imap_client *client, const struct imap_answer *answe
 	struct seq_list found = {0};
 	numbers_of(&client->folder->map, reply, uid, &found);
 	if (args->extended)
-		write_esearch(client, &found, uid, reply->highest_modseq);
+		write_esearch(client, &found, uid, returned_modseq(args->returns, reply));
 	else
 		write_search(&client->out, &found, args->modseq, reply->highest_modseq);
 	seq_list_done(&found);
 	imap_finish(client, NULL, "Searched");
+}
+
+/* Both: the modseqs of an answer are of messages that the client knows. NULL: arena full. */
+static Pk__SearchKey *known_only(struct imap_client *client, Pk__SearchKey *key)
+{
+	const struct seq_range known = {1, uidmap_highest_uid(&client->folder->map)};
+	Pk__SearchKey *both = arena_array(client->arena, 2, sizeof(*both));
+	Pk__SearchKey **keys = arena_array(client->arena, 2, sizeof(Pk__SearchKey *));
+	if (both == NULL || keys == NULL)
+		return NULL;
+	Pk__SearchKey *uids = &both[1];
+	pk__search_key__init(&both[0]);
+	pk__search_key__init(uids);
+	uids->type = PK__SEARCH_KEY__TYPE__UIDS;
+	uids->n_uids = known.last > 0;
+	uids->uids = imap_uid_ranges(client->arena, &known, 1);
+	keys[0] = uids;
+	keys[1] = key;
+	both->type = PK__SEARCH_KEY__TYPE__AND;
+	both->keys = keys;
+	both->n_keys = 2;
+	return uids->uids == NULL ? NULL : both;
 }
 
 static void search_start(struct imap_client *client)
@@ -105,10 +144,15 @@ static void search_start(struct imap_client *client)
 		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
 		return;
 	}
-	client->condstore |= args->modseq;
+	if (args->modseq)
+		imap_enable_condstore(client);
 	pk__search_request__init(request);
 	request->folder = client->folder->id;
-	request->key = args->key;
+	request->key = args->modseq ? known_only(client, args->key) : args->key;
+	if (request->key == NULL) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
+		return;
+	}
 	imap_ask(client, &(struct imap_question){
 						 .method = PK__STORE_METHOD__STORE_SEARCH,
 						 .body = &request->base,

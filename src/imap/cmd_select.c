@@ -41,12 +41,7 @@ static void describe(struct imap_client *client, const Pk__SelectReply *reply)
 {
 	struct imap_folder *folder = client->folder;
 	struct buf *out = &client->out;
-	imap_folder_write_flags(out, reply->keywords, reply->n_keywords);
-	if (folder->read_only)
-		buf_add_str(out, STR("* OK [PERMANENTFLAGS ()] Read-only\r\n"));
-	else
-		buf_add_str(out, STR("* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft "
-		                     "\\*)] Any keyword\r\n"));
+	imap_folder_write_flags(folder, out);
 	buf_addf(out, "* %u EXISTS\r\n* %u RECENT\r\n", uidmap_messages(&folder->map),
 	         imap_folder_recent(folder));
 	uint32_t unseen = reply->first_unseen_uid == 0

@@ -113,7 +113,8 @@ static void enable_start(struct imap_client *client)
 	if (args->condstore && !client->condstore)
 		buf_add_str(&client->out, STR(" CONDSTORE"));
 	buf_add_str(&client->out, STR("\r\n"));
-	client->condstore |= args->condstore;
+	if (args->condstore)
+		imap_enable_condstore(client);
 	imap_finish(client, NULL, "Done");
 }
 

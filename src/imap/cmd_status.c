@@ -94,7 +94,8 @@ static void status_answered(struct imap_client *client, const struct imap_answer
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
 		return;
 	}
-	client->condstore |= imap_status_has_modseq(args->items);
+	if (imap_status_has_modseq(args->items))
+		imap_enable_condstore(client);
 	imap_status_write(&client->out, args->name, args->items, client->utf8, answer->message);
 	imap_finish(client, NULL, "Done");
 }

@@ -131,6 +131,7 @@ static void stored(struct imap_client *client, const struct imap_answer *answer)
 	}
 	const struct imap_untagged to = {&client->out, false, client->condstore};
 	for (size_t i = 0; i < reply->n_changed; i++) {
+		imap_folder_shown(client->folder, reply->changed[i]->uid, reply->changed[i]->modseq);
 		if (!args->silent)
 			imap_folder_write_fetch(client->folder, reply->changed[i], &to);
 		else if (client->condstore)
@@ -167,7 +168,8 @@ static void store_start(struct imap_client *client)
 	request->n_keywords = args->flags.keyword_count;
 	request->has_unchanged_since = args->has_unchanged_since;
 	request->unchanged_since = args->unchanged_since;
-	client->condstore |= args->has_unchanged_since;
+	if (args->has_unchanged_since)
+		imap_enable_condstore(client);
 	size_t count;
 	if (!imap_command_uids(client, &args->set, &args->uids, &count))
 		return;

@@ -70,6 +70,17 @@ static void write_envelope(struct fetch_run *run, const Pk__FetchRow *row, struc
 	imap_write_row_envelope(out, run->scratch, &from);
 }
 
+/* \Seen may have been set by this very command. */
+static bool tells_flags(const struct fetch_run *run)
+{
+	return (run->items->set & PK__FETCH_ITEM__FETCH_FLAGS) != 0 || run->items->mark_seen;
+}
+
+static bool tells_modseq(const struct fetch_run *run)
+{
+	return (run->items->set & FETCH_MODSEQ) != 0 || (run->condstore && run->items->mark_seen);
+}
+
 static void write_items(struct fetch_run *run, const Pk__FetchRow *row, struct buf *out)
 {
 	uint32_t set = run->items->set;
@@ -77,10 +88,9 @@ static void write_items(struct fetch_run *run, const Pk__FetchRow *row, struct b
 		item(run, out, STR("UID "));
 		buf_add_u64(out, row->uid);
 	}
-	/* \Seen may have been set by this very command. */
-	if ((set & PK__FETCH_ITEM__FETCH_FLAGS) != 0 || run->items->mark_seen)
+	if (tells_flags(run))
 		write_flags(run, row, out);
-	if ((set & FETCH_MODSEQ) != 0 || (run->condstore && run->items->mark_seen))
+	if (tells_modseq(run))
 		write_modseq(run, row, out);
 	if ((set & PK__FETCH_ITEM__FETCH_INTERNAL_DATE) != 0) {
 		item(run, out, STR("INTERNALDATE "));
@@ -217,6 +227,11 @@ static void open_row(struct fetch_run *run, const Pk__FetchRow *row, struct buf 
 	run->section_done = 0;
 	if (run->unknown)
 		return;
+	if (tells_flags(run)) {
+		imap_folder_announce(run->folder, row, out);
+		if (!run->condstore || tells_modseq(run))
+			imap_folder_shown(run->folder, row->uid, row->modseq);
+	}
 	buf_add_str(out, STR("* "));
 	buf_add_u64(out, seq);
 	buf_add_str(out, STR(" FETCH ("));

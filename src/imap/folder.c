@@ -5,6 +5,29 @@
 #include "base/mem.h"
 #include "imap/writer.h"
 
+enum {
+	KEYWORDS_TOLD_MAX = 4000, /* the store has fewer; more are shown without being announced */
+	SHOWN_MAX = 1000,         /* further ones are told twice */
+};
+
+/* False for one that is known, or that cannot be told of: a store may send anything. */
+static bool learn_keyword(struct imap_folder *folder, struct str name)
+{
+	if (!imap_is_atom(name) || map_count(folder->keywords) >= KEYWORDS_TOLD_MAX ||
+	    map_get(folder->keywords, name) != NULL)
+		return false;
+	map_put(folder->keywords, name, folder);
+	return true;
+}
+
+static void set_keywords(struct imap_folder *folder, char *const *keywords, size_t count)
+{
+	map_free(folder->keywords);
+	folder->keywords = map_new();
+	for (size_t i = 0; i < count; i++)
+		learn_keyword(folder, str_from(keywords[i]));
+}
+
 struct imap_folder *imap_folder_new(const Pk__SelectReply *reply, struct str name, bool read_only)
 {
 	struct imap_folder *folder = mem_new(sizeof(*folder));
@@ -13,6 +36,8 @@ struct imap_folder *imap_folder_new(const Pk__SelectReply *reply, struct str nam
 	folder->uid_validity = reply->uid_validity;
 	folder->seen_modseq = reply->highest_modseq;
 	folder->read_only = read_only;
+	folder->keywords_full = reply->keywords_full;
+	set_keywords(folder, reply->keywords, reply->n_keywords);
 	for (size_t i = 0; i < reply->n_uids; i++)
 		uidmap_append(&folder->map, reply->uids[i]->first, reply->uids[i]->last);
 	if (reply->recent_from != 0 && reply->recent_from < reply->uid_next)
@@ -28,6 +53,8 @@ void imap_folder_free(struct imap_folder *folder)
 	uidmap_done(&folder->map);
 	seq_list_done(&folder->recent);
 	seq_list_done(&folder->pending);
+	map_free(folder->keywords);
+	free(folder->shown);
 	free(folder);
 }
 
@@ -48,16 +75,63 @@ void imap_folder_saw(struct imap_folder *folder, uint64_t modseq)
 		folder->seen_modseq = modseq;
 }
 
-void imap_folder_write_flags(struct buf *out, char *const *keywords, size_t count)
+static void write_flag_names(const struct imap_folder *folder, struct buf *out)
 {
-	buf_add_str(out, STR("* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
-	for (size_t i = 0; i < count; i++) {
-		if (!imap_is_atom(str_from(keywords[i])))
-			continue;
+	size_t position = 0;
+	struct str name;
+	void *value;
+	buf_add_str(out, STR("\\Answered \\Flagged \\Deleted \\Seen \\Draft"));
+	while (map_next(folder->keywords, &position, &name, &value)) {
 		buf_add_byte(out, ' ');
-		buf_add_text(out, keywords[i]);
+		buf_add_str(out, name);
 	}
-	buf_add_str(out, STR(")\r\n"));
+}
+
+void imap_folder_write_flags(const struct imap_folder *folder, struct buf *out)
+{
+	buf_add_str(out, STR("* FLAGS ("));
+	write_flag_names(folder, out);
+	buf_add_str(out, STR(")\r\n* OK [PERMANENTFLAGS ("));
+	if (folder->read_only) {
+		buf_add_str(out, STR(")] Read-only\r\n"));
+		return;
+	}
+	write_flag_names(folder, out);
+	buf_add_str(out, folder->keywords_full ? STR(")] No further keyword\r\n")
+	                                       : STR(" \\*)] Any keyword\r\n"));
+}
+
+void imap_folder_announce(struct imap_folder *folder, const Pk__FetchRow *row, struct buf *out)
+{
+	bool fresh = false;
+	for (size_t i = 0; i < row->n_keywords; i++)
+		fresh |= learn_keyword(folder, str_from(row->keywords[i]));
+	if (fresh)
+		imap_folder_write_flags(folder, out);
+}
+
+void imap_folder_shown(struct imap_folder *folder, uint32_t uid, uint64_t modseq)
+{
+	if (modseq <= folder->seen_modseq || folder->shown_count == SHOWN_MAX)
+		return;
+	if (folder->shown == NULL)
+		folder->shown = mem_new_array(SHOWN_MAX, sizeof(*folder->shown));
+	folder->shown[folder->shown_count++] = (struct imap_shown){uid, modseq};
+}
+
+static bool was_shown(const struct imap_folder *folder, const Pk__FetchRow *row)
+{
+	for (size_t i = 0; i < folder->shown_count; i++)
+		if (folder->shown[i].uid == row->uid && folder->shown[i].modseq >= row->modseq)
+			return true;
+	return false;
+}
+
+static void forget_shown(struct imap_folder *folder)
+{
+	free(folder->shown);
+	folder->shown = NULL;
+	folder->shown_count = 0;
 }
 
 void imap_folder_write_fetch(struct imap_folder *folder, const Pk__FetchRow *row,
@@ -67,6 +141,7 @@ void imap_folder_write_fetch(struct imap_folder *folder, const Pk__FetchRow *row
 	if (seq == 0)
 		return;
 	struct buf *out = to->out;
+	imap_folder_announce(folder, row, out);
 	buf_add_str(out, STR("* "));
 	buf_add_u64(out, seq);
 	buf_add_str(out, STR(" FETCH (UID "));
@@ -88,6 +163,7 @@ static void write_expunges(struct imap_folder *folder, struct buf *out)
 {
 	if (folder->pending.count == 0)
 		return;
+	uint32_t recent = imap_folder_recent(folder);
 	seq_list_normalize(&folder->pending);
 	for (size_t i = folder->pending.count; i-- > 0;) {
 		const struct seq_range *range = &folder->pending.ranges[i];
@@ -103,6 +179,8 @@ static void write_expunges(struct imap_folder *folder, struct buf *out)
 	}
 	uidmap_remove(&folder->map, folder->pending.ranges, folder->pending.count);
 	seq_list_done(&folder->pending);
+	if (imap_folder_recent(folder) != recent)
+		buf_addf(out, "* %u RECENT\r\n", imap_folder_recent(folder));
 }
 
 void imap_folder_expunged(struct imap_folder *folder, Pk__UidRange *const *ranges, size_t count,
@@ -156,19 +234,34 @@ static void tell_new(struct imap_folder *folder, uint32_t known, uint32_t recent
 	write_exists(folder, to->out);
 }
 
+/* The keywords of the mailbox, when the store tells them: nothing is written if the client knows all. */
+static void take_keywords(struct imap_folder *folder, char *const *keywords, size_t count,
+                          bool full, struct buf *out)
+{
+	bool same = map_count(folder->keywords) == count && folder->keywords_full == full;
+	for (size_t i = 0; same && i < count; i++)
+		same = map_get(folder->keywords, str_from(keywords[i])) != NULL;
+	folder->keywords_full = full;
+	if (same)
+		return;
+	set_keywords(folder, keywords, count);
+	imap_folder_write_flags(folder, out);
+}
+
 void imap_folder_changes(struct imap_folder *folder, const Pk__ChangesReply *reply,
                          const struct imap_untagged *to)
 {
 	if (reply->n_keywords > 0)
-		imap_folder_write_flags(to->out, reply->keywords, reply->n_keywords);
+		take_keywords(folder, reply->keywords, reply->n_keywords, reply->keywords_full, to->out);
 	imap_folder_expunged(folder, reply->expunged, reply->n_expunged, to);
 	uint32_t known = uidmap_highest_uid(&folder->map);
 	append_new(folder, reply, known);
 	tell_new(folder, known, reply->recent_from, to);
 	for (size_t i = 0; i < reply->n_changed; i++) {
-		if (reply->changed[i]->uid <= known)
+		if (reply->changed[i]->uid <= known && !was_shown(folder, reply->changed[i]))
 			imap_folder_write_fetch(folder, reply->changed[i], to);
 	}
+	forget_shown(folder);
 	if (reply->highest_modseq > folder->seen_modseq)
 		folder->seen_modseq = reply->highest_modseq;
 }
@@ -179,6 +272,7 @@ void imap_folder_reselected(struct imap_folder *folder, const Pk__SelectReply *r
 	uint32_t known = uidmap_highest_uid(&folder->map);
 	uint32_t next = 1;
 	struct seq_list *gone = &folder->pending;
+	take_keywords(folder, reply->keywords, reply->n_keywords, reply->keywords_full, to->out);
 	for (size_t i = 0; i < reply->n_uids && next <= known; i++) {
 		const Pk__UidRange *there = reply->uids[i];
 		if (there->first > next)

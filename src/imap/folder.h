@@ -7,6 +7,7 @@
  * responses.
  */
 
+#include "base/map.h"
 #include "imap/seqset.h"
 #include "imap/uidmap.h"
 
@@ -23,6 +24,16 @@ struct imap_folder {
 	struct seq_list recent;     /* UIDs that are \Recent here; some may be expunged */
 	Pk__ChangesRequest changes; /* the one that is under way: IDLE's arena must not grow */
 	struct seq_list pending;    /* expunged in the store, still in map: the client was not told */
+	struct map *keywords;       /* that FLAGS has told; each to itself */
+	bool keywords_full;         /* the mailbox takes no further one */
+	struct imap_shown *shown;   /* rows that the client has seen ahead of seen_modseq */
+	size_t shown_count;
+};
+
+/* The state of a message that a command's own answer has shown: CHANGES need not tell it again. */
+struct imap_shown {
+	uint32_t uid;
+	uint64_t modseq;
 };
 
 /* From the answer to SELECT. */
@@ -40,8 +51,13 @@ struct imap_untagged {
 	bool may_expunge;
 	bool condstore;
 };
-/* "* FLAGS (...)" with the keywords in use. */
-void imap_folder_write_flags(struct buf *out, char *const *keywords, size_t count);
+/* "* FLAGS (...)" with the keywords in use and PERMANENTFLAGS with what may be set: RFC 9051 section 7.3.5
+ * and 7.1. */
+void imap_folder_write_flags(const struct imap_folder *folder, struct buf *out);
+/* The same before a row that has a keyword which the client was not told of. */
+void imap_folder_announce(struct imap_folder *folder, const Pk__FetchRow *row, struct buf *out);
+/* Notes that a command's answer tells the flags of that message as they are at that modseq. */
+void imap_folder_shown(struct imap_folder *folder, uint32_t uid, uint64_t modseq);
 /* "* 3 FETCH (UID 7 FLAGS (...))" for a message that the client knows; else nothing. */
 void imap_folder_write_fetch(struct imap_folder *folder, const Pk__FetchRow *row,
                              const struct imap_untagged *to);

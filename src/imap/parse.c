@@ -203,9 +203,17 @@ bool imap_sequence_set(struct imap_parse *in, struct seqset *ret)
 	return error == 0 || imap_parse_fail(in, "Expected a sequence set");
 }
 
-/* From what the client wrote to UTF-8. A name that is not modified UTF-7 is taken as it is when it
- * is UTF-8: many clients send that, and after ENABLE UTF8=ACCEPT they should. */
-static bool decode_name(struct imap_parse *in, struct str raw, struct str *ret)
+static bool is_ascii(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* From what the client wrote to UTF-8. What cannot be modified UTF-7, because it is not ASCII, is taken as
+ * it is when it is UTF-8: many clients send that. A pattern may be anything: it only has to match. */
+static bool decode_name(struct imap_parse *in, struct str raw, bool pattern, struct str *ret)
 {
 	if (raw.len > 3 * IMAP_MAILBOX_NAME_MAX)
 		return imap_parse_fail(in, "Mailbox name too long");
@@ -213,8 +221,8 @@ static bool decode_name(struct imap_parse *in, struct str raw, struct str *ret)
 	buf_init(&out, IMAP_MAILBOX_NAME_MAX);
 	if (!utf7_decode(raw, &out)) {
 		buf_clear(&out);
-		if (!utf8_valid(raw))
-			return imap_parse_fail(in, "Mailbox name is neither modified UTF-7 nor UTF-8");
+		if (!utf8_valid(raw) || (is_ascii(raw) && !pattern))
+			return imap_parse_refuse(in, "Mailbox name is neither modified UTF-7 nor UTF-8");
 		buf_add_str(&out, raw);
 	}
 	if (out.failed)
@@ -228,7 +236,7 @@ bool imap_mailbox(struct imap_parse *in, struct str *ret)
 	struct str raw;
 	if (!imap_astring(in, &raw))
 		return imap_parse_fail(in, "Expected a mailbox name");
-	if (!decode_name(in, raw, ret))
+	if (!decode_name(in, raw, false, ret))
 		return false;
 	if (str_starts_nocase(*ret, STR("INBOX")) && (ret->len == 5 || ret->ptr[5] == '/'))
 		memcpy((char *)ret->ptr, "INBOX", 5);
@@ -240,7 +248,7 @@ bool imap_list_mailbox(struct imap_parse *in, struct str *ret)
 	struct str raw;
 	if (!span_copy(in, is_list_char, &raw) && !imap_string(in, &raw))
 		return imap_parse_fail(in, "Expected a mailbox pattern");
-	return decode_name(in, raw, ret);
+	return decode_name(in, raw, true, ret);
 }
 
 /* ---------------------------------------------------------------- flags */

@@ -23,6 +23,7 @@ struct imap_parse {
 	struct cursor c;
 	struct arena *arena; /* borrowed */
 	const char *error;   /* a sentence, static; NULL: plain syntax error */
+	bool refused;        /* the syntax is fine, what it names cannot be: NO instead of BAD */
 };
 
 /* Remembers why, unless a reason is known already; always false. */
@@ -31,6 +32,13 @@ static inline bool imap_parse_fail(struct imap_parse *in, const char *error)
 	if (in->error == NULL)
 		in->error = error;
 	return false;
+}
+
+/* As imap_parse_fail, for what is well-formed. */
+static inline bool imap_parse_refuse(struct imap_parse *in, const char *error)
+{
+	in->refused = in->error == NULL;
+	return imap_parse_fail(in, error);
 }
 
 /* SP */

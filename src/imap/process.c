@@ -17,6 +17,7 @@ enum {
 	LITERAL_MAX = 64 * 1024, /* of anything but the message of an APPEND */
 	BAD_MAX = 20,            /* BAD answers in a row */
 	BAD_MAX_BEFORE_LOGIN = 5,
+	SKIP_TIMES = 4, /* a message of so many times message_size_max is read past */
 };
 
 void imap_command_over(struct imap_client *client)
@@ -164,7 +165,8 @@ static void run(struct imap_client *client)
 	if (parsed)
 		command->start(client);
 	else if (legal)
-		imap_finish_with(client, IMAP_BAD, NULL, in.error != NULL ? in.error : "Syntax error");
+		imap_finish_with(client, in.refused ? IMAP_NO : IMAP_BAD, in.refused ? "CANNOT" : NULL,
+		                 in.error != NULL ? in.error : "Syntax error");
 }
 
 /* A line that the command under way has asked for. */
@@ -181,10 +183,10 @@ static void hand_line(struct imap_client *client)
 
 /* ---------------------------------------------------------------- literals */
 
-/* Until the next piece of the message, and until its end. */
-static void message_deadline(struct imap_client *client)
+/* Until the next piece of a message, and until its end. */
+static void input_deadline(struct imap_client *client, int64_t end_at)
 {
-	int64_t left = client->append->end_at - clock_monotonic_ms();
+	int64_t left = end_at - clock_monotonic_ms();
 	if (left > IMAP_APPEND_STALL_MS)
 		left = IMAP_APPEND_STALL_MS;
 	conn_deadline(client->conn, left > 0 ? left : 1);
@@ -195,26 +197,41 @@ static void divert_literal(struct imap_client *client)
 	bool synchronizing = client->reader.synchronizing;
 	client->waits = IMAP_WAITS_FOR_NOTHING;
 	imap_reader_divert(&client->reader);
-	message_deadline(client);
+	input_deadline(client, client->append->end_at);
 	if (synchronizing)
 		imap_continue(client, STR("OK"));
 }
 
-static void refuse_literal(struct imap_client *client, int error)
+/* more: bytes past IMAP_SKIP_MAX that are read and thrown away before the client is given up. */
+static void refuse_literal(struct imap_client *client, int error, uint64_t more)
 {
 	if (client->reader.synchronizing) {
 		refuse_error(client, error);
 		return;
 	}
 	client->refusal = error;
-	imap_reader_skip(&client->reader);
+	client->skip_end_at = clock_monotonic_ms() + IMAP_APPEND_TOTAL_MS;
+	imap_reader_skip(&client->reader, more);
+}
+
+/* A message that is too large, and that the client sends without waiting, is read past: it would not read
+ * an answer before it is through. What is far too large is not, but still answered. */
+static void refuse_message(struct imap_client *client)
+{
+	uint64_t size = client->reader.literal_size;
+	if (client->reader.synchronizing || size / SKIP_TIMES <= client->front->message_size_max) {
+		refuse_literal(client, E_TOO_LARGE, size);
+		return;
+	}
+	refuse_error(client, E_TOO_LARGE);
+	imap_bye(client, "TOOBIG", "Far too much input");
 }
 
 static void message_literal(struct imap_client *client)
 {
 	uint64_t size = client->reader.literal_size;
 	if (size > client->front->message_size_max)
-		refuse_literal(client, E_TOO_LARGE);
+		refuse_message(client);
 	else if (imap_append_begin(client, size))
 		divert_literal(client);
 	else
@@ -243,7 +260,7 @@ static void literal(struct imap_client *client)
 	}
 	size_t max = logged_in ? LITERAL_MAX : LITERAL_MAX_BEFORE_LOGIN;
 	if (reader->literal_size > max || reader->literal_size > imap_reader_room(reader)) {
-		refuse_literal(client, E_TOO_LARGE);
+		refuse_literal(client, E_TOO_LARGE, 0);
 		return;
 	}
 	bool synchronizing = reader->synchronizing;
@@ -263,7 +280,7 @@ static void diverted(struct imap_client *client)
 	budget_received(&append->memory, take, clock_monotonic_ms());
 	imap_reader_diverted(&client->reader, take);
 	conn_consume(client->conn, take);
-	message_deadline(client);
+	input_deadline(client, client->append->end_at);
 }
 
 /* The end of what was read past. */
@@ -272,6 +289,7 @@ static void refused(struct imap_client *client)
 	int error = client->refusal;
 	client->refusal = 0;
 	imap_append_free(client);
+	imap_restart_deadline(client);
 	if (client->wants_line)
 		imap_bye(client, NULL, "Line too long");
 	else if (error != 0)
@@ -293,6 +311,8 @@ static void handle(struct imap_client *client, enum imap_read event)
 {
 	switch (event) {
 	case IMAP_READ_MORE:
+		if (client->refusal != 0)
+			input_deadline(client, client->skip_end_at);
 		break;
 	case IMAP_READ_COMMAND:
 		if (client->wants_line)

@@ -69,11 +69,14 @@ static void tail_add(struct imap_reader *reader, struct str piece)
 	reader->tail_len += piece.len;
 }
 
-/* From here on nothing is kept; text still shows the tag. */
-static void refuse(struct imap_reader *reader, bool too_long)
+/* From here on nothing is kept but the beginning of the command, which shows the tag; piece is what comes
+ * next of it. */
+static void refuse(struct imap_reader *reader, struct str piece, bool too_long)
 {
 	if (!reader->skipping)
 		tail_add(reader, str_from_byte(buf_str(&reader->text), reader->line_start));
+	if (reader->text.len < IMAP_TAG_ROOM)
+		buf_add_str(&reader->text, str_slice(piece, 0, IMAP_TAG_ROOM - reader->text.len));
 	reader->skipping = true;
 	reader->too_long |= too_long;
 }
@@ -121,11 +124,11 @@ static size_t feed_line(struct imap_reader *reader, struct str input, enum imap_
 {
 	ptrdiff_t end = str_find_byte(input, '\n');
 	size_t used = end < 0 ? input.len : (size_t)end + 1;
+	struct str piece = str_slice(input, 0, used);
 	reader->line_bytes += used;
 	if (!reader->skipping &&
 	    (reader->line_bytes > reader->line_max || used > imap_reader_room(reader)))
-		refuse(reader, true);
-	struct str piece = str_slice(input, 0, used);
+		refuse(reader, piece, true);
 	if (reader->skipping) {
 		reader->skipped += used;
 		tail_add(reader, piece);
@@ -158,7 +161,7 @@ size_t imap_reader_feed(struct imap_reader *reader, struct str input, enum imap_
 	size_t used = 0;
 	*ret = IMAP_READ_MORE;
 	while (*ret == IMAP_READ_MORE) {
-		if (reader->skipped > IMAP_SKIP_MAX) {
+		if (reader->skipped > IMAP_SKIP_MAX + reader->skip_more) {
 			*ret = IMAP_READ_FLOOD;
 			break;
 		}
@@ -210,9 +213,10 @@ void imap_reader_diverted(struct imap_reader *reader, size_t bytes)
 	reader->literal_left -= bytes;
 }
 
-void imap_reader_skip(struct imap_reader *reader)
+void imap_reader_skip(struct imap_reader *reader, uint64_t more)
 {
-	refuse(reader, false);
+	refuse(reader, STR(""), false);
+	reader->skip_more = more;
 	imap_reader_take(reader);
 	reader->tail_len = 0;
 }

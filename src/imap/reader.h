@@ -16,6 +16,7 @@ enum {
 	IMAP_SKIP_MAX = 1024 *
 	                1024, /* bytes of a refused command that are read past; more is a flood */
 	IMAP_TAIL_SIZE = 32,  /* holds any sane announcement of a literal */
+	IMAP_TAG_ROOM = 256,  /* of a line that is too long so much is kept, to answer by its tag */
 };
 
 enum imap_read {
@@ -39,7 +40,8 @@ struct imap_reader {
 	enum { READER_LINE, READER_ASK, READER_LITERAL, READER_DIVERTED } state;
 	size_t line_start; /* in text, of the line that is being read */
 	bool skipping;
-	size_t skipped;
+	uint64_t skipped;
+	uint64_t skip_more;        /* that many more bytes may be skipped */
 	char tail[IMAP_TAIL_SIZE]; /* while skipping: the end of the line that is being read */
 	size_t tail_len;
 };
@@ -58,10 +60,10 @@ size_t imap_reader_feed(struct imap_reader *reader, struct str input, enum imap_
 /* How large a literal may be to fit into text. */
 size_t imap_reader_room(const struct imap_reader *reader);
 /* After IMAP_READ_LITERAL. take (literal_size is at most imap_reader_room): it becomes part of text. divert: the caller takes its bytes itself,
- * telling by imap_reader_diverted. skip: read past this literal and what follows of the command. */
+ * telling by imap_reader_diverted. skip: read past this literal and what follows of the command, IMAP_SKIP_MAX bytes and more. */
 void imap_reader_take(struct imap_reader *reader);
 void imap_reader_divert(struct imap_reader *reader);
-void imap_reader_skip(struct imap_reader *reader);
+void imap_reader_skip(struct imap_reader *reader, uint64_t more);
 void imap_reader_diverted(struct imap_reader *reader, size_t bytes);
 
 #endif

@@ -88,6 +88,16 @@ const struct imap_response *imap_response_for(int error, enum imap_failure failu
 	return failure == IMAP_FAILED_TARGET ? &table[at].target : &table[at].command;
 }
 
+bool imap_response_may_say(int error, enum imap_failure failure)
+{
+	static const int about_the_question[] = {E_INVALID, E_TOO_LARGE,   E_LIMIT, E_NOT_FOUND,
+	                                         E_EXISTS,  E_UNSUPPORTED, E_QUOTA, E_DENIED};
+	for (size_t i = 0; i < ARRAY_LEN(about_the_question); i++)
+		if (about_the_question[i] == error)
+			return failure != IMAP_FAILED_LOGIN;
+	return false;
+}
+
 const char *imap_status_name(enum imap_status status)
 {
 	return status == IMAP_OK ? "OK" : status == IMAP_NO ? "NO" : "BAD";

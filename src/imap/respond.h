@@ -24,6 +24,10 @@ struct imap_response {
 
 /* Never fails; an unknown error is E_INTERNAL. */
 const struct imap_response *imap_response_for(int error, enum imap_failure failure);
+
+/* Whether the sentence that came with the error is about what the client asked, and not about what is
+ * wrong in here. Nothing is told at login. */
+bool imap_response_may_say(int error, enum imap_failure failure);
 /* "OK", "NO", "BAD". */
 const char *imap_status_name(enum imap_status status);
 

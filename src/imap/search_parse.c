@@ -43,8 +43,9 @@ enum argument {
 	TAKES_KEYWORD, /* flag-keyword */
 	TAKES_DATE,
 	TAKES_NUMBER,
-	TAKES_HEADER, /* header-fld-name SP astring */
-	TAKES_MODSEQ, /* [entry] number */
+	TAKES_INTERVAL, /* nz-number (RFC 5032 section 3) */
+	TAKES_HEADER,   /* header-fld-name SP astring */
+	TAKES_MODSEQ,   /* [entry] number */
 	TAKES_UIDS,
 	TAKES_RECENT, /* nothing; the folder knows which */
 };
@@ -70,9 +71,10 @@ static const struct leaf {
 	{STR("KEYWORD"), PK__SEARCH_KEY__TYPE__KEYWORD, TAKES_KEYWORD, 0},
 	{STR("LARGER"), PK__SEARCH_KEY__TYPE__LARGER, TAKES_NUMBER, 0},
 	{STR("MODSEQ"), PK__SEARCH_KEY__TYPE__MODSEQ, TAKES_MODSEQ, 0},
-	{STR("OLDER"), PK__SEARCH_KEY__TYPE__OLDER, TAKES_NUMBER, 0},
+	{STR("OLDER"), PK__SEARCH_KEY__TYPE__OLDER, TAKES_INTERVAL, 0},
 	{STR("ON"), PK__SEARCH_KEY__TYPE__ON, TAKES_DATE, 0},
 	{STR("RECENT"), PK__SEARCH_KEY__TYPE__UIDS, TAKES_RECENT, 0},
+	{STR("SAVEDATESUPPORTED"), PK__SEARCH_KEY__TYPE__ALL, TAKES_NOTHING, 0},
 	{STR("SAVEDBEFORE"), PK__SEARCH_KEY__TYPE__SAVEDBEFORE, TAKES_DATE, 0},
 	{STR("SAVEDON"), PK__SEARCH_KEY__TYPE__SAVEDON, TAKES_DATE, 0},
 	{STR("SAVEDSINCE"), PK__SEARCH_KEY__TYPE__SAVEDSINCE, TAKES_DATE, 0},
@@ -92,7 +94,7 @@ static const struct leaf {
 	{STR("UNFLAGGED"), PK__SEARCH_KEY__TYPE__FLAGS_CLEAR, TAKES_NOTHING, PK__FLAG__FLAG_FLAGGED},
 	{STR("UNKEYWORD"), PK__SEARCH_KEY__TYPE__UNKEYWORD, TAKES_KEYWORD, 0},
 	{STR("UNSEEN"), PK__SEARCH_KEY__TYPE__FLAGS_CLEAR, TAKES_NOTHING, PK__FLAG__FLAG_SEEN},
-	{STR("YOUNGER"), PK__SEARCH_KEY__TYPE__YOUNGER, TAKES_NUMBER, 0},
+	{STR("YOUNGER"), PK__SEARCH_KEY__TYPE__YOUNGER, TAKES_INTERVAL, 0},
 	/* clang-format on */
 };
 
@@ -204,6 +206,9 @@ static bool argument(struct builder *b, Pk__SearchKey *key, enum argument takes)
 		return modseq_argument(b, key);
 	case TAKES_UIDS:
 		return set_key(b, key, true);
+	case TAKES_INTERVAL:
+		return number_argument(b, key) &&
+		       (key->number > 0 || imap_parse_fail(b->in, "Expected a number of seconds"));
 	default:
 		return number_argument(b, key);
 	}

@@ -18,6 +18,13 @@ static void give_up(struct imap_client *client)
 	client->synced(client, false);
 }
 
+/* The command under way gets its answer all the same. */
+static void gone(struct imap_client *client)
+{
+	client->folder_gone = true;
+	client->synced(client, false);
+}
+
 /* ---------------------------------------------------------------- far behind */
 
 struct resync {
@@ -87,7 +94,7 @@ static void selected_again(struct imap_client *client, const struct imap_answer 
 	if (answer->error == E_NOT_FOUND ||
 	    (reply != NULL &&
 	     (reply->folder != folder->id || reply->uid_validity != folder->uid_validity))) {
-		imap_bye(client, NULL, "The selected mailbox was deleted");
+		gone(client);
 		return;
 	}
 	if (reply == NULL) {
@@ -130,7 +137,7 @@ static void changes_told(struct imap_client *client, const struct imap_answer *a
 	} else if (reply == NULL) {
 		give_up(client);
 	} else if (reply->folder_gone) {
-		imap_bye(client, NULL, "The selected mailbox was deleted");
+		gone(client);
 	} else {
 		const struct imap_untagged to = untagged(client);
 		imap_folder_changes(client->folder, reply, &to);

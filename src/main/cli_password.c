@@ -16,7 +16,7 @@
  * the old ones work, or the alias has none and the command can be given again.
  */
 
-enum { SCOPES_MAX = 8 };
+enum { SCOPES_MAX = 8, NEW_FOLDERS = 6 };
 
 #define METHOD(name)  PK__DIRECTORY_METHOD__DIRECTORY_##name
 #define STORE(name)   PK__STORE_METHOD__STORE_##name
@@ -70,14 +70,42 @@ static int show(struct cli *cli, const Pk__PasswordReply *reply, int kind, struc
 
 /* ---------------------------------------------------------------- the first one */
 
+/* The folders that a new mailbox begins with, as the configuration names them. */
+static size_t new_folders(const struct cli *cli, Pk__Folder *ret)
+{
+	static const struct {
+		const char *option, *use;
+	} options[NEW_FOLDERS - 1] = {
+		{"folder_drafts", "\\Drafts"}, {"folder_sent", "\\Sent"},   {"folder_archive", "\\Archive"},
+		{"folder_junk", "\\Junk"},     {"folder_trash", "\\Trash"},
+	};
+	size_t count = 1;
+	pk__folder__init(&ret[0]);
+	ret[0].name = (char *)(uintptr_t) "INBOX"; /* it is there anyway: so the list is never empty */
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		const char *name = config_text(cli->config, options[i].option);
+		if (name[0] == '\0')
+			continue;
+		pk__folder__init(&ret[count]);
+		ret[count].name = (char *)(uintptr_t)name;
+		ret[count++].special_use = (char *)(uintptr_t)options[i].use;
+	}
+	return count;
+}
+
 static int create_file(struct cli *cli, const Pk__PasswordReply *password, Pk__CreateReply **ret,
                        struct errinfo *info)
 {
 	Pk__CreateRequest request = PK__CREATE_REQUEST__INIT;
 	ProtobufCMessage *message;
+	Pk__Folder folders[NEW_FOLDERS], *pointers[NEW_FOLDERS];
 	request.mailbox = password->mailbox;
 	request.mailbox_secret = password->mailbox_secret;
 	request.key_record = password->key_record;
+	request.n_folders = new_folders(cli, folders);
+	request.folders = pointers;
+	for (size_t i = 0; i < request.n_folders; i++)
+		pointers[i] = &folders[i];
 	int rc = cores_store(cli, STORE(CREATE), &request.base, &pk__create_reply__descriptor, 0,
 	                     &message, info);
 	*ret = (Pk__CreateReply *)message;

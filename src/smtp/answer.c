@@ -25,3 +25,13 @@ enum smtp_reply_id smtp_answer(int error, const Pk__DeliverReply *reply, size_t 
 		return SMTP_REPLY_TRY_LATER;
 	return answer;
 }
+
+int smtp_answer_reason(int error, const Pk__DeliverReply *reply)
+{
+	if (error != 0)
+		return error;
+	for (size_t i = 0; reply != NULL && i < reply->n_results; i++)
+		if (reply->results[i]->error != 0)
+			return reply->results[i]->error;
+	return E_INTERNAL; /* a reply that does not answer the question */
+}

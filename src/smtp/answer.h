@@ -17,4 +17,7 @@
  * come from a faulty peer: any count of results. */
 enum smtp_reply_id smtp_answer(int error, const Pk__DeliverReply *reply, size_t targets);
 
+/* For the log: why not all was delivered: error, or what the first mailbox that refused said. */
+int smtp_answer_reason(int error, const Pk__DeliverReply *reply);
+
 #endif

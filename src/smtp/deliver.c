@@ -70,9 +70,9 @@ static void answered(void *ctx, int error, struct str text, struct str body)
 
 	(void)text;
 	answer = smtp_answer(error, (const Pk__DeliverReply *)message, transaction->target_count);
+	log_result(delivery, answer, smtp_answer_reason(error, (const Pk__DeliverReply *)message));
 	if (message != NULL)
 		protobuf_c_message_free_unpacked(message, NULL);
-	log_result(delivery, answer, error);
 	if (answer != SMTP_REPLY_ACCEPTED) {
 		remember(delivery);
 		smtp_resolver_clear(front->resolver);

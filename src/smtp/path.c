@@ -1,5 +1,8 @@
 #include "smtp/path.h"
 
+#include <arpa/inet.h>
+#include <string.h>
+
 /* UTF8-non-ascii = UTF8-2 / UTF8-3 / UTF8-4 of RFC 3629 section 4: no overlong form, no surrogate. */
 static bool utf8_non_ascii(struct cursor *c)
 {
@@ -173,15 +176,56 @@ static bool is_dcontent(char c)
 	return c >= 33 && c <= 126 && c != '[' && c != ']' && c != '\\';
 }
 
-/* address-literal = "[" 1*dcontent "]". We route by none of them, so the inner forms of section
- * 4.1.3 are not told apart. */
+/* "[" 1*dcontent "]" */
+static bool bracketed(struct cursor *c, struct str *ret_content)
+{
+	struct cursor at = *c;
+
+	if (!cursor_byte(&at, '[') || !cursor_span(&at, is_dcontent, ret_content) ||
+	    !cursor_byte(&at, ']') || ret_content->len > SMTP_DOMAIN_MAX)
+		return false;
+	*c = at;
+	return true;
+}
+
+static bool is_address(int family, struct str text)
+{
+	char copy[INET6_ADDRSTRLEN + 1] = "";
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	if (text.len >= sizeof(copy))
+		return false;
+	memcpy(copy, text.ptr, text.len);
+	return inet_pton(family, copy, bytes) == 1;
+}
+
+static bool is_tag_char(char c)
+{
+	return ascii_is_alnum(c) || c == '-';
+}
+
+/* General-address-literal = Standardized-tag ":" 1*dcontent: whatever may be standardized one day. */
+static bool general_literal(struct str content)
+{
+	struct cursor c = cursor_of(content);
+	struct str tag;
+
+	return cursor_span(&c, is_tag_char, &tag) && tag.ptr[tag.len - 1] != '-' &&
+	       cursor_byte(&c, ':') && !cursor_at_end(&c);
+}
+
+/* address-literal = "[" ( IPv4 / "IPv6:" IPv6 / general ) "]", section 4.1.3 */
 static bool address_literal(struct cursor *c)
 {
 	struct cursor at = *c;
 	struct str content;
+	bool ipv6;
 
-	if (!cursor_byte(&at, '[') || !cursor_span(&at, is_dcontent, &content) ||
-	    !cursor_byte(&at, ']') || content.len > SMTP_DOMAIN_MAX)
+	if (!bracketed(&at, &content))
+		return false;
+	ipv6 = str_starts_nocase(content, STR("IPv6:"));
+	if (ipv6 ? !is_address(AF_INET6, str_from_byte(content, 5))
+	         : !is_address(AF_INET, content) && !general_literal(content))
 		return false;
 	*c = at;
 	return true;
@@ -298,8 +342,10 @@ void smtp_path_canonical(const struct smtp_path *address, struct buf *out)
 bool smtp_helo_name(struct cursor *c, struct str *ret)
 {
 	struct cursor at = *c;
+	struct str content;
 
-	if (!domain(&at) && !address_literal(&at))
+	/* Nothing follows from it, so what a client makes of its address is taken as it is. */
+	if (!domain(&at) && !bracketed(&at, &content))
 		return false;
 	*ret = STR_OF(c->p, at.p - c->p);
 	if (has_non_ascii(*ret))

@@ -53,7 +53,8 @@ static int add_dictionary(struct db *db, struct errinfo *info)
 	return db_run(q, info);
 }
 
-static int fill(struct db *db, const struct mailbox *mailbox, struct errinfo *info)
+static int fill(struct db *db, const struct mailbox *mailbox, const Pk__CreateRequest *message,
+                struct errinfo *info)
 {
 	char now[ISO8601_SIZE];
 	iso8601_format(clock_realtime_us(), now);
@@ -67,7 +68,7 @@ static int fill(struct db *db, const struct mailbox *mailbox, struct errinfo *in
 	if (rc == 0)
 		rc = add_dictionary(db, info);
 	if (rc == 0)
-		rc = folder_add_defaults(db, info);
+		rc = folder_add_defaults(db, message->folders, message->n_folders, info);
 	if (rc == 0)
 		rc = db_commit(db, info);
 	if (rc == 0)
@@ -75,7 +76,8 @@ static int fill(struct db *db, const struct mailbox *mailbox, struct errinfo *in
 	return rc;
 }
 
-static int make_file(struct mailbox *mailbox, const struct data_key *key, struct errinfo *info)
+static int make_file(struct mailbox *mailbox, const struct data_key *key,
+                     const Pk__CreateRequest *message, struct errinfo *info)
 {
 	struct buf temporary BUF_AUTO, path BUF_AUTO;
 	buf_init(&temporary, 4096);
@@ -90,7 +92,7 @@ static int make_file(struct mailbox *mailbox, const struct data_key *key, struct
 		rc = db_open(&db, temporary.ptr, key, DB_CREATE | DB_SYNC_FULL, info);
 	if (rc != 0)
 		return rc;
-	rc = fill(db, mailbox, info);
+	rc = fill(db, mailbox, message, info);
 	db_close(db); /* the last one: its -wal and -shm go */
 	if (rc != 0)
 		return rc;
@@ -101,6 +103,7 @@ static int make_file(struct mailbox *mailbox, const struct data_key *key, struct
 
 static int create_file(struct request *request, struct str secret, struct str record)
 {
+	const Pk__CreateRequest *message = (const Pk__CreateRequest *)request->message;
 	struct mailbox *mailbox = request->mailbox;
 	struct key32 secret_key KEY32_AUTO = {0};
 	struct data_key current DATA_KEY_AUTO = {0}, next DATA_KEY_AUTO = {0};
@@ -112,7 +115,7 @@ static int create_file(struct request *request, struct str secret, struct str re
 	if (key_record_open(record, str_from(mailbox->id), &secret_key, &current, &next, &has_next) !=
 	    0)
 		return err_set(&request->info, E_DENIED, "the secret does not open this mailbox");
-	return make_file(mailbox, &current, &request->info);
+	return make_file(mailbox, &current, message, &request->info);
 }
 
 static int create_run(struct request *request)

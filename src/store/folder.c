@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store.pb-c.h"
 #include "store/check.h"
 
 /* ---------------------------------------------------------------- names */
@@ -15,7 +14,7 @@ static bool level_valid(struct str level)
 		return false;
 	for (size_t i = 0; i < level.len; i++) {
 		unsigned char c = (unsigned char)level.ptr[i];
-		if (c < 0x20 || c == 0x7f || c == '*' || c == '%')
+		if (c < 0x20 || c == 0x7f)
 			return false;
 	}
 	return true;
@@ -155,29 +154,64 @@ int folder_add(struct db *db, struct str name, struct str special_use, struct fo
 	return rc;
 }
 
-int folder_add_defaults(struct db *db, struct errinfo *info)
+static int add_default(struct db *db, struct str name, struct str use, struct errinfo *info)
+{
+	struct folder folder;
+	int rc = folder_add(db, name, use, &folder, info);
+	if (rc != 0)
+		return rc;
+	struct db_stmt *q = db_query(db, "INSERT INTO subscription (name, created)"
+	                                 " SELECT name, created FROM folder WHERE id=?1");
+	db_bind_int(q, 1, folder.id);
+	return db_run(q, info);
+}
+
+static int add_wanted(struct db *db, const Pk__Folder *wanted, struct errinfo *info)
+{
+	struct buf name BUF_AUTO;
+	struct folder folder;
+	buf_init(&name, FOLDER_NAME_MAX);
+	int rc = folder_name_check(str_from(wanted->name), &name, info);
+	if (rc == 0 && !folder_use_valid(str_from(wanted->special_use)))
+		rc = err_set(info, E_INVALID, "not a special use");
+	if (rc != 0)
+		return rc;
+	if (str_eq(buf_str(&name), STR("INBOX")))
+		return 0;
+	rc = folder_find(db, buf_str(&name), &folder, info);
+	if (rc == 0)
+		return err_set(info, E_INVALID, "two folders of a new mailbox have the same name");
+	if (rc != E_NOT_FOUND)
+		return rc;
+	return add_default(db, buf_str(&name), str_from(wanted->special_use), info);
+}
+
+int folder_add_defaults(struct db *db, Pk__Folder *const *wanted, size_t count,
+                        struct errinfo *info)
 {
 	static const struct {
 		const char *name, *special_use;
 	} defaults[] = {
-		{"INBOX", ""},           {"Drafts", "\\Drafts"},
-		{"Sent Mail", "\\Sent"}, {"Archive", "\\Archive"},
-		{"Spam", "\\Junk"},      {"Trash", "\\Trash"},
+		{"Drafts", "\\Drafts"}, {"Sent", "\\Sent"},   {"Archive", "\\Archive"},
+		{"Junk", "\\Junk"},     {"Trash", "\\Trash"},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-		struct folder folder;
-		struct str name = str_from(defaults[i].name);
-		int rc = folder_add(db, name, str_from(defaults[i].special_use), &folder, info);
-		if (rc != 0)
-			return rc;
-		struct db_stmt *q = db_query(db, "INSERT INTO subscription (name, created)"
-		                                 " SELECT name, created FROM folder WHERE id=?1");
-		db_bind_int(q, 1, folder.id);
-		rc = db_run(q, info);
-		if (rc != 0)
-			return rc;
+	int rc = add_default(db, STR("INBOX"), STR(""), info);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = add_wanted(db, wanted[i], info);
+	for (size_t i = 0; i < ARRAY_LEN(defaults) && count == 0 && rc == 0; i++)
+		rc = add_default(db, str_from(defaults[i].name), str_from(defaults[i].special_use), info);
+	return rc;
+}
+
+bool folder_use_valid(struct str use)
+{
+	static const char *const known[] = {"",       "\\All",  "\\Archive", "\\Drafts",   "\\Flagged",
+	                                    "\\Junk", "\\Sent", "\\Trash",   "\\Important"};
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (str_eq(use, str_from(known[i])))
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 void folder_count(struct folder *folder, unsigned flags, int64_t size, int sign)

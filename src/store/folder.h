@@ -11,6 +11,8 @@
 #include "store/mailbox.h"
 #include "store/uids.h"
 
+#include "store.pb-c.h"
+
 enum {
 	FOLDER_NAME_MAX = 1000, /* bytes */
 	FOLDER_DEPTH_MAX = 32,
@@ -25,7 +27,7 @@ struct folder {
 	int64_t messages, unseen, deleted, size;
 };
 
-/* Appends the canonical form. E_INVALID: not UTF-8, empty levels, control characters, wildcards. */
+/* Appends the canonical form. E_INVALID: not UTF-8, empty levels, control characters. */
 int folder_name_check(struct str name, struct buf *ret, struct errinfo *info) MUST_USE;
 /* E_NOT_FOUND. name in any form. */
 int folder_find(struct db *db, struct str name, struct folder *ret, struct errinfo *info) MUST_USE;
@@ -36,8 +38,14 @@ int folder_put(struct db *db, const struct folder *folder, struct errinfo *info)
 /* A new folder, name already checked, with a UIDVALIDITY that this mailbox never had. */
 int folder_add(struct db *db, struct str name, struct str special_use, struct folder *ret,
                struct errinfo *info) MUST_USE;
-/* The folders that every new mailbox has. */
-int folder_add_defaults(struct db *db, struct errinfo *info) MUST_USE;
+/* The folders of a new mailbox: INBOX, and those that the request names with their uses, or else the
+ * usual ones. Subscribed. E_INVALID: a name or use that cannot be, or the same name twice. */
+int folder_add_defaults(struct db *db, Pk__Folder *const *wanted, size_t count,
+                        struct errinfo *info) MUST_USE;
+/* "\\Trash" for "Papierkorb" and so on; "" for a name that says nothing. */
+const char *folder_usual_use(struct str name);
+/* Whether there is such a special use; "" is none and fine. */
+bool folder_use_valid(struct str use);
 /* What an entry with these flags adds to the counters; sign is 1 or -1. */
 void folder_count(struct folder *folder, unsigned flags, int64_t size, int sign);
 

@@ -54,6 +54,12 @@ static Pk__Folder *list_item(struct folder_list *list, struct str name, bool *re
 	return item;
 }
 
+static bool is_inbox_or_below(const char *name)
+{
+	struct str text = str_from(name);
+	return str_starts(text, STR("INBOX")) && (text.len == 5 || text.ptr[5] == '/');
+}
+
 static int list_rows(struct folder_list *list, struct db *db, struct errinfo *info)
 {
 	struct db_stmt *q = db_query(
@@ -98,6 +104,23 @@ static int list_subscriptions(struct folder_list *list, struct db *db, struct er
 	return rc;
 }
 
+/* The order of a tree walk: INBOX first, a level right before what is below it. */
+static int compare_folders(const void *a, const void *b)
+{
+	const char *x = (*(Pk__Folder *const *)a)->name, *y = (*(Pk__Folder *const *)b)->name;
+	bool x_inbox = is_inbox_or_below(x), y_inbox = is_inbox_or_below(y);
+	if (x_inbox != y_inbox)
+		return x_inbox ? -1 : 1;
+	while (*x != '\0' && *x == *y) {
+		x++;
+		y++;
+	}
+	/* The end, then the separator, then everything else. */
+	int left = *x == '/' ? 1 : *x == '\0' ? 0 : (unsigned char)*x + 1;
+	int right = *y == '/' ? 1 : *y == '\0' ? 0 : (unsigned char)*y + 1;
+	return (left > right) - (left < right);
+}
+
 static int folder_list_run(struct request *request)
 {
 	struct folder_list list __attribute__((cleanup(folder_list_done))) = {.by_name = map_new()};
@@ -112,6 +135,8 @@ static int folder_list_run(struct request *request)
 	Pk__Folder **pointers MEM_AUTO = mem_new_array(list.count, sizeof(Pk__Folder *));
 	for (size_t i = 0; i < list.count; i++)
 		pointers[i] = &list.items[i];
+	if (list.count > 0)
+		qsort(pointers, list.count, sizeof(Pk__Folder *), compare_folders);
 	Pk__FolderListReply reply = PK__FOLDER_LIST_REPLY__INIT;
 	reply.folders = pointers;
 	reply.n_folders = list.count;
@@ -138,17 +163,6 @@ static int count_rows(struct db *db, struct db_stmt *q, int64_t *ret, struct err
 	*ret = rc == DB_ROW ? db_int(q, 0) : 0;
 	db_reset(q);
 	return 0;
-}
-
-static bool special_use_valid(struct str use)
-{
-	static const char *const known[] = {"",       "\\All",  "\\Archive", "\\Drafts",   "\\Flagged",
-	                                    "\\Junk", "\\Sent", "\\Trash",   "\\Important"};
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (str_eq(use, str_from(known[i])))
-			return true;
-	}
-	return false;
 }
 
 /* The canonical name must be free, and there must be room for one more folder. */
@@ -193,25 +207,41 @@ static int reply_folder(struct request *request, const struct folder *folder, st
 	return request_reply(request, &reply.base);
 }
 
+/* A folder that is made under a usual name has the use of that name, unless another one has it: who
+ * deletes Trash and makes it again has it as it was. */
+static int usual_use(struct db *db, struct str name, const char **ret, struct errinfo *info)
+{
+	const char *use = folder_usual_use(name);
+	struct db_stmt *q = db_query(db, "SELECT count(*) FROM folder WHERE special_use=?1");
+	db_bind_text(q, 1, str_from(use));
+	int64_t count;
+	int rc = count_rows(db, q, &count, info);
+	if (rc == 0 && count == 0)
+		*ret = use;
+	return rc;
+}
+
 static int folder_create_run(struct request *request)
 {
 	const Pk__FolderCreateRequest *message = (const Pk__FolderCreateRequest *)request->message;
 	struct mailbox *mailbox = request->mailbox;
+	const char *use = message->special_use;
 	struct buf name BUF_AUTO;
 	buf_init(&name, FOLDER_NAME_MAX);
-	if (!special_use_valid(str_from(message->special_use)))
+	if (!folder_use_valid(str_from(use)))
 		return err_set(&request->info, E_INVALID, "not a special use");
 	int rc = canonical_new_name(mailbox->db, message->name, &name, &request->info);
 	if (rc == 0)
 		rc = mailbox_begin(mailbox, false, &request->info);
+	if (rc == 0 && use[0] == '\0')
+		rc = usual_use(mailbox->db, buf_str(&name), &use, &request->info);
 	if (rc != 0)
 		return rc;
 	struct folder folder;
-	rc = folder_add(mailbox->db, buf_str(&name), str_from(message->special_use), &folder,
-	                &request->info);
+	rc = folder_add(mailbox->db, buf_str(&name), str_from(use), &folder, &request->info);
 	if (rc == 0)
 		rc = mailbox_commit(mailbox, &request->info);
-	return rc == 0 ? reply_folder(request, &folder, buf_str(&name), message->special_use) : rc;
+	return rc == 0 ? reply_folder(request, &folder, buf_str(&name), use) : rc;
 }
 
 const struct method store_method_folder_create = {
@@ -282,15 +312,15 @@ static int delete_folder(struct mailbox *mailbox, int64_t folder, struct errinfo
 	return rc;
 }
 
-/* A level that only exists through what is below it cannot be deleted. */
-static int missing_folder(struct db *db, struct str name, struct errinfo *info)
+/* Those below would stay behind without it (RFC 9051 section 6.3.5); and a level that only exists through
+ * what is below it cannot be deleted. */
+static int check_nothing_below(struct db *db, struct str name, struct errinfo *info)
 {
-	bool below;
+	bool below = false;
 	int rc = has_below(db, name, &below, info);
 	if (rc != 0)
 		return rc;
-	return below ? err_set(info, E_EXISTS, "there are folders below that name")
-	             : err_set(info, E_NOT_FOUND, "no such folder");
+	return below ? err_set(info, E_EXISTS, "there are folders below that name") : 0;
 }
 
 static int folder_delete_run(struct request *request)
@@ -305,9 +335,9 @@ static int folder_delete_run(struct request *request)
 	if (is_inbox(buf_str(&name)))
 		return err_set(&request->info, E_DENIED, "INBOX cannot be deleted");
 	struct folder folder;
-	rc = folder_find(mailbox->db, buf_str(&name), &folder, &request->info);
-	if (rc == E_NOT_FOUND)
-		return missing_folder(mailbox->db, buf_str(&name), &request->info);
+	rc = check_nothing_below(mailbox->db, buf_str(&name), &request->info);
+	if (rc == 0)
+		rc = folder_find(mailbox->db, buf_str(&name), &folder, &request->info);
 	if (rc == 0)
 		rc = mailbox_begin(mailbox, false, &request->info);
 	if (rc == 0)

@@ -27,7 +27,7 @@ struct search {
 	bool needs_message;
 	int64_t now;
 	struct uid_runs found;
-	uint64_t highest_modseq;
+	uint64_t highest_modseq, first_modseq, last_modseq;
 	/* The message that is being judged. */
 	struct request *request;
 	struct db_stmt *row;
@@ -394,6 +394,9 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		search->uid = uid + 1;
 		if (found && search->error == 0) {
 			uid_runs_add(&search->found, uid);
+			if (search->first_modseq == 0)
+				search->first_modseq = modseq;
+			search->last_modseq = modseq;
 			if (modseq > search->highest_modseq)
 				search->highest_modseq = modseq;
 		}
@@ -427,6 +430,8 @@ static int search_run(struct request *request)
 	reply.uids = uid_runs_pointers(&search->found);
 	reply.n_uids = search->found.count;
 	reply.highest_modseq = search->highest_modseq;
+	reply.first_modseq = search->first_modseq;
+	reply.last_modseq = search->last_modseq;
 	return request_reply(request, &reply.base);
 }
 

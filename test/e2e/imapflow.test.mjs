@@ -121,8 +121,8 @@ test('folders, moves, appends and quotas of names', async () => {
 	await imap.mailboxDelete('Projekt/Pærer');
 	const special = Object.fromEntries((await imap.list()).filter(f => f.specialUse).map(f => [f.specialUse, f.path]));
 	assert.deepEqual(special, {
-		'\\Inbox': 'INBOX', '\\Drafts': 'Drafts', '\\Sent': 'Sent Mail',
-		'\\Archive': 'Archive', '\\Junk': 'Spam', '\\Trash': 'Trash',
+		'\\Inbox': 'INBOX', '\\Drafts': 'Drafts', '\\Sent': 'Sent',
+		'\\Archive': 'Archive', '\\Junk': 'Junk', '\\Trash': 'Trash',
 	});
 	await imap.logout();
 });

@@ -66,7 +66,7 @@ def test_mbsync_mirrors_both_ways():
     here = mirrored("INBOX")
     assert len(here) == 20, len(here)
     assert all(b".line two\n" in raw.replace(b"\r\n", b"\n") for _, raw in here)
-    for special in ("Drafts", "Sent Mail", "Archive", "Spam", "Trash"):
+    for special in ("Drafts", "Sent", "Archive", "Junk", "Trash"):
         assert os.path.isdir(os.path.join(MIRROR, special)), special
     # A new message, a flag and a deletion on our side.
     first, second = here[0][0], here[1][0]

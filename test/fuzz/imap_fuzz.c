@@ -115,7 +115,7 @@ static void stream(struct str input, size_t step, struct buf *seen)
 		} else if (reader.synchronizing) {
 			imap_reader_reset(&reader);
 		} else {
-			imap_reader_skip(&reader);
+			imap_reader_skip(&reader, 0);
 		}
 	}
 	imap_reader_done(&reader);

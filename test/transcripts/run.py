@@ -13,6 +13,7 @@ Its lines:
     starttls A               the TLS handshake, after the dialogue before it
     close A                  closes our end
     message NAME             the lines from here to "end" are bytes ${NAME}, with CRLF
+    repeat NAME COUNT TEXT   ${NAME} is TEXT so many times
     deliver NAME             hands ${NAME} to the case's mailbox over SMTP
     kill ROLE                SIGKILL to that process of the service
     C: text                  sends text and CRLF on the current connection
@@ -225,6 +226,9 @@ class Case:
                 self.connection(rest[0]).close()
             elif word == "use":
                 self.current = rest[0]
+            elif word == "repeat":
+                name, count, text = re.fullmatch(r"repeat (\w+) (\d+) (.+)", line).groups()
+                self.variables[name] = self.expand(text) * int(count)
             elif word == "deliver":
                 self.deliver(rest[0])
             elif word == "kill":

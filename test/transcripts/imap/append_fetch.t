@@ -44,6 +44,7 @@ S: * 1 FETCH (UID 1 FLAGS ({{.*}}\Deleted{{.*}}))
 S: g OK Stored
 C: h EXPUNGE
 S: * 1 EXPUNGE
+S: * 0 RECENT
 S: h OK Expunged
 C: i LIST "" *
 S~ * LIST ({{.*}}) "/" INBOX

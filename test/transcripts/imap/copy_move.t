@@ -15,6 +15,7 @@ S: c OK [COPYUID {{trash=[0-9]+}} 1:2 1:2] Copied
 C: d UID MOVE 2 Trash
 S: * OK [COPYUID ${trash} 2 3] Moved
 S: * 2 EXPUNGE
+S: * 2 RECENT
 S: d OK Moved
 C: e MOVE 1:* Nowhere
 S: e NO [TRYCREATE] {{.*}}
@@ -29,7 +30,7 @@ C: i UID EXPUNGE 3
 S: i OK Expunged
 C: j UID EXPUNGE 1
 S: * 1 EXPUNGE
-S: j OK Expunged
+S~ j OK Expunged
 C: k EXAMINE Trash
 S~ * OK [PERMANENTFLAGS ()] Read-only
 S~ k OK [READ-ONLY] Selected

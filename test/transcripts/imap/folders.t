@@ -3,12 +3,12 @@ C: a LIST "" ""
 S: * LIST (\Noselect) "/" ""
 S: a OK Listed
 C: b LIST "" *
-S| * LIST (\HasNoChildren) "/" INBOX
-S| * LIST (\HasNoChildren \Drafts) "/" Drafts
-S| * LIST (\HasNoChildren \Sent) "/" "Sent Mail"
-S| * LIST (\HasNoChildren \Archive) "/" Archive
-S| * LIST (\HasNoChildren \Junk) "/" Spam
-S| * LIST (\HasNoChildren \Trash) "/" Trash
+S: * LIST (\HasNoChildren) "/" INBOX
+S: * LIST (\HasNoChildren \Archive) "/" Archive
+S: * LIST (\HasNoChildren \Drafts) "/" Drafts
+S: * LIST (\HasNoChildren \Junk) "/" Junk
+S: * LIST (\HasNoChildren \Sent) "/" Sent
+S: * LIST (\HasNoChildren \Trash) "/" Trash
 S: b OK Listed
 C: c CREATE Work/2026/Nov/
 S: c OK Done
@@ -59,7 +59,7 @@ S: t OK Listed
 C: u NAMESPACE
 S: * NAMESPACE (("" "/")) NIL NIL
 S: u OK Done
-C: v CREATE "a&b"
+C: v CREATE a&-b
 S: v OK Done
 C: w LIST "" a*
 S: * LIST (\HasNoChildren) "/" a&-b

@@ -27,21 +27,21 @@ SB: * 1 FETCH (UID 1 FLAGS (\Deleted{{.*}}))
 SB: c OK Done
 CA: e EXPUNGE
 SA: * 1 EXPUNGE
-SA: e OK Expunged
+SA~ e OK Expunged
 # FETCH by number must not change numbers: the message that is gone gives no row.
 CB: d FETCH 1:2 UID
 SB: * 2 FETCH (UID 2)
-SB: d OK Fetched
+SB: d OK [EXPUNGEISSUED] Fetched
 CB: e SEARCH ALL
 SB: * SEARCH 2
-SB: e OK Searched
+SB: e OK [EXPUNGEISSUED] Searched
 CB: f NOOP
 SB: * 1 EXPUNGE
-SB: f OK Done
+SB~ f OK Done
 CB: g IDLE
 SB: + idling
 CA: f STORE 1 +FLAGS ($Label)
-SA: * 1 FETCH (UID 2 FLAGS ({{.*}}$Label{{.*}}))
+SA~ * 1 FETCH (UID 2 FLAGS ({{.*}}$Label{{.*}}))
 SA: f OK Stored
 SB~ * 1 FETCH (UID 2 FLAGS ({{.*}}$Label{{.*}}))
 CB: DONE

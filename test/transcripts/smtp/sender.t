@@ -11,6 +11,8 @@ C: MAIL FROM:<a@client.test> BODY=BINARYMIME
 S: 555 5.5.4 {{.*}}
 C: MAIL FROM:<a@client.test> X-UNKNOWN
 S: 555 5.5.4 {{.*}}
+C: MAIL FROM:<a@[999.1.1.1]>
+S: 501 5.1.7 {{.*}}
 C: MAIL FROM:a@client.test
 S: 501 5.1.7 {{.*}}
 C: MAIL FROM:<a b@client.test>

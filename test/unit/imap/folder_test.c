@@ -62,6 +62,8 @@ static void test_changes(void **state)
 	reply.highest_modseq = 103;
 	imap_folder_changes(folder, &reply, &to);
 	expect(&out, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\r\n"
+	             "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work \\*)] "
+	             "Any keyword\r\n"
 	             "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n"
 	             "* 5 EXISTS\r\n* 3 RECENT\r\n"
 	             "* 2 FETCH (UID 13 FLAGS (\\Seen))\r\n");

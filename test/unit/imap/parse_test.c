@@ -106,7 +106,10 @@ static void test_mailboxes(void **state)
 		{"\"Sent Mail\"", "Sent Mail", 11},
 		{"Entw&APw-rfe", "Entw\xc3\xbcrfe", 12},
 		{"\"Entw\xc3\xbcrfe\"", "Entw\xc3\xbcrfe", 11},
-		{"a&", "a&", 2}, /* not UTF-7, so what it says */
+		{"a&", NULL, 0},       /* not modified UTF-7 */
+		{"&AGEAYg-", NULL, 0}, /* nor is this: ASCII stands for itself */
+		{"\"Gr\xc3\xbc\xc3\x9f & x\"", "Gr\xc3\xbc\xc3\x9f & x", 0}, /* UTF-8, as many send it */
+		{"\"100%*\"", "100%*", 0},
 		{"{2}\r\n\xff\xff", NULL, 0},
 		{"%", NULL, 0},
 		{"", NULL, 0},

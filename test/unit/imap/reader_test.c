@@ -60,7 +60,7 @@ static void run(struct str input, size_t (*piece)(size_t left), struct buf *out)
 			buf_add_text(out, "X");
 			imap_reader_reset(&reader);
 		} else {
-			imap_reader_skip(&reader);
+			imap_reader_skip(&reader, 0);
 		}
 	}
 	imap_reader_done(&reader);

@@ -70,6 +70,25 @@ static void faulty_store(void **state)
 	assert_int_equal(smtp_answer(0, &reply, 1), SMTP_REPLY_TRY_LATER);
 }
 
+/* A refusal is never logged as "ok". */
+static void reasons(void **state)
+{
+	Pk__DeliverReply__Result fine = PK__DELIVER_REPLY__RESULT__INIT, full = fine, away = fine;
+	Pk__DeliverReply__Result *results[] = {&fine, &full, &away};
+	Pk__DeliverReply reply = PK__DELIVER_REPLY__INIT;
+
+	(void)state;
+	full.error = E_QUOTA;
+	away.error = E_UNAVAILABLE;
+	reply.results = results;
+	reply.n_results = 3;
+	assert_int_equal(smtp_answer_reason(0, &reply), E_QUOTA);
+	assert_int_equal(smtp_answer_reason(E_TIMEOUT, NULL), E_TIMEOUT);
+	assert_int_equal(smtp_answer_reason(0, NULL), E_INTERNAL);
+	reply.n_results = 1;
+	assert_int_equal(smtp_answer_reason(0, &reply), E_INTERNAL);
+}
+
 /* Codes and their enhanced form tell the same class; only the greeting's kind has none. */
 static void table(void **state)
 {
@@ -106,10 +125,8 @@ static void written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers),
-		cmocka_unit_test(faulty_store),
-		cmocka_unit_test(table),
-		cmocka_unit_test(written),
+		cmocka_unit_test(answers), cmocka_unit_test(faulty_store), cmocka_unit_test(reasons),
+		cmocka_unit_test(table),   cmocka_unit_test(written),
 	};
 
 	return cmocka_run_group_tests_name("smtp answer", tests, NULL, NULL);

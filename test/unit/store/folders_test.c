@@ -55,7 +55,7 @@ static int subscribe(struct harness *h, uint64_t session, const char *name, bool
  * out. */
 static void list(struct harness *h, uint64_t session, char ret[1000])
 {
-	static const char defaults[] = " Archive Drafts INBOX Sent Mail Spam Trash ";
+	static const char defaults[] = " Archive Drafts INBOX Junk Sent Trash ";
 	Pk__SessionRequest request = PK__SESSION_REQUEST__INIT;
 	request.session = session;
 	int error;
@@ -93,8 +93,8 @@ static void test_names(void **state)
 		{"/a", E_INVALID},
 		{"a//b", E_INVALID},
 		{"a\nb", E_INVALID},
-		{"a*", E_INVALID},
-		{"a%b", E_INVALID},
+		{"a*", 0},
+		{"a%b", 0},
 		{"\xff", E_INVALID},
 		{"\xc0\x80", E_INVALID},
 		{"INBOX", E_EXISTS},
@@ -138,23 +138,82 @@ static void test_tree(void **state)
 	create_mailbox(h, &owner);
 	uint64_t session = open_session(h, &owner);
 	assert_int_equal(create(h, session, "a/b/c", ""), 0);
-	ASSERT_LIST(h, session, "a/b/c a/b?+ a?+");
+	ASSERT_LIST(h, session, "a?+ a/b?+ a/b/c");
 	assert_int_equal(create(h, session, "a", ""), 0);
 	assert_int_equal(create(h, session, "a b", ""), 0);
-	ASSERT_LIST(h, session, "a+ a b a/b/c a/b?+");
+	ASSERT_LIST(h, session, "a+ a/b?+ a/b/c a b");
 	assert_int_equal(delete (h, session, "a/b"), E_EXISTS);
-	assert_int_equal(delete (h, session, "a"), 0);
 	assert_int_equal(delete (h, session, "a"), E_EXISTS);
 	assert_int_equal(delete (h, session, "nothing"), E_NOT_FOUND);
 	assert_int_equal(delete (h, session, "inbox"), E_DENIED);
-	ASSERT_LIST(h, session, "a b a/b/c a/b?+ a?+");
 	assert_int_equal(subscribe(h, session, "a b", true), 0);
 	assert_int_equal(subscribe(h, session, "gone", true), 0);
 	assert_int_equal(delete (h, session, "a b"), 0);
-	ASSERT_LIST(h, session, "a/b/c a/b?+ a?+ a b?! gone?!");
+	ASSERT_LIST(h, session, "a+ a/b?+ a/b/c a b?! gone?!");
 	assert_int_equal(subscribe(h, session, "gone", false), 0);
 	assert_int_equal(subscribe(h, session, "gone", false), 0);
-	ASSERT_LIST(h, session, "a/b/c a/b?+ a?+ a b?!");
+	ASSERT_LIST(h, session, "a+ a/b?+ a/b/c a b?!");
+	owner_done(&owner);
+}
+
+/* Who deletes Trash and makes it again, under any usual name, has a Trash; the first one keeps the use. */
+static void test_usual_names(void **state)
+{
+	static const struct {
+		const char *delete_first, *name, *use;
+	} cases[] = {
+		{"Trash", "Trash", "\\Trash"},
+		{NULL, "Papierkorb", ""},
+		{"Trash", "Deleted Items", "\\Trash"},
+		{NULL, "Trash", ""}, /* another one has it now */
+		{"Sent", "Gesendet", "\\Sent"},
+		{"Junk", "SPAM", "\\Junk"},
+		{"Drafts", "Entw\xc3\xbcrfe", "\\Drafts"},
+		{"Archive", "Work/Archive", ""},
+		{NULL, "Archiv", "\\Archive"},
+		{NULL, "Something", ""},
+	};
+	struct harness *h = *state;
+	struct owner owner;
+	create_mailbox(h, &owner);
+	uint64_t session = open_session(h, &owner);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Pk__FolderCreateRequest request = PK__FOLDER_CREATE_REQUEST__INIT;
+		int error;
+		if (cases[i].delete_first != NULL)
+			assert_int_equal(delete (h, session, cases[i].delete_first), 0);
+		request.session = session;
+		request.name = (char *)(uintptr_t)cases[i].name;
+		request.special_use = (char *)"";
+		Pk__FolderReply *reply = CALL(h, FOLDER_CREATE, request, folder_reply, &error);
+		assert_int_equal(error, 0);
+		assert_string_equal(reply->folder->special_use, cases[i].use);
+		FREE(reply);
+	}
+	owner_done(&owner);
+}
+
+/* The order in which LIST shows them: INBOX first, what is below a folder right behind it. */
+static void test_order(void **state)
+{
+	static const char *const made[] = {"b", "a-b", "a/c/d", "a", "A", "INBOX/z", "a b", "a/b"};
+	static const char *const wanted[] = {
+		"INBOX", "INBOX/z", "A",   "Archive", "Drafts", "Junk", "Sent", "Trash",
+		"a",     "a/b",     "a/c", "a/c/d",   "a b",    "a-b",  "b",
+	};
+	struct harness *h = *state;
+	struct owner owner;
+	create_mailbox(h, &owner);
+	Pk__SessionRequest request = PK__SESSION_REQUEST__INIT;
+	request.session = open_session(h, &owner);
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		assert_int_equal(create(h, request.session, made[i], ""), 0);
+	int error;
+	Pk__FolderListReply *reply = CALL(h, FOLDER_LIST, request, folder_list_reply, &error);
+	assert_int_equal(reply->n_folders, ARRAY_LEN(wanted));
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		assert_string_equal(reply->folders[i]->name, wanted[i]);
+	FREE(reply);
 	owner_done(&owner);
 }
 
@@ -170,7 +229,7 @@ static void test_rename(void **state)
 	assert_int_equal(create(h, session, "\xc3\xa6x", ""), 0);
 	append(h, session, "\xc3\xa6/\xc3\xb8", STR("A: b\r\n\r\nc"), NULL);
 	assert_int_equal(rename_to(h, session, "\xc3\xa6", "new/place"), 0);
-	ASSERT_LIST(h, session, "new/place+ new/place/\xc3\xb8+ new/place/\xc3\xb8/x \xc3\xa6x new?+");
+	ASSERT_LIST(h, session, "new?+ new/place+ new/place/\xc3\xb8+ new/place/\xc3\xb8/x \xc3\xa6x");
 	Pk__SelectReply *moved = select_folder(h, session, "new/place/\xc3\xb8");
 	assert_int_equal(moved->n_uids, 1);
 	FREE(moved);
@@ -182,8 +241,8 @@ static void test_rename(void **state)
 	assert_int_equal(rename_to(h, session, "new/place", "other"), E_EXISTS);
 	assert_int_equal(rename_to(h, session, "new", "top"), 0); /* a level without a folder */
 	ASSERT_LIST(h, session,
-	            "other/\xc3\xb8 top/place+ top/place/\xc3\xb8+ top/place/\xc3\xb8/x "
-	            "\xc3\xa6x other?+ top?+");
+	            "other?+ other/\xc3\xb8 top?+ top/place+ top/place/\xc3\xb8+ "
+	            "top/place/\xc3\xb8/x \xc3\xa6x");
 	owner_done(&owner);
 }
 
@@ -264,8 +323,10 @@ static void test_deleted_while_selected(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_names),        TEST(test_tree),         TEST(test_rename),
-		TEST(test_rename_inbox), TEST(test_uid_validity), TEST(test_deleted_while_selected),
+		TEST(test_names),        TEST(test_tree),
+		TEST(test_rename),       TEST(test_usual_names),
+		TEST(test_order),        TEST(test_rename_inbox),
+		TEST(test_uid_validity), TEST(test_deleted_while_selected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

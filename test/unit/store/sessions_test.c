@@ -444,7 +444,7 @@ static void test_several_targets(void **state)
 		targets[i].mailbox = text_from(owners[i]->mailbox);
 		targets[i].public_key = bytes_from(owners[i]->public_key, SEAL_PUBLIC_SIZE);
 		targets[i].delivery_id = bytes_from(i < 3 ? "0123456789abcdef" : "0123456789abcdeX", 16);
-		targets[i].folder = text_from(i == 3 ? "Spam" : "");
+		targets[i].folder = text_from(i == 3 ? "Junk" : "");
 		pointers[i] = &targets[i];
 	}
 	targets[4].delivery_id.len = 15;
@@ -461,7 +461,7 @@ static void test_several_targets(void **state)
 	assert_false(reply->results[0]->sealed);
 	assert_true(reply->results[1]->sealed);
 	FREE(reply);
-	assert_body(h, session, folder_id(h, session, "Spam"), 1, str_from(hello));
+	assert_body(h, session, folder_id(h, session, "Junk"), 1, str_from(hello));
 	request.n_targets = 0;
 	assert_null(CALL(h, DELIVER, request, deliver_reply, &error));
 	assert_int_equal(error, E_INVALID);

@@ -61,7 +61,7 @@ static void test_folder_list(void **state)
 	int error;
 	Pk__FolderListReply *list = CALL(h, FOLDER_LIST, request, folder_list_reply, &error);
 	assert_int_equal(error, 0);
-	static const char *const names[] = {"Archive", "Drafts", "INBOX", "Sent Mail", "Spam", "Trash"};
+	static const char *const names[] = {"INBOX", "Archive", "Drafts", "Junk", "Sent", "Trash"};
 	assert_int_equal(list->n_folders, ARRAY_LEN(names));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		assert_string_equal(list->folders[i]->name, names[i]);
