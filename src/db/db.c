@@ -272,7 +272,14 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	db->flags = db_plain_asked() ? flags | DB_PLAIN : flags;
 	int open_flags = (flags & DB_READ_ONLY) != 0 ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	int code = sqlite3_open_v2(path, &db->handle, open_flags | SQLITE_OPEN_NOMUTEX, NULL);
-	rc = code == SQLITE_OK ? connection_key(db, key, info) : db_fail(db, code, info);
+	rc = code == SQLITE_OK ? 0 : db_fail(db, code, info);
+	/* What cannot be opened for writing SQLite opens for reading, and says so at the first write. */
+	if (rc == 0 && (flags & DB_READ_ONLY) == 0 && sqlite3_db_readonly(db->handle, "main") != 0) {
+		rc = err_set(info, E_IO, "database: cannot be opened for writing");
+	}
+	if (rc == 0) {
+		rc = connection_key(db, key, info);
+	}
 	if (rc == 0) {
 		rc = connection_configure(db, is_new, info);
 	}

@@ -48,6 +48,9 @@ int db_init(struct errinfo *info) MUST_USE;
  * E_DENIED: wrong key, or not one of our files. E_NOT_FOUND, E_CORRUPT, E_IO, E_NO_SPACE. */
 int db_open(struct db **ret, const char *path, const struct data_key *key, unsigned flags,
             struct errinfo *info) MUST_USE;
+/* For a file that db_open calls E_DENIED: whether some page behind its first is encrypted under key,
+ * so that the key is right and the file damaged. Looks at a few pages; false when it cannot. */
+bool db_key_fits(const char *path, const struct data_key *key);
 /* Finalizes all statements and closes; blob handles must be closed before. The last connection to a
  * file checkpoints and removes -wal and -shm, so that a mailbox at rest is one file that can be
  * copied and opened anywhere. That takes two syncs (about 1 ms) when there is something in the WAL

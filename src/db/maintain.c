@@ -117,6 +117,29 @@ int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
 	return rc;
 }
 
+enum { PAGE_SIZE = 4096, PROBED_PAGES = 32 };
+
+bool db_key_fits(const char *path, const struct data_key *key)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	struct page_cipher *cipher = page_cipher_new(key);
+	unsigned char data[PAGE_SIZE];
+	bool fits = false;
+	for (uint32_t page = 2; page < 2 + PROBED_PAGES && !fits; page++) {
+		if (pread(fd, data, PAGE_SIZE, (off_t)(page - 1) * PAGE_SIZE) != PAGE_SIZE) {
+			break;
+		}
+		fits = page_cipher_decrypt(cipher, page, data, PAGE_SIZE, true);
+	}
+	wipe(data, sizeof(data));
+	page_cipher_free(cipher);
+	close(fd);
+	return fits;
+}
+
 static int findings_of(struct db *db, struct db_stmt *stmt, struct buf *findings, int *ret_count,
                        struct errinfo *info)
 {

@@ -8,6 +8,7 @@
 #include "store/message.h"
 #include "store/rekey.h"
 #include "store/server.h"
+#include "store/temporary.h"
 
 enum {
 	GARBAGE_STEP = 20,         /* messages in a transaction */
@@ -18,6 +19,8 @@ enum {
 
 /* What is left to do, kept between slices. */
 struct caring {
+	struct merged merged;
+	bool merging; /* what waits could not be taken over before */
 	bool rekeyed, garbage_gone, vacuumed, pruned;
 	unsigned unlocks; /* of the mailbox when this began */
 };
@@ -146,9 +149,12 @@ static int checkpoint(struct mailbox *mailbox, struct errinfo *info)
 }
 
 /* One step of what needs the open mailbox; *ret_done: nothing is left. */
-static int care_step(struct mailbox *mailbox, struct caring *caring, enum care care, bool *ret_done,
-                     struct errinfo *info)
+static int care_step(struct request *request, struct caring *caring, enum care care, bool *ret_done)
 {
+	struct mailbox *mailbox = request->mailbox;
+	struct errinfo *info = &request->info;
+	if (caring->merging)
+		return temporary_merge(mailbox, request->packer, &caring->merged, &caring->merging, info);
 	if (!caring->rekeyed) {
 		caring->rekeyed = true;
 		return rekey_due(mailbox, info);
@@ -169,12 +175,12 @@ static int tidy(struct request *request, struct caring *caring, enum care care)
 {
 	struct mailbox *mailbox = request->mailbox;
 	/* A handle that is already given back is not opened again just for this. */
-	bool done = mailbox->db == NULL && !mailbox->has_next_key;
+	bool done = mailbox->db == NULL && !mailbox->has_next_key && !caring->merging;
 	int rc = checkpoint(mailbox, &request->info);
 	while (rc == 0 && !done) {
 		rc = mailbox_ready(mailbox, &request->info);
 		if (rc == 0)
-			rc = care_step(mailbox, caring, care, &done, &request->info);
+			rc = care_step(request, caring, care, &done);
 		if (rc == 0 && !done && request_slice_over(request))
 			return REQUEST_AGAIN;
 	}
@@ -189,12 +195,16 @@ int care_run(struct request *request, enum care care)
 		caring = request->state = mem_new(sizeof(*caring));
 		request->state_free = free;
 		caring->unlocks = mailbox->unlocks;
+		caring->merging = care == CARE_TIDY && mailbox->has_key && mailbox->merge_retry_ms != 0;
 		mailbox->needs_care = false;
 	}
 	bool anything = mailbox->has_key || mailbox->temporary != NULL;
 	int rc = anything ? tidy(request, caring, care) : 0;
 	if (rc == REQUEST_AGAIN)
 		return rc;
+	const struct batch_result *last = &caring->merged.last;
+	if (last->folder != 0)
+		request_changed(request, (uint64_t)last->folder, last->modseq, true);
 	if (care == CARE_CLOSE || care == CARE_FORGET)
 		mailbox_close_handles(mailbox);
 	/* Somebody may have opened it between two slices. */

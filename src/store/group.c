@@ -1,6 +1,7 @@
 #include "store/group.h"
 
 #include "base/mem.h"
+#include "store/aside.h"
 #include "store/batch.h"
 #include "store/deliver.h"
 #include "store/server.h"
@@ -187,6 +188,10 @@ static void run_sealed(struct group *group)
 	}
 	if (rc == 0)
 		rc = temporary_commit(leader->mailbox, &info);
+	/* Nothing more goes into a damaged file: whoever tries again finds a new one. */
+	struct errinfo aside = {0};
+	if (rc == E_CORRUPT && aside_put(leader->mailbox, &aside) != 0)
+		info = aside;
 	if (group->count == 0)
 		group->count = 1; /* it did not even begin */
 	if (rc != 0)

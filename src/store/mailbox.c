@@ -145,25 +145,32 @@ int mailbox_file_there(const struct mailbox *mailbox, enum mailbox_path which, b
 	return mailbox_path_there(path.ptr, ret, info);
 }
 
-int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
-                        struct errinfo *info)
+int mailbox_remove_path(const char *path, bool *ret_removed, struct errinfo *info)
 {
 	static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
-	struct buf path BUF_AUTO;
-	buf_init(&path, PATH_MAX);
-	mailbox_path(mailbox, which, &path);
-	size_t len = path.len - 1;
-	bool any = false;
+	*ret_removed = false;
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
-		path.len = len;
-		buf_add_text(&path, endings[i]);
-		buf_add_byte(&path, '\0');
-		if (unlink(path.ptr) == 0)
-			any = true;
+		struct buf name BUF_AUTO;
+		buf_init(&name, PATH_MAX);
+		buf_addf(&name, "%s%s", path, endings[i]);
+		buf_add_byte(&name, '\0');
+		if (unlink(name.ptr) == 0)
+			*ret_removed = true;
 		else if (errno != ENOENT)
 			return err_set(info, err_from_errno(errno), "cannot remove a mailbox file");
 	}
-	return any ? mailbox_sync_folder(mailbox, which, info) : 0;
+	return 0;
+}
+
+int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
+                        struct errinfo *info)
+{
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, which, &path);
+	bool removed;
+	int rc = mailbox_remove_path(path.ptr, &removed, info);
+	return rc == 0 && removed ? mailbox_sync_folder(mailbox, which, info) : rc;
 }
 
 /* ---------------------------------------------------------------- keys */
@@ -246,6 +253,10 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 	random_bytes(key.salt, sizeof(key.salt));
 	struct db *db;
 	rc = db_open(&db, path.ptr, &key, DB_CREATE | DB_SYNC_FULL, info);
+	if (rc == E_DENIED && there && db_key_fits(path.ptr, &key))
+		rc = err_set(info, E_CORRUPT, "the first page of a temporary mailbox is damaged");
+	else if (rc == E_DENIED)
+		rc = err_set(info, E_UNAVAILABLE, "a temporary mailbox under another host key");
 	if (rc != 0)
 		return rc;
 	rc = schema_temporary_migrate(db, info);

@@ -69,6 +69,8 @@ struct mailbox {
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */
 	uint64_t temporary_bytes;  /* of the messages in the temporary mailbox, while that is open */
 	struct sealing sealing;
+	int64_t merge_retry_ms;  /* when to take over again what could not be; 0: nothing is due */
+	unsigned merge_failures; /* of taking over, one after the other */
 	struct piece_cache *pieces;
 	struct folder_summary *summary;
 	atomic_uint streams_inside; /* fetches in the middle of a message: garbage waits for them */
@@ -94,7 +96,8 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
 /* Opens the file if its handle was given back. E_STALE when there is no key; E_IO when the file is not
  * there. */
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
-/* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND. */
+/* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND;
+ * E_CORRUPT for a damaged one (see aside.h), E_UNAVAILABLE for one of another host key. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
 /* BEGIN IMMEDIATE; the commit will be durable on return, or only ordered. */
 int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info) MUST_USE;
@@ -127,7 +130,9 @@ int mailbox_sync_folder(const struct mailbox *mailbox, enum mailbox_path which,
 int mailbox_file_there(const struct mailbox *mailbox, enum mailbox_path which, bool *ret,
                        struct errinfo *info) MUST_USE;
 int mailbox_path_there(const char *path, bool *ret, struct errinfo *info) MUST_USE;
-/* Removes the file with its -wal and -shm; what is not there is fine. */
+/* Removes a file with its -wal and -shm; what is not there is fine. */
+int mailbox_remove_path(const char *path, bool *ret_removed, struct errinfo *info) MUST_USE;
+/* The same, durably. */
 int mailbox_remove_file(const struct mailbox *mailbox, enum mailbox_path which,
                         struct errinfo *info) MUST_USE;
 

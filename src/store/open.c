@@ -66,6 +66,8 @@ static bool merge_some(struct request *request, struct opening *opening)
 		return more;
 	log_error(store_log(request->store), "store.merge_failed",
 	          F_TEXT("mailbox", request->mailbox->id), F_ERR(rc), F_TEXT("text", info.text));
+	/* Whichever of the two files it was: what follows gets a fresh handle. */
+	mailbox_close_handles(request->mailbox);
 	return false;
 }
 
@@ -82,7 +84,9 @@ static int open_run(struct request *request)
 	if (last->folder != 0)
 		request_changed(request, (uint64_t)last->folder, last->modseq, true);
 	Pk__OpenReply reply = PK__OPEN_REPLY__INIT;
-	rc = mailbox_used_bytes(request->mailbox, &reply.used_bytes, &request->info);
+	rc = mailbox_ready(request->mailbox, &request->info);
+	if (rc == 0)
+		rc = mailbox_used_bytes(request->mailbox, &reply.used_bytes, &request->info);
 	if (rc != 0)
 		return rc;
 	reply.session = request->session->id;

@@ -1,3 +1,4 @@
+#include "store/aside.h"
 #include "store/request.h"
 
 /* REMOVE: a mailbox, what waits for it, and leftovers. Its sessions end (server.c). */
@@ -19,6 +20,9 @@ static int remove_run(struct request *request)
 		if (rc != 0)
 			return rc;
 	}
+	rc = aside_remove_all(mailbox, &request->info);
+	if (rc != 0)
+		return rc;
 	Pk__Empty reply = PK__EMPTY__INIT;
 	return request_reply(request, &reply.base);
 }

@@ -537,6 +537,7 @@ static void care_done(struct task *task)
 		log_error(store->log, "store.care_failed", F_TEXT("mailbox", mailbox->id),
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
 	mailbox->caring = false;
+	session_tell_changes(request);
 	if (request->forgot)
 		mailbox->keyed = false;
 	if (request->care != CARE_TIDY)
@@ -577,6 +578,9 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
 	if (open && (idle || *too_many > 0)) {
 		store_start_care(store, mailbox, CARE_CLOSE);
 		*too_many -= *too_many > 0;
+	} else if (mailbox->merge_retry_ms != 0 && now >= mailbox->merge_retry_ms &&
+	           mailbox->session_count > 0) {
+		store_start_care(store, mailbox, CARE_TIDY);
 	} else {
 		mailbox_release(store, mailbox);
 	}

@@ -14,6 +14,8 @@
 /* The folder of the mailboxes and the process's log; they live as long as the store. */
 const char *store_data_dir(const struct store *store);
 const struct log *store_log(const struct store *store);
+/* How long what waits and could not be taken over is left alone. */
+int64_t store_merge_retry_ms(const struct store *store);
 
 /* Keys of mailboxes, sealed under the process's own key while nobody uses them. */
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret);

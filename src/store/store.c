@@ -13,10 +13,11 @@
 #include "store/internal.h"
 
 enum {
-	HANDLES_MAX = 2000,     /* measured: about 200 KB of memory each */
-	FILES_PER_HANDLE = 3,   /* the file, its -wal and its -shm */
-	FILES_SPARE = 256,      /* sockets and the rest */
-	DATA_DIR_MAX = 3900,    /* what follows it in a path fits */
+	HANDLES_MAX = 2000,   /* measured: about 200 KB of memory each */
+	FILES_PER_HANDLE = 3, /* the file, its -wal and its -shm */
+	FILES_SPARE = 256,    /* sockets and the rest */
+	DATA_DIR_MAX = 3900,  /* what follows it in a path fits */
+	MERGE_RETRY_MS = 30 * 1000,
 	UPLOADS_AT_ONCE = 4,    /* messages of the largest size that may come in together */
 	TRACE_ROOM = 64 * 1024, /* for the trace headers that a front puts before the largest message */
 };
@@ -31,6 +32,11 @@ const char *store_data_dir(const struct store *store)
 const struct log *store_log(const struct store *store)
 {
 	return store->log;
+}
+
+int64_t store_merge_retry_ms(const struct store *store)
+{
+	return store->options.limits.merge_retry_ms;
 }
 
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret)
@@ -218,6 +224,7 @@ static struct store_limits limits_of(const struct config *config, char **address
 	uint64_t message_max = (uint64_t)config_number(config, "message_size_max") + TRACE_ROOM;
 	return (struct store_limits){
 		.linger_ms = config_number(config, "mailbox_linger"),
+		.merge_retry_ms = MERGE_RETRY_MS,
 		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
 		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
 		.link =

@@ -22,6 +22,7 @@ int store_run(struct role *role);
 /* What may change while a store serves. */
 struct store_limits {
 	int64_t linger_ms;      /* keys stay so long after the last session */
+	int64_t merge_retry_ms; /* until what waits and could not be taken over is tried again */
 	int64_t handle_idle_ms; /* file handles stay open so long without a request */
 	unsigned sessions_max;  /* of one mailbox */
 	struct link_server_limits link;

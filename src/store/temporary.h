@@ -20,7 +20,8 @@ struct sealed_item {
 	uint64_t quota; /* 0: none */
 };
 
-/* Opens the temporary mailbox and begins a transaction. E_NOT_FOUND: there is no such mailbox. */
+/* Opens the temporary mailbox and begins a transaction; one that is found damaged is set aside first
+ * (aside.h), so that nothing more goes into it. E_NOT_FOUND: there is no such mailbox. */
 int temporary_begin(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Seals and adds; a delivery id that is there already is fine. *ret_broken: a write failed, and
  * nothing of the transaction can be kept. */
@@ -29,12 +30,29 @@ int temporary_add(struct mailbox *mailbox, struct packer *packer, const struct s
 /* Durable on return. */
 int temporary_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 
-/* Takes over some of what is there; *ret_more: there is more. The mailbox is open. Adds to
- * *ret_merged; results holds what changed, for events. */
+/* A sealed row: little-endian length of the packed AppendRequest, the AppendRequest, the message; then
+ * compressed, then sealed, bound to this mailbox and this delivery. */
+enum { SEALED_LENGTH_SIZE = 4, SEALED_CONTEXT_SIZE = MAILBOX_ID_SIZE + DELIVERY_ID_SIZE };
+#define SEALED_PLAIN_MAX ((size_t)STORE_MESSAGE_MAX + LINK_MESSAGE_MAX + SEALED_LENGTH_SIZE)
+struct str temporary_context(const struct mailbox *mailbox, struct str delivery_id,
+                             char ret[SEALED_CONTEXT_SIZE]);
+
+/* ---- merge.c ---- */
+
+/* Takes over some of what is there; *ret_more: there is more, call it again with the same *merged,
+ * which begins zeroed. The mailbox is open. A damaged temporary mailbox is set aside and read row by
+ * row; what is behind the damage comes too, and a message in INBOX tells the owner. Any error but that
+ * leaves everything for the next time. */
 enum { MERGE_MAX = 50 };
 struct merged {
-	uint64_t count;
+	uint64_t count;           /* messages taken over */
 	struct batch_result last; /* folder 0: none */
+	/* Of the file that was set aside and is being read: */
+	unsigned aside; /* its number; 0: none */
+	int64_t after;  /* rows up to this id have been looked at */
+	uint64_t read, lost;
+	bool uncounted; /* some of it cannot even be counted */
+	bool io_failed; /* something could not be read that may be readable later */
 };
 int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merged *merged,
                     bool *ret_more, struct errinfo *info) MUST_USE;

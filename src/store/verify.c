@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "crypto/digest.h"
+#include "store/aside.h"
 #include "store/message.h"
 #include "store/request.h"
 #include "store/schema.h"
@@ -38,14 +39,22 @@ static void add_finding(struct verify *verify, struct str text)
 	verify->findings[verify->count++] = str_dup(text);
 }
 
+static bool next_line(struct str *lines, struct str *ret)
+{
+	if (lines->len == 0)
+		return false;
+	ptrdiff_t end = str_find_byte(*lines, '\n');
+	*ret = end < 0 ? *lines : str_slice(*lines, 0, (size_t)end);
+	*lines = str_from_byte(*lines, ret->len + 1);
+	return true;
+}
+
 static void add_lines(struct verify *verify, struct str lines)
 {
-	while (lines.len > 0) {
-		ptrdiff_t end = str_find_byte(lines, '\n');
-		struct str line = end < 0 ? lines : str_slice(lines, 0, (size_t)end);
+	struct str line;
+	while (next_line(&lines, &line)) {
 		if (line.len > 0)
 			add_finding(verify, line);
-		lines = str_from_byte(lines, line.len + 1);
 	}
 }
 
@@ -106,6 +115,57 @@ static int check_counts(struct mailbox *mailbox, struct verify *verify, struct e
 	return 0;
 }
 
+/* ---------------------------------------------------------------- what waits */
+
+static void add_waiting(struct verify *verify, struct str text)
+{
+	struct buf line BUF_AUTO;
+	buf_init(&line, 2000);
+	buf_add_text(&line, "temporary mailbox: ");
+	buf_add_str(&line, text);
+	add_finding(verify, buf_str(&line));
+}
+
+static void check_aside(struct request *request, struct verify *verify)
+{
+	for (unsigned number = 1; number <= ASIDE_MAX; number++) {
+		for (enum aside which = ASIDE_DAMAGED; which <= ASIDE_SALVAGED; which++) {
+			bool there;
+			if (aside_there(request->mailbox, which, number, &there, &request->info) != 0) {
+				add_waiting(verify, str_from(request->info.text));
+				return;
+			}
+			struct buf text BUF_AUTO;
+			buf_init(&text, 1000);
+			aside_name(request->mailbox, which, number, &text);
+			buf_add_text(&text, which == ASIDE_DAMAGED
+			                        ? " is damaged; what can be read comes at the next login"
+			                        : " was damaged and is kept; what could be read is here");
+			if (there)
+				add_waiting(verify, buf_str(&text));
+		}
+	}
+}
+
+/* Mail that waits is looked at like mail that has arrived. */
+static void check_waiting(struct request *request, struct verify *verify)
+{
+	struct mailbox *mailbox = request->mailbox;
+	struct buf findings BUF_AUTO;
+	buf_init(&findings, 1024 * 1024);
+	check_aside(request, verify);
+	int rc = mailbox_temporary_open(mailbox, false, &request->info);
+	if (rc == E_NOT_FOUND)
+		return;
+	if (rc == 0)
+		rc = db_integrity_check(mailbox->temporary, &findings, &request->info);
+	struct str lines = buf_str(&findings), line;
+	while (next_line(&lines, &line))
+		add_waiting(verify, line);
+	if (rc != 0 && findings.len == 0)
+		add_waiting(verify, str_from(request->info.text));
+}
+
 static int begin(struct request *request, struct verify *verify)
 {
 	const Pk__VerifyRequest *message = (const Pk__VerifyRequest *)request->message;
@@ -128,6 +188,7 @@ static int begin(struct request *request, struct verify *verify)
 	rc = check_counts(mailbox, verify, &request->info);
 	if (rc != 0)
 		add_finding(verify, str_from(request->info.text));
+	check_waiting(request, verify);
 	return 0;
 }
 
@@ -153,20 +214,49 @@ static int check_message(struct request *request, int64_t id, struct str digest)
 	return 0;
 }
 
-/* The next message; *ret_end after the last. */
+/* The id behind the last one; where the messages themselves cannot be walked, one that an entry names.
+ * *ret_end: there is none. */
+static int next_message(struct db *db, int64_t last, int64_t *ret, bool *ret_end,
+                        struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT min(id) FROM message WHERE id>?1");
+	db_bind_int(q, 1, last);
+	int rc = db_step(q, info);
+	if (rc == E_CORRUPT || rc == E_IO) {
+		q = db_query(db, "SELECT min(message) FROM entry INDEXED BY entry_message"
+		                 " WHERE message>?1");
+		db_bind_int(q, 1, last);
+		rc = db_step(q, info);
+	}
+	if (rc < 0)
+		return rc;
+	*ret_end = rc == 0 || db_is_null(q, 0);
+	*ret = *ret_end ? last : db_int(q, 0);
+	db_reset(q);
+	return 0;
+}
+
+static int check_row(struct request *request, int64_t id, bool deep)
+{
+	struct db_stmt *q = db_query(request->mailbox->db, "SELECT digest FROM message WHERE id=?1");
+	db_bind_int(q, 1, id);
+	int rc = db_step(q, &request->info);
+	if (rc == 0)
+		return err_set(&request->info, E_CORRUPT, "it is missing");
+	if (rc == DB_ROW)
+		rc = deep ? check_message(request, id, db_blob(q, 0)) : 0;
+	db_reset(q);
+	return rc;
+}
+
 static int check_next(struct request *request, struct verify *verify, bool deep, bool *ret_end)
 {
-	struct db_stmt *q = db_query(request->mailbox->db,
-	                             "SELECT id, digest FROM message WHERE id>?1 ORDER BY id LIMIT 1");
-	db_bind_int(q, 1, verify->last);
-	int rc = db_step(q, &request->info);
-	*ret_end = rc == 0;
-	if (rc != DB_ROW)
+	int rc = next_message(request->mailbox->db, verify->last, &verify->last, ret_end,
+	                      &request->info);
+	if (rc != 0 || *ret_end)
 		return rc;
-	verify->last = db_int(q, 0);
 	verify->messages++;
-	rc = deep ? check_message(request, verify->last, db_blob(q, 1)) : 0;
-	db_reset(q);
+	rc = check_row(request, verify->last, deep);
 	if (rc == 0)
 		return 0;
 	verify->damaged++;
@@ -210,14 +300,12 @@ static int verify_run(struct request *request)
 			return REQUEST_AGAIN;
 		rc = check_next(request, verify, message->deep, &end);
 	}
-	if (rc == 0)
-		return reply_verified(request, verify);
 	/* What is left of the file cannot be read in order any more. */
 	if (rc == E_CORRUPT && verify->begun && request->mailbox->db != NULL) {
 		add_finding(verify, str_from(request->info.text));
-		return reply_verified(request, verify);
+		rc = 0;
 	}
-	return rc;
+	return rc == 0 ? reply_verified(request, verify) : rc;
 }
 
 const struct method store_method_verify = {

@@ -624,6 +624,51 @@ static void test_away(void **state)
 	rig_done(&rig);
 }
 
+static unsigned count_messages(struct rig *rig, uint64_t session)
+{
+	struct fetched *f = mem_new(sizeof(*f));
+	assert_int_equal(fetch_uids(rig->h, session, rig->folder, 1, UINT32_MAX, 0, NULL, f), 0);
+	unsigned count = (unsigned)f->count;
+	fetched_done(f);
+	free(f);
+	return count;
+}
+
+/* What could not be taken over when the owner came is, a little later, in the same session. */
+static void test_merged_later(void **state)
+{
+	struct rig rig;
+	struct owner owner;
+	rig_make(&rig, *state, &owner, work_open);
+	uint64_t session = 0;
+	bool late = false;
+	for (int at = 1; !late; at++) {
+		snapshot_restore(&rig.snapshot, rig.h, &owner);
+		harness_up(rig.h);
+		fault.seen = fault.failed = 0;
+		fault.error = EIO;
+		fault.at = at;
+		int error;
+		Pk__OpenReply *reply = try_open(rig.h, rig.h->link, &owner, &error);
+		assert_true(fault.failed > 0); /* or else none of them failed it */
+		heal();
+		late = error == 0 && reply->merged == 0;
+		if (late)
+			session = reply->session;
+		else
+			harness_down(rig.h);
+		if (reply != NULL)
+			FREE(reply);
+	}
+	rig.h->changed_events = 0;
+	FREE(select_folder(rig.h, session, "INBOX"));
+	WAIT_FOR(rig.h, rig.h->changed_events > 0);
+	assert_int_equal(count_messages(&rig, session), IN_INBOX + WAITING);
+	close_session(rig.h, session);
+	harness_down(rig.h);
+	rig_done(&rig);
+}
+
 static int teardown(void **state)
 {
 	struct harness *h = *state;
@@ -638,6 +683,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_open), TEST(test_away)};
+	const struct CMUnitTest tests[] = {TEST(test_open), TEST(test_away), TEST(test_merged_later)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

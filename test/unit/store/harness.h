@@ -165,6 +165,7 @@ static UNUSED int harness_setup(void **state)
 		.limits =
 			{
 				.linger_ms = 10000,
+				.merge_retry_ms = 10,
 				.handle_idle_ms = 60000,
 				.sessions_max = 10,
 				.link =

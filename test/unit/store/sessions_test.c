@@ -470,34 +470,6 @@ static void test_several_targets(void **state)
 	owner_done(&nobody);
 }
 
-/* A sealed row that does not open stays where it is and keeps nobody out. */
-static void test_row_for_another_key(void **state)
-{
-	struct harness *h = *state;
-	struct owner owner;
-	create_mailbox(h, &owner);
-	harness_restart(h);
-	h->log.level = LOG_LEVEL_ERROR + 1; /* what follows is logged as an error */
-	struct owner wrong = owner;
-	wrong.public_key[5] ^= 1;
-	assert_int_equal(deliver_to(h, &wrong, str_from(hello), "row-000000000001", NULL, NULL), 0);
-	assert_int_equal(deliver_to(h, &owner, str_from(hello), "row-000000000002", NULL, NULL), 0);
-	for (int i = 0; i < 2; i++) {
-		int error;
-		Pk__OpenReply *reply = try_open(h, h->link, &owner, &error);
-		assert_int_equal(error, 0);
-		assert_int_equal(reply->merged, i == 0 ? 1 : 0);
-		FREE(reply);
-		harness_restart(h);
-	}
-	char path[200];
-	snprintf(path, sizeof(path), "%s/temporary/%.2s/%s.sqlite", h->dir, owner.mailbox,
-	         owner.mailbox);
-	assert_int_equal(access(path, F_OK), 0);
-	assert_sound(h, &owner, 1);
-	owner_done(&owner);
-}
-
 /* A file that was overwritten harms its own mailbox only, and mail for it is kept. */
 static void test_damaged_mailbox(void **state)
 {
@@ -784,7 +756,6 @@ int main(void)
 		TEST(test_append_id),
 		TEST(test_quota),
 		TEST(test_several_targets),
-		TEST(test_row_for_another_key),
 		TEST(test_damaged_mailbox),
 		TEST(test_other_schemas),
 		TEST(test_first_version),
