@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "crypto/digest.h"
 
 /*
@@ -111,13 +112,30 @@ static int attempt_succeeded(struct directory *d, struct attempt *attempt,
 	return 0;
 }
 
+/* What a process may log its clients in for: itself, so that one that was taken over gets no further
+ * than what it serves anyway. */
+static unsigned scopes_of(unsigned role)
+{
+	static const struct {
+		unsigned role, scopes;
+	} table[] = {
+		{ROLE_IMAP, SCOPE_IMAP},           {ROLE_POP3, SCOPE_POP3}, {ROLE_SMTP, SCOPE_SMTP},
+		{ROLE_WEB, SCOPE_DAV | SCOPE_CLI}, {ROLE_CLI, SCOPE_CLI},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (table[i].role == role)
+			return table[i].scopes;
+	}
+	return 0;
+}
+
 static int check_service(const struct request *request, const char *service, unsigned *ret_scope,
                          struct errinfo *info)
 {
 	*ret_scope = scope_parse(field_text(service));
 	if (*ret_scope == 0)
 		return err_set(info, E_INVALID, "unknown service");
-	if (*ret_scope == SCOPE_CLI && (request->role & ROLE_ADMIN) == 0)
+	if ((*ret_scope & scopes_of(request->role)) == 0)
 		return err_set(info, E_DENIED, "not a service of this process");
 	return 0;
 }

@@ -376,6 +376,13 @@ static void start_on_session(struct store *store, const struct method *method,
 	start(request);
 }
 
+/* A process opens mailboxes for what it serves, and for nothing else. */
+static bool opens_for_itself(const ProtobufCMessage *message, const struct link_inbound *inbound)
+{
+	const Pk__OpenRequest *open = (const Pk__OpenRequest *)message;
+	return str_eq(str_from(open->service), str_from(link_peer_role(link_inbound_peer(inbound))));
+}
+
 static void start_on_mailbox(struct store *store, const struct method *method,
                              struct link_inbound *inbound, ProtobufCMessage *message)
 {
@@ -384,6 +391,9 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 	int error = E_INVALID;
 	if (!mailbox_id_valid(str_from(*id))) {
 		problem = "not a mailbox";
+	} else if (method->scope == METHOD_OPENING && !opens_for_itself(message, inbound)) {
+		problem = "not a service of this process";
+		error = E_DENIED;
 	} else if (method->scope == METHOD_OPENING) {
 		const struct mailbox *there = map_get(store->mailboxes, str_from(*id));
 		if (there != NULL && there->session_count >= store->options.limits.sessions_max) {

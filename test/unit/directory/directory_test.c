@@ -176,6 +176,26 @@ static void roles(void **state)
 	                 E_INVALID);
 }
 
+/* A process that was taken over logs nobody in for what it does not serve. */
+static void services(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[] = {"imap", "pop3", "smtp", "cli"};
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct link *link = connect_as(f, names[i]);
+		for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+			Pk__LoginReply *reply;
+			int rc = login_over(f, link, first->address, field_bytes(&first->password), names[k],
+			                    "192.0.2.1", &reply);
+			assert_int_equal(rc, i == k ? 0 : E_DENIED);
+			drop(reply);
+		}
+		link_free(link);
+	}
+	drop(first);
+}
+
 static void passwords(void **state)
 {
 	struct fixture *f = *state;
@@ -861,7 +881,7 @@ static void revocations(void **state)
 	struct told told = {0};
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	link_server_add_fd(f->server, pair[1]);
+	link_server_add_fd(f->server, pair[1], NULL);
 	struct link *front = link_new_fd(f->loop, NULL, pair[0], "imap",
 	                                 &(struct link_handlers){.ctx = &told, .event = told_event});
 	assert_int_equal(password_create(f, address, KIND_APP, first, &app), 0);
@@ -913,6 +933,7 @@ int main(void)
 		TEST(pages),
 		TEST(resolving),
 		TEST(roles),
+		TEST(services),
 		TEST(passwords),
 		TEST(scopes),
 		TEST(change_of_mailbox_password),

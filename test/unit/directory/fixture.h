@@ -32,7 +32,7 @@ struct fixture {
 	struct directory *directory;
 	struct link_server *server;
 	struct link *cli, *imap;
-	struct link_allowed allowed[2];
+	struct link_allowed allowed[4];
 	struct errinfo info; /* of the last call */
 };
 
@@ -48,7 +48,7 @@ static struct link *connect_as(struct fixture *f, const char *role)
 	static const struct link_handlers handlers = {.event = no_event};
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	link_server_add_fd(f->server, pair[1]);
+	link_server_add_fd(f->server, pair[1], NULL);
 	return link_new_fd(f->loop, NULL, pair[0], role, &handlers);
 }
 
@@ -59,8 +59,10 @@ static void start(struct fixture *f)
 		directory_new(&f->directory, f->loop, NULL, f->path, f->config, f->host_key, &f->info), 0);
 	f->allowed[0] = (struct link_allowed){"cli", geteuid()};
 	f->allowed[1] = (struct link_allowed){"imap", geteuid()};
+	f->allowed[2] = (struct link_allowed){"smtp", geteuid()};
+	f->allowed[3] = (struct link_allowed){"pop3", geteuid()};
 	struct link_server_options options = {
-		.role = "directory", .allowed = f->allowed, .allowed_count = 2};
+		.role = "directory", .allowed = f->allowed, .allowed_count = ARRAY_LEN(f->allowed)};
 	struct link_server_handlers handlers = directory_link_handlers;
 	handlers.ctx = f->directory;
 	f->server = link_server_new(f->loop, NULL, &options, &handlers);
@@ -210,16 +212,30 @@ static inline Pk__PasswordReply *make_mailbox(struct fixture *f, const char *add
 	return password;
 }
 
-static inline int login_with(struct fixture *f, const char *address, struct str password,
-                             const char *service, const char *remote, Pk__LoginReply **ret)
+static inline int login_over(struct fixture *f, struct link *link, const char *address,
+                             struct str password, const char *service, const char *remote,
+                             Pk__LoginReply **ret)
 {
 	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
 	request.address = (char *)(uintptr_t)address;
 	request.password = field_make(password.ptr, password.len);
 	request.service = (char *)(uintptr_t)service;
 	request.remote = (char *)(uintptr_t)remote;
-	return ask(f, strcmp(service, "cli") == 0 ? f->cli : f->imap, METHOD(LOGIN), &request,
-	           &pk__login_reply__descriptor, ret);
+	return ask(f, link, METHOD(LOGIN), &request, &pk__login_reply__descriptor, ret);
+}
+
+/* As the process that serves it. */
+static inline int login_with(struct fixture *f, const char *address, struct str password,
+                             const char *service, const char *remote, Pk__LoginReply **ret)
+{
+	struct link *own = NULL, *link = strcmp(service, "cli") == 0    ? f->cli
+	                                 : strcmp(service, "imap") == 0 ? f->imap
+	                                                                : NULL;
+	if (link == NULL)
+		link = own = connect_as(f, service);
+	int rc = login_over(f, link, address, password, service, remote, ret);
+	link_free(own);
+	return rc;
 }
 
 /* The error of a login, which must give the right secret when there is none. */

@@ -88,7 +88,7 @@ static UNUSED struct link *harness_connect(struct harness *h, const char *role)
 {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	store_serve_fd(h->store, pair[0]);
+	store_serve_fd(h->store, pair[0], NULL);
 	struct link_handlers handlers = {.ctx = h, .event = on_event};
 	struct link *link = link_new_fd(h->loop, &h->log, pair[1], role, &handlers);
 	for (int i = 0; i < 1000 && !link_connected(link); i++)
@@ -298,17 +298,24 @@ static UNUSED void create_mailbox(struct harness *h, struct owner *owner)
 	assert_int_equal(try_create(h, owner), 0);
 }
 
-static UNUSED Pk__OpenReply *try_open(struct harness *h, struct link *link, struct owner *owner,
-                                      int *ret_error)
+static UNUSED Pk__OpenReply *try_open_for(struct harness *h, struct link *link, struct owner *owner,
+                                          const char *service, int *ret_error)
 {
 	Pk__OpenRequest request = PK__OPEN_REQUEST__INIT;
 	request.mailbox = owner->mailbox;
 	request.mailbox_secret = bytes_from(owner->secret.bytes, KEY_SIZE);
 	request.key_record = bytes_from(owner->record.ptr, owner->record.len);
-	request.service = text_from("imap");
+	request.service = text_from(service);
 	request.public_key = bytes_from(owner->public_key, SEAL_PUBLIC_SIZE);
 	return call_on(h, link, PK__STORE_METHOD__STORE_OPEN, &request.base, STR(""),
 	               &pk__open_reply__descriptor, ret_error);
+}
+
+/* The link of the harness is the command line's, all others are imap's. */
+static UNUSED Pk__OpenReply *try_open(struct harness *h, struct link *link, struct owner *owner,
+                                      int *ret_error)
+{
+	return try_open_for(h, link, owner, link == h->link ? "cli" : "imap", ret_error);
 }
 
 static UNUSED uint64_t open_session(struct harness *h, struct owner *owner)

@@ -97,6 +97,9 @@ static void test_wrong_secrets(void **state)
 		wrong.secret.bytes[3] ^= 1;
 		assert_null(try_open(h, h->link, &wrong, &error));
 		assert_int_equal(error, E_DENIED);
+		/* Right, but for another service than the link's. */
+		assert_null(try_open_for(h, h->link, &owner, "imap", &error));
+		assert_int_equal(error, E_DENIED);
 		wrong = owner;
 		wrong.record = other.record;
 		assert_null(try_open(h, h->link, &wrong, &error));
