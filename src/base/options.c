@@ -36,7 +36,7 @@ static const struct config_option table[] = {
 	{"data_dir", CONFIG_PATH, RESTARTS, "/var/lib/postkasse", 0, 0, NULL, SECTION_PLACES,
 	 "The folder of the mailboxes, the temporary mailboxes and the directory."},
 	{"run_dir", CONFIG_PATH, RESTARTS, "/run/postkasse", 0, 0, NULL, SECTION_PLACES,
-	 "The folder of the Unix sockets over which the processes of this host talk."},
+	 "The folder of the Unix sockets over which commands reach the service."},
 	{"host_key_file", CONFIG_PATH, RESTARTS, "/etc/postkasse/host.key", 0, 0, NULL, SECTION_PLACES,
 	 "The key of this host: 32 random bytes that only their owner may read (mode 0400 or 0600). It "
 	 "encrypts the directory and the outer layer of temporary mailboxes, and opens no mailbox."},
@@ -64,11 +64,11 @@ static const struct config_option table[] = {
 	{"directory_listen", CONFIG_LIST, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
 	 "Addresses and ports where the directory takes links of fronts on other hosts, over mutual TLS."},
 	{"store_address", CONFIG_TEXT, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
-	 "The address and port of a store on another host, for the fronts of this one. Empty: the Unix "
-	 "socket in run_dir."},
+	 "The address and port of a store on another host, for the fronts of this one. Empty: the "
+	 "store of this host."},
 	{"directory_address", CONFIG_TEXT, RESTARTS, "", 0, 0, NULL, SECTION_LINK,
-	 "The address and port of a directory on another host, for the fronts of this one. Empty: the "
-	 "Unix socket in run_dir."},
+	 "The address and port of a directory on another host, for the processes of this one. Empty: "
+	 "the directory of this host."},
 	{"link_tls_certificate_file", CONFIG_PATH, RELOADS, "", 0, 0, NULL, SECTION_LINK,
 	 "This host's certificate for links, PEM, signed by an authority of link_tls_ca_file."},
 	{"link_tls_key_file", CONFIG_PATH, RELOADS, "", 0, 0, NULL, SECTION_LINK,
@@ -164,7 +164,7 @@ static const struct config_option table[] = {
 
 	{"uid_base", CONFIG_NUMBER, RESTARTS, "64200", 1000, 2000000000, NULL, SECTION_SERVE,
 	 "Started as root, each process runs as a user of its own: this number for the store, the next "
-	 "ones for directory, imap and smtp."},
+	 "for the directory, and further ones up to 255 more than it for each process of imap and smtp."},
 	{"stop_grace", CONFIG_DURATION, RELOADS, "10s", 0, 1 * HOURS, NULL, SECTION_SERVE,
 	 "How long processes may take to finish what is under way when the service stops."},
 	{"log_level", CONFIG_CHOICE, RELOADS, "info", 0, 0, "debug info warn error", SECTION_SERVE,

@@ -290,6 +290,12 @@ static void on_stop(void *ctx)
 	loop_stop(process->role->loop);
 }
 
+static void on_handed_over(void *ctx, int fd, const struct link_origin *origin)
+{
+	struct process *process = ctx;
+	link_server_add_fd(process->server, fd, origin);
+}
+
 static void serve(struct process *process)
 {
 	struct role *role = process->role;
@@ -309,7 +315,7 @@ static void serve(struct process *process)
 	for (size_t i = 0; i < role->socket_count; i++) {
 		const struct role_socket *socket = &role->sockets[i];
 		if (strcmp(socket->name, "link-fd") == 0)
-			link_server_add_fd(process->server, socket->fd);
+			link_server_add_fd(process->server, socket->fd, NULL);
 		else if (strcmp(socket->name, "link") == 0 || strcmp(socket->name, "link-tls") == 0)
 			link_server_listen(process->server, socket->fd, strcmp(socket->name, "link-tls") == 0);
 	}
@@ -352,9 +358,11 @@ int directory_run(struct role *role)
 	role->ctx = &process;
 	role->on_reload = on_reload;
 	role->on_stop = on_stop;
+	role->on_peer = on_handed_over;
 	loop_run(role->loop);
 	role->on_reload = NULL;
 	role->on_stop = NULL;
+	role->on_peer = NULL;
 	link_server_free(process.server);
 	directory_free(process.directory);
 	return 0;

@@ -24,11 +24,13 @@ enum {
 	STOP_MS = 15000, /* for a core of ours to end, then it is killed */
 };
 
-/* A core as seen from here; started by us when child.pid is not 0. */
+/* A core as seen from here; started by us when child->pid is not 0. */
 struct core {
 	const char *name;
 	struct link *link;
-	struct child child;
+	struct child *child;   /* of the supervisor below */
+	struct event *control; /* while it runs: what it asks us */
+	struct cores *cores;
 };
 
 struct cores {
@@ -76,25 +78,63 @@ static int prepare_settings(struct cores *cores, struct errinfo *info)
 	return rc;
 }
 
+static void stop_listening(struct core *core)
+{
+	if (core->control != NULL)
+		event_free(core->control);
+	core->control = NULL;
+}
+
+static int start_core(struct cores *cores, struct core *core, struct errinfo *info);
+
+/* A core that is asked for is started; whoever asked finds it away when that fails. */
+static void start_wanted(struct cores *cores, const struct core *asker, struct core *wanted)
+{
+	const struct kind *kind = kind_find(str_from(asker->name));
+	int place = kind_link_place(kind, kind_find(str_from(wanted->name)));
+	struct errinfo info;
+	if (place < 0 || !asker->child->wishes[place].open || wanted->child->pid != 0)
+		return;
+	if (start_core(cores, wanted, &info) != 0)
+		cli_warn(cores->cli, "%s", info.text);
+}
+
+/* What the supervisor does for the processes of a service, we do for ours. */
+static void on_control(evutil_socket_t fd, short what, void *ctx)
+{
+	struct core *core = ctx;
+	struct cores *cores = core->cores;
+	(void)fd;
+	(void)what;
+	child_read(&cores->supervisor, core->child);
+	if (core->child->control_fd < 0)
+		stop_listening(core);
+	start_wanted(cores, core, &cores->directory);
+	start_wanted(cores, core, &cores->store);
+	links_serve(&cores->supervisor);
+}
+
 static int start_core(struct cores *cores, struct core *core, struct errinfo *info)
 {
 	struct supervisor *supervisor = &cores->supervisor;
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
 		return err_set(info, err_from_errno(errno), "socketpair: %s", strerror(errno));
-	core->child.kind = kind_find(str_from(core->name));
-	core->child.control_fd = -1;
 	supervisor->sockets[0] = (struct listening){
-		.kind = core->child.kind, .name = "link-fd", .fd = pair[1]};
+		.kind = core->child->kind, .name = "link-fd", .fd = pair[1]};
 	supervisor->socket_count = 1;
-	child_start(supervisor, &core->child);
+	child_start(supervisor, core->child);
 	supervisor->socket_count = 0;
 	close(pair[1]);
-	if (core->child.pid == 0) {
+	if (core->child->pid == 0) {
 		close(pair[0]);
 		return err_set(info, E_UNAVAILABLE, "the %s could not be started", core->name);
 	}
 	core->link = link_new_fd(cores->loop, &cores->log, pair[0], "cli", &handlers);
+	core->control = event_new(loop_base(cores->loop), core->child->control_fd, EV_READ | EV_PERSIST,
+	                          on_control, core);
+	if (core->control == NULL || event_add(core->control, NULL) != 0)
+		abort();
 	return 0;
 }
 
@@ -103,21 +143,24 @@ static void stop_core(struct cores *cores, struct core *core)
 {
 	link_free(core->link);
 	core->link = NULL;
-	if (core->child.pid == 0)
+	stop_listening(core);
+	if (core->child->pid == 0)
 		return;
 	int status = 0;
-	int pidfd = (int)syscall(SYS_pidfd_open, core->child.pid, 0);
-	child_stop(&cores->supervisor, &core->child);
+	int pidfd = (int)syscall(SYS_pidfd_open, core->child->pid, 0);
+	child_stop(&cores->supervisor, core->child);
 	struct pollfd end = {.fd = pidfd, .events = POLLIN};
 	if (pidfd >= 0 && poll(&end, 1, STOP_MS) == 0)
-		child_kill(&core->child);
+		child_kill(core->child);
 	if (pidfd >= 0)
 		close(pidfd);
-	while (waitpid(core->child.pid, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(core->child->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (core->child.control_fd >= 0)
-		close(core->child.control_fd);
-	core->child.pid = 0;
+	if (core->child->control_fd >= 0)
+		close(core->child->control_fd);
+	links_drop(core->child);
+	core->child->control_fd = -1;
+	core->child->pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		cli_warn(cores->cli, "the %s ended badly", core->name);
 }
@@ -187,6 +230,13 @@ static int become_owner(const struct config *config, struct errinfo *info)
 	return 0;
 }
 
+static void add_core(struct cores *cores, struct core *core, const char *name)
+{
+	struct child *child = &cores->supervisor.children[cores->supervisor.child_count++];
+	*child = (struct child){.kind = kind_find(str_from(name)), .control_fd = -1};
+	*core = (struct core){.name = name, .child = child, .cores = cores};
+}
+
 int cores_open(struct cli *cli, struct errinfo *info)
 {
 	if (cli->cores != NULL)
@@ -202,8 +252,6 @@ int cores_open(struct cli *cli, struct errinfo *info)
 	cores->loop = loop_new();
 	cores->log = (struct log){.role = "cli", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
 	cores->lock_fd = -1;
-	cores->directory = (struct core){.name = "directory"};
-	cores->store = (struct core){.name = "store"};
 	cores->options = (struct supervisor_options){.environment = environ, .ready_fd = -1};
 	cores->supervisor = (struct supervisor){
 		.options = &cores->options,
@@ -211,6 +259,8 @@ int cores_open(struct cli *cli, struct errinfo *info)
 		.separate = geteuid() == 0,
 		.pid = getpid(),
 	};
+	add_core(cores, &cores->directory, "directory");
+	add_core(cores, &cores->store, "store");
 	if (!settings_has_role(cli->config, "directory") || !settings_has_role(cli->config, "store"))
 		return err_set(info, E_UNSUPPORTED,
 		               "run this on the host of the directory and the store: see roles");

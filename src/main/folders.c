@@ -21,8 +21,8 @@ static int failed(struct errinfo *info, const char *path, const char *name)
 	return err_set(info, err_from_errno(errno), "%s/%s: %s", path, name, strerror(errno));
 }
 
-/* The processes' users must be able to pass every folder above; option names path in the message. */
-static int check_passable(const char *option, const char *path, gid_t group, struct errinfo *info)
+/* The cores' users must be able to pass every folder above. */
+static int check_passable(const char *path, gid_t group, struct errinfo *info)
 {
 	char *above MEM_AUTO = str_dup(str_from(path));
 	for (char *slash; (slash = strrchr(above, '/')) != NULL;) {
@@ -32,9 +32,9 @@ static int check_passable(const char *option, const char *path, gid_t group, str
 		    (status.st_gid != group || (status.st_mode & S_IXGRP) == 0))
 			return err_set(
 				info, E_DENIED,
-				"%s: the processes have users of their own, who may not pass %s, which has "
-				"mode %04o",
-				option, above, (unsigned)status.st_mode & 07777);
+				"data_dir: the processes have users of their own, who may not pass %s, which "
+				"has mode %04o",
+				above, (unsigned)status.st_mode & 07777);
 		if (slash == above)
 			break;
 	}
@@ -149,7 +149,7 @@ int folders_prepare(const struct config *config, bool separate, struct errinfo *
 	if (data < 0)
 		return err_set(info, err_from_errno(errno), "data_dir: %s: %s", path, strerror(errno));
 	uid_t base = (uid_t)config_number(config, "uid_base");
-	int error = separate ? check_passable("data_dir", path, base, info) : 0;
+	int error = separate ? check_passable(path, base, info) : 0;
 	/* Our group may pass to its own folders, and sees no names here. */
 	if (error == 0 && separate && (fchown(data, 0, base) != 0 || fchmod(data, 0710) != 0))
 		error = err_set(info, err_from_errno(errno), "data_dir: %s: %s", path, strerror(errno));
@@ -166,18 +166,16 @@ int folders_prepare(const struct config *config, bool separate, struct errinfo *
 	return error;
 }
 
-int folders_prepare_run(const struct config *config, gid_t group, struct errinfo *info)
+int folders_prepare_run(const struct config *config, struct errinfo *info)
 {
 	const char *path = config_text(config, "run_dir");
-	bool shared = group != (gid_t)-1;
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
 		return err_set(info, err_from_errno(errno), "run_dir: %s: %s", path, strerror(errno));
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(info, err_from_errno(errno), "run_dir: %s: %s", path, strerror(errno));
-	int error = shared ? check_passable("run_dir", path, group, info) : 0;
-	if (error == 0 &&
-	    ((shared && fchown(fd, 0, group) != 0) || fchmod(fd, shared ? 0750 : 0700) != 0))
+	int error = 0;
+	if (fchmod(fd, 0700) != 0)
 		error = err_set(info, err_from_errno(errno), "run_dir: %s: %s", path, strerror(errno));
 	close(fd);
 	return error;

@@ -10,7 +10,7 @@
  *     <data_dir>/directory/   of the directory
  *     <data_dir>/mailboxes/   of the store
  *     <data_dir>/temporary/   of the store
- *     <run_dir>/              Unix sockets; anybody of ours may pass
+ *     <run_dir>/              Unix sockets for the command line
  *     <run_dir>/lock          likewise
  *
  * Nobody else may read what lies in the folders of a role; started as root, all of it belongs to the
@@ -25,8 +25,8 @@
 /* Hands over the folders of the roles that run here, which must be there. separate: each role has its
  * user; otherwise what belongs to somebody else is E_DENIED. */
 int folders_prepare(const struct config *config, bool separate, struct errinfo *info) MUST_USE;
-/* Makes run_dir; group may pass it unless it is -1. */
-int folders_prepare_run(const struct config *config, gid_t group, struct errinfo *info) MUST_USE;
+/* Makes run_dir, which is ours alone. */
+int folders_prepare_run(const struct config *config, struct errinfo *info) MUST_USE;
 /* Takes the lock of the folder that the option names, "data_dir" or "run_dir", until the descriptor is
  * closed; E_BUSY when somebody has it. */
 int folders_lock(const struct config *config, const char *option, int *ret_fd,

@@ -30,7 +30,7 @@ enum tag {
 };
 
 struct ids {
-	uint32_t uid, gid, users[4];
+	uint32_t uid, gid, index;
 };
 
 void handoff_done(struct handoff *handoff)
@@ -74,36 +74,41 @@ static bool wait_for(int fd, short events, int64_t deadline_ms)
 	}
 }
 
-/* Attaches the descriptors to the first byte that is sent. */
-static void attach(struct msghdr *message, char *control, const struct handoff *handoff)
+/* Attaches descriptors to the first byte that is sent. */
+static void attach(struct msghdr *message, char *control, const struct handoff_socket *sockets,
+                   size_t count)
 {
-	if (handoff == NULL || handoff->socket_count == 0)
+	if (count == 0)
 		return;
-	size_t size = handoff->socket_count * sizeof(int);
+	size_t size = count * sizeof(int);
 	message->msg_control = control;
 	message->msg_controllen = CMSG_SPACE(size);
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(message);
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(size);
-	for (size_t i = 0; i < handoff->socket_count; i++)
-		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &handoff->sockets[i].fd, sizeof(int));
+	for (size_t i = 0; i < count; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &sockets[i].fd, sizeof(int));
 }
 
-static int send_all(int fd, struct str bytes, const struct handoff *handoff, struct errinfo *info)
+/* Waits for room at most timeout_ms; with 0 gives E_AGAIN when there is none. */
+static int send_all(int fd, struct str bytes, const struct handoff_socket *sockets, size_t count,
+                    int64_t timeout_ms, struct errinfo *info)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(HANDOFF_SOCKETS_MAX * sizeof(int))] = {0};
-	int64_t deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	for (bool first = true; bytes.len > 0;) {
 		struct iovec part = {(void *)(uintptr_t)bytes.ptr, bytes.len};
 		struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 		if (first)
-			attach(&message, control, handoff);
+			attach(&message, control, sockets, count);
 		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 		if (sent >= 0) {
 			first = false;
 			bytes = str_from_byte(bytes, (size_t)sent);
 		} else if (errno == EAGAIN) {
+			if (timeout_ms == 0)
+				return err_set(info, E_AGAIN, "the other end does not read its orders");
 			if (!wait_for(fd, POLLOUT, deadline_ms))
 				return err_set(info, E_TIMEOUT, "the process does not read its settings");
 		} else if (errno != EINTR) {
@@ -129,8 +134,7 @@ static void add_buf(struct buf *out, uint32_t tag, const struct buf *field)
 
 int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo *info)
 {
-	struct ids ids = {handoff->uid, handoff->gid, {0}};
-	memcpy(ids.users, handoff->users, sizeof(ids.users));
+	struct ids ids = {handoff->uid, handoff->gid, handoff->index};
 	struct buf body;
 	buf_init(&body, HANDOFF_BODY_MAX);
 	struct header header = {.kind = HANDOFF_SETTINGS};
@@ -156,7 +160,8 @@ int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo 
 	} else {
 		header.len = (uint32_t)(body.len - sizeof(header));
 		memcpy(body.ptr, &header, sizeof(header));
-		error = send_all(fd, buf_str(&body), handoff, info);
+		error = send_all(fd, buf_str(&body), handoff->sockets, handoff->socket_count,
+		                 HANDOFF_TIMEOUT_MS, info);
 	}
 	buf_done_wiped(&body);
 	return error;
@@ -165,10 +170,23 @@ int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo 
 int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info)
 {
 	struct header header = {.kind = kind};
-	return send_all(fd, STR_OF(&header, sizeof(header)), NULL, info);
+	return send_all(fd, STR_OF(&header, sizeof(header)), NULL, 0, HANDOFF_TIMEOUT_MS, info);
 }
 
-int handoff_receive_order(int fd, enum handoff_kind *ret_kind)
+struct link_message {
+	struct header header;
+	struct handoff_link link;
+};
+
+int handoff_send_link(int fd, enum handoff_kind kind, const struct handoff_link *link, int passed,
+                      struct errinfo *info)
+{
+	struct link_message message = {{kind, sizeof(message.link)}, *link};
+	struct handoff_socket socket = {.fd = passed};
+	return send_all(fd, STR_OF(&message, sizeof(message)), &socket, passed >= 0, 0, info);
+}
+
+int handoff_receive_order(int fd, enum handoff_kind *ret_kind, struct handoff_link *ret_link)
 {
 	struct header header;
 	/* Descriptors that come along are dropped by the kernel: there is no room for them. */
@@ -177,8 +195,11 @@ int handoff_receive_order(int fd, enum handoff_kind *ret_kind)
 		return E_AGAIN;
 	if (got <= 0)
 		return E_UNAVAILABLE;
-	/* Orders are sent whole, and 8 bytes are never split. */
-	if (got != sizeof(header) || header.len != 0)
+	/* Orders are sent whole, and so few bytes are never split. */
+	size_t body = header.kind == HANDOFF_ASK ? sizeof(*ret_link) : 0;
+	if (got != sizeof(header) || header.len != body)
+		return E_INVALID;
+	if (body > 0 && recv(fd, ret_link, body, MSG_DONTWAIT) != (ssize_t)body)
 		return E_INVALID;
 	*ret_kind = (enum handoff_kind)header.kind;
 	return 0;
@@ -253,7 +274,7 @@ static bool take_field(struct handoff *ret, uint32_t tag, struct str value, size
 		memcpy(&ids, value.ptr, sizeof(ids));
 		ret->uid = ids.uid;
 		ret->gid = ids.gid;
-		memcpy(ret->users, ids.users, sizeof(ret->users));
+		ret->index = ids.index;
 		return true;
 	case TAG_HOST_KEY:
 		if (value.len != HOST_KEY_SIZE || ret->host_key != NULL)
@@ -292,25 +313,47 @@ static bool take_body(struct handoff *ret, struct str body)
 	return named == ret->socket_count;
 }
 
+static bool is_about_link(uint32_t kind)
+{
+	return kind == HANDOFF_LINK || kind == HANDOFF_PEER;
+}
+
+/* The body of LINK and PEER; a descriptor comes unless the link failed. */
+static bool take_link(struct handoff *ret, enum handoff_kind kind, struct str body)
+{
+	if (body.len != sizeof(ret->link))
+		return false;
+	memcpy(&ret->link, body.ptr, sizeof(ret->link));
+	return ret->socket_count == (kind == HANDOFF_PEER || ret->link.number == 0);
+}
+
+static int receive_body(int fd, const struct header *header, struct handoff *ret)
+{
+	enum handoff_kind kind = (enum handoff_kind)header->kind;
+	struct buf body;
+	buf_init(&body, HANDOFF_BODY_MAX);
+	char *to = buf_reserve(&body, header->len);
+	must(to != NULL);
+	int error = receive_all(fd, HANDOFF_TIMEOUT_MS, to, header->len, ret);
+	body.len = error == 0 ? header->len : 0;
+	if (error == 0 && !(is_about_link(kind) ? take_link(ret, kind, buf_str(&body))
+	                                        : take_body(ret, buf_str(&body))))
+		error = E_INVALID;
+	buf_done_wiped(&body);
+	return error;
+}
+
 int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct handoff *ret,
                     struct errinfo *info)
 {
 	struct header header;
 	*ret = (struct handoff){0};
 	int error = receive_all(fd, wait ? -1 : 0, &header, sizeof(header), ret);
-	if (error == 0 && header.len > HANDOFF_BODY_MAX)
+	if (error == 0 &&
+	    (header.len > HANDOFF_BODY_MAX || (header.len == 0 && is_about_link(header.kind))))
 		error = E_INVALID;
-	if (error == 0 && header.len > 0) {
-		struct buf body;
-		buf_init(&body, HANDOFF_BODY_MAX);
-		char *to = buf_reserve(&body, header.len);
-		must(to != NULL);
-		error = receive_all(fd, HANDOFF_TIMEOUT_MS, to, header.len, ret);
-		body.len = error == 0 ? header.len : 0;
-		if (error == 0 && !take_body(ret, buf_str(&body)))
-			error = E_INVALID;
-		buf_done_wiped(&body);
-	}
+	if (error == 0 && header.len > 0)
+		error = receive_body(fd, &header, ret);
 	if (error != 0) {
 		handoff_done(ret);
 		return err_set(info, error, "control socket: %s", err_name(error));

@@ -3,9 +3,13 @@
 
 /*
  * What the supervisor and a process of its own tell each other over their socketpair: a header of
- * kind and length, then fields, with listening sockets as ancillary data of the header. The
- * supervisor sends settings (at the start, and again to reload) and the order to stop; the process
- * says that it serves. Neither trusts the length or the fields of the other.
+ * kind and length, then a body, with sockets as ancillary data of the header. The supervisor sends
+ * settings (at the start, and again to reload), the order to stop, and the ends of links; the process
+ * says that it serves, and asks for links. Neither trusts the length or the fields of the other.
+ *
+ * No process of ours can make a socket. One that wants a link asks for it (ASK); the supervisor
+ * connects, gives it its end (LINK), and gives the other end to the core with the word who is there
+ * (PEER); to a core on another host it makes the TCP connection and no more.
  */
 
 #include "main/settings.h"
@@ -22,6 +26,15 @@ enum handoff_kind {
 	HANDOFF_SETTINGS = 1, /* to the process: body, and sockets the first time */
 	HANDOFF_STOP = 2,     /* to the process: finish and exit */
 	HANDOFF_READY = 3,    /* from the process: it serves, or goes by the settings that came last */
+	HANDOFF_ASK = 4,      /* from the process: it wants a link to a core */
+	HANDOFF_LINK = 5,     /* to the process: the link that it asked for, or why there is none */
+	HANDOFF_PEER = 6,     /* to a core: the other end of a link */
+};
+
+/* What ASK, LINK and PEER are about. */
+struct handoff_link {
+	uint32_t role;  /* kind_number of the core; PEER: of the process at the other end */
+	int32_t number; /* LINK: 0 or an errno; PEER: the process's index among its kind */
 };
 
 struct handoff_socket {
@@ -36,9 +49,10 @@ struct handoff {
 	struct buf link_certificate, link_key, link_ca;
 	struct secret *host_key;
 	uint32_t uid, gid; /* to become; 0: stay who we are */
-	uint32_t users[4]; /* of each role (struct kind's user), for who may link */
+	uint32_t index;    /* among the processes of the same kind */
 	struct handoff_socket sockets[HANDOFF_SOCKETS_MAX];
 	size_t socket_count;
+	struct handoff_link link; /* LINK, PEER: the socket is the only one, without a name */
 };
 
 /* Wipes keys, closes the sockets that are still in it. */
@@ -51,14 +65,21 @@ int handoff_pair(int *ret_ours, int *ret_theirs, struct errinfo *info) MUST_USE;
 int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo *info) MUST_USE;
 /* STOP or READY. */
 int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info) MUST_USE;
+/* ASK, LINK or PEER, with a copy of the descriptor passed unless that is -1. Never blocks: E_AGAIN
+ * when the other end does not read. */
+int handoff_send_link(int fd, enum handoff_kind kind, const struct handoff_link *link, int passed,
+                      struct errinfo *info) MUST_USE;
 
-/* For the supervisor: an order that is there, never blocking, whatever the process does. E_AGAIN:
- * nothing is there; E_UNAVAILABLE: the process is gone; E_INVALID: something else came. */
-int handoff_receive_order(int fd, enum handoff_kind *ret_kind) MUST_USE;
+/* For the supervisor: an order that is there, never blocking, whatever the process does; *ret_link is
+ * filled for ASK. E_AGAIN: nothing is there; E_UNAVAILABLE: the process is gone; E_INVALID: something
+ * else came. */
+int handoff_receive_order(int fd, enum handoff_kind *ret_kind,
+                          struct handoff_link *ret_link) MUST_USE;
 
 /* For the process: receives one message, blocking for HANDOFF_TIMEOUT_MS at most once its first byte
- * is there; wait: also until then. *ret is filled for HANDOFF_SETTINGS. E_UNAVAILABLE: the supervisor
- * is gone; E_AGAIN: nothing is there (only without wait). */
+ * is there; wait: also until then. *ret is filled for HANDOFF_SETTINGS, and its link and socket for
+ * LINK and PEER. E_UNAVAILABLE: the supervisor is gone; E_AGAIN: nothing is there (only without
+ * wait). */
 int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct handoff *ret,
                     struct errinfo *info) MUST_USE;
 

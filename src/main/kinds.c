@@ -1,6 +1,7 @@
 #include "main/kinds.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "directory/directory.h"
@@ -22,6 +23,7 @@ static const struct kind table[] = {
 	{
 		.name = "store",
 		.user = 0,
+		.links = {"directory"},
 		.folders = store_folders,
 		.listen = {{"link-tls", "store_listen"}},
 		.run = store_run,
@@ -29,7 +31,8 @@ static const struct kind table[] = {
 	{
 		.name = "imap",
 		.front = true,
-		.user = 2,
+		.user = 2 * KIND_PROCESSES_MAX,
+		.links = {"store", "directory"},
 		.processes = "imap_processes",
 		.listen = {{"imap", "imap_listen"}, {"imaps", "imaps_listen"}},
 		.run = imap_run,
@@ -37,7 +40,8 @@ static const struct kind table[] = {
 	{
 		.name = "smtp",
 		.front = true,
-		.user = 3,
+		.user = 3 * KIND_PROCESSES_MAX,
+		.links = {"store", "directory"},
 		.processes = "smtp_processes",
 		.listen = {{"smtp", "smtp_listen"}},
 		.run = smtp_run,
@@ -57,6 +61,30 @@ const struct kind *kind_find(struct str name)
 			return &table[i];
 	}
 	return NULL;
+}
+
+uint32_t kind_number(const struct kind *kind)
+{
+	return (uint32_t)(kind - table);
+}
+
+const struct kind *kind_numbered(uint32_t number)
+{
+	return number < ARRAY_LEN(table) ? &table[number] : NULL;
+}
+
+int kind_link_place(const struct kind *kind, const struct kind *core)
+{
+	for (int i = 0; kind->links[i] != NULL; i++) {
+		if (strcmp(kind->links[i], core->name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+uint32_t kind_user(const struct kind *kind, uint32_t uid_base, unsigned index)
+{
+	return uid_base + kind->user + index;
 }
 
 bool kind_socket_path(const struct config *config, const char *role, char *ret, size_t size)

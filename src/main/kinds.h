@@ -13,12 +13,18 @@ struct kind_listen {
 	const char *option;
 };
 
+enum {
+	KIND_PROCESSES_MAX = 64, /* the most that an option of processes allows */
+	KIND_LINKS_MAX = 2,
+};
+
 struct kind {
 	const char *name;
-	bool front;                 /* faces the network, holds no file; a core is the opposite */
-	uint32_t user;              /* added to uid_base */
-	const char *processes;      /* the option that says how many, or NULL for one */
-	const char *const *folders; /* below data_dir, for cores; NULL-terminated */
+	bool front;            /* faces the network, holds no file; a core is the opposite */
+	uint32_t user;         /* added to uid_base, and the process's index with it */
+	const char *processes; /* the option that says how many, or NULL for one */
+	const char *links[KIND_LINKS_MAX + 1]; /* the cores that it may have links to */
+	const char *const *folders;            /* below data_dir, for cores; NULL-terminated */
 	struct kind_listen listen[3];
 	int (*run)(struct role *role);
 };
@@ -26,6 +32,13 @@ struct kind {
 /* In the order of their start; *ret_count entries. */
 const struct kind *kinds(size_t *ret_count);
 const struct kind *kind_find(struct str name);
+/* Its place in the list, which is its name between processes; and back, NULL for no such place. */
+uint32_t kind_number(const struct kind *kind);
+const struct kind *kind_numbered(uint32_t number);
+/* The place of core in kind's links, or -1. */
+int kind_link_place(const struct kind *kind, const struct kind *core);
+/* The user of a process, from uid_base: fronts have one for each process. */
+uint32_t kind_user(const struct kind *kind, uint32_t uid_base, unsigned index);
 
 /* The path of a core's Unix socket, NUL-terminated, in ret of size bytes; false when it would be too
  * long for a socket address. */

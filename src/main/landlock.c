@@ -18,17 +18,11 @@
 #define RIGHT_NET_CONNECT   (1ULL << 1)
 #define SCOPE_ABSTRACT_UNIX (1ULL << 0) /* version 6 */
 #define SCOPE_SIGNAL        (1ULL << 1)
-#define RULE_NET_PORT       2
 
 struct ruleset {
 	uint64_t fs;
 	uint64_t net;
 	uint64_t scoped;
-};
-
-struct net_port {
-	uint64_t access;
-	uint64_t port;
 };
 
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
@@ -101,11 +95,6 @@ static int allow_all(int ruleset, const struct ruleset *all, const struct sandbo
 		error = allow_path(ruleset, "/dev/urandom", LANDLOCK_ACCESS_FS_READ_FILE, true, info);
 	for (size_t i = 0; sandbox->sanitizers && i < ARRAY_LEN(sanitizer_paths) && error == 0; i++)
 		error = allow_path(ruleset, sanitizer_paths[i], FS_READ, true, info);
-	for (size_t i = 0; i < sandbox->connect_port_count && all->net != 0 && error == 0; i++) {
-		struct net_port rule = {RIGHT_NET_CONNECT, sandbox->connect_ports[i]};
-		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) != 0)
-			error = err_set(info, E_IO, "Landlock: port: %s", strerror(errno));
-	}
 	return error;
 }
 

@@ -105,7 +105,7 @@ void listen_bound_address(int fd, struct listen_address *ret)
 		*ret = (struct listen_address){0};
 }
 
-int listen_unix(int *ret_fd, const char *path, gid_t gid, struct errinfo *info)
+int listen_unix(int *ret_fd, const char *path, struct errinfo *info)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t len = strlen(path);
@@ -127,10 +127,6 @@ int listen_unix(int *ret_fd, const char *path, gid_t gid, struct errinfo *info)
 	int failed = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	int errnum = errno;
 	umask(before);
-	if (failed == 0 && gid != (gid_t)-1) {
-		failed = chown(path, (uid_t)-1, gid) != 0 || chmod(path, 0660) != 0;
-		errnum = errno;
-	}
 	if (failed == 0) {
 		failed = listen(fd, LISTEN_BACKLOG);
 		errnum = errno;

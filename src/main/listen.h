@@ -33,8 +33,7 @@ int listen_tcp(int *ret_fd, const struct listen_address *address, bool share,
                struct errinfo *info) MUST_USE;
 /* The address that a listening socket has got. */
 void listen_bound_address(int fd, struct listen_address *ret);
-/* A Unix socket in place of whatever socket was at path; mode 0600, or 0660 and of that group unless
- * gid is -1. */
-int listen_unix(int *ret_fd, const char *path, gid_t gid, struct errinfo *info) MUST_USE;
+/* A Unix socket in place of whatever socket was at path, of mode 0600. */
+int listen_unix(int *ret_fd, const char *path, struct errinfo *info) MUST_USE;
 
 #endif

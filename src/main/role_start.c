@@ -1,6 +1,5 @@
 #include "main/role_start.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,9 +10,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "main/handoff.h"
+#include "main/dialer.h"
 #include "main/kinds.h"
-#include "main/listen.h"
 #include "main/sandbox.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -36,6 +34,7 @@ struct started {
 	struct role_socket sockets[HANDOFF_SOCKETS_MAX];
 	char socket_names[HANDOFF_SOCKETS_MAX][sizeof(((struct handoff_socket *)NULL)->name)];
 	struct link_allowed allowed[8];
+	struct dialer dialer;
 };
 
 static void set_log_level(struct started *started)
@@ -122,6 +121,25 @@ static void stop(struct started *started)
 		loop_stop(started->role.loop);
 }
 
+/* Somebody gets a link to us, a core. */
+static void take_peer(struct started *started, struct handoff *handoff)
+{
+	const struct role *role = &started->role;
+	const struct kind *kind = kind_numbered(handoff->link.role);
+	if (kind == NULL || role->on_peer == NULL)
+		return; /* with its descriptor */
+	struct link_origin origin = {kind->name, (uint32_t)handoff->link.number};
+	handoff->socket_count = 0;
+	role->on_peer(role->ctx, handoff->sockets[0].fd, &origin);
+}
+
+static void take_link(struct started *started, struct handoff *handoff)
+{
+	int fd = handoff->socket_count > 0 ? handoff->sockets[0].fd : -1;
+	handoff->socket_count = 0;
+	dialer_answer(&started->dialer, &handoff->link, fd);
+}
+
 static void on_control(evutil_socket_t fd, short what, void *ctx)
 {
 	struct started *started = ctx;
@@ -142,6 +160,10 @@ static void on_control(evutil_socket_t fd, short what, void *ctx)
 		stop(started);
 	else if (kind == HANDOFF_SETTINGS)
 		take_settings(started, &handoff);
+	else if (kind == HANDOFF_LINK)
+		take_link(started, &handoff);
+	else if (kind == HANDOFF_PEER)
+		take_peer(started, &handoff);
 	handoff_done(&handoff);
 }
 
@@ -164,16 +186,17 @@ static void add_allowed(struct started *started, const char *role, uint32_t uid)
 	started->role.allowed = started->allowed;
 }
 
-/* Whoever may speak to a core: the fronts, each as its own user, and the command line as root or, in
- * a service that does not run as root, as the user that it runs as. */
-static void set_allowed(struct started *started, const struct handoff *handoff)
+/* Whoever may speak to a core: processes that the supervisor names or that come over TLS, and the
+ * command line over the Unix socket, as root or, in a service that does not run as root, as the user
+ * that it runs as. */
+static void set_allowed(struct started *started, const struct kind *core,
+                        const struct handoff *handoff)
 {
 	size_t count;
 	const struct kind *kind = kinds(&count);
 	for (size_t i = 0; i < count; i++) {
-		if (kind[i].front)
-			add_allowed(started, kind[i].name,
-			            handoff->uid == 0 ? geteuid() : handoff->users[kind[i].user]);
+		if (kind_link_place(&kind[i], core) >= 0)
+			add_allowed(started, kind[i].name, LINK_NO_UID);
 	}
 	add_allowed(started, "cli", handoff->uid == 0 ? geteuid() : 0);
 }
@@ -192,15 +215,6 @@ static void take_sockets(struct started *started, struct handoff *handoff)
 	handoff->socket_count = 0;
 }
 
-static uint16_t port_of(const struct config *config, const char *option)
-{
-	struct listen_address address;
-	const char *text = config_text(config, option);
-	if (*text == '\0' || listen_address_parse(&address, str_from(text), NULL) != 0)
-		return 0;
-	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
 enum { FOLDERS_MAX = 4, FOLDER_PATH_MAX = 8192 /* more than an option's value holds */ };
 
 static int enter_sandbox(const struct started *started, const struct kind *kind,
@@ -209,7 +223,6 @@ static int enter_sandbox(const struct started *started, const struct kind *kind,
 	const struct config *config = started->role.config;
 	struct sandbox sandbox = {.sanitizers = SANITIZERS};
 	char *folders[FOLDERS_MAX + 1] = {NULL};
-	uint16_t ports[2];
 	for (size_t i = 0; kind->folders != NULL && kind->folders[i] != NULL && i < FOLDERS_MAX; i++) {
 		struct buf path;
 		buf_init(&path, FOLDER_PATH_MAX);
@@ -217,16 +230,6 @@ static int enter_sandbox(const struct started *started, const struct kind *kind,
 		buf_add_byte(&path, '\0');
 		folders[i] = path.ptr;
 		sandbox.folders = (const char *const *)folders;
-	}
-	if (kind->front) {
-		static const char *const options[] = {"store_address", "directory_address"};
-		for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-			uint16_t port = port_of(config, options[i]);
-			if (port != 0)
-				ports[sandbox.connect_port_count++] = port;
-		}
-		sandbox.connect_ports = ports;
-		sandbox.connect_unix = true;
 	}
 	int error = sandbox_enter(&sandbox, started->role.log, info);
 	for (size_t i = 0; i < FOLDERS_MAX; i++)
@@ -295,6 +298,7 @@ static int set_up(struct started *started, const struct kind *kind, struct errin
 		error = take_tls(started, &handoff, info);
 	}
 	if (error == 0) {
+		role->index = handoff.index;
 		role->host_key = handoff.host_key;
 		handoff.host_key = NULL;
 		take_sockets(started, &handoff);
@@ -302,7 +306,7 @@ static int set_up(struct started *started, const struct kind *kind, struct errin
 		error = confine(started, kind, &handoff, info);
 	}
 	if (error == 0 && !kind->front)
-		set_allowed(started, &handoff);
+		set_allowed(started, kind, &handoff);
 	handoff_done(&handoff);
 	return error;
 }
@@ -340,6 +344,8 @@ int role_start(const char *name)
 	started->role.log = &started->log;
 	started->role.tls = tls_context_new();
 	started->role.link_tls = tls_context_new();
+	dialer_init(&started->dialer, HANDOFF_FD);
+	started->role.dialer = &started->dialer.link_dialer;
 	int error = crypto_init(&info);
 	if (error == 0)
 		error = set_up(started, kind, &info);

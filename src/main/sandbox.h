@@ -14,10 +14,6 @@ struct sandbox {
 	/* Folders whose files may be read, written, made and removed; NULL-terminated. NULL: no file
 	 * system at all, as befits a front. */
 	const char *const *folders;
-	/* Ports that may be connected to over TCP; none: no TCP connection and no such socket. */
-	const uint16_t *connect_ports;
-	size_t connect_port_count;
-	bool connect_unix; /* Unix sockets may be connected to */
 	/* A build with sanitizers: lets their leak check and their reports work, at the price of some
 	 * read access and of ptrace between our own threads. */
 	bool sanitizers;
@@ -41,7 +37,8 @@ bool sandbox_lock_memory(void);
 /* The kernel's Landlock version, 0 when it has none. */
 int sandbox_landlock_version(void);
 
-/* The file system, TCP and signals (Landlock), then system calls (seccomp). A kernel without
+/* The file system, TCP and signals (Landlock), then system calls (seccomp): what there is to talk to is
+ * there already, no socket is made, bound or connected any more. A kernel without
  * Landlock, or with less of it, is logged as a warning and gets what it has; without seccomp this
  * fails. A system call outside the list ends the process (SIGSYS). */
 int sandbox_enter(const struct sandbox *sandbox, const struct log *log,

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
@@ -15,7 +17,7 @@
 
 /* What every process of ours needs to move bytes, keep time, hold memory, run threads and end. */
 static const int always[] = {
-	/* descriptors that are there already */
+	/* descriptors that are there already; fcntl, sendto, sendmsg and setsockopt: see below */
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
 	SCMP_SYS(write),
@@ -23,24 +25,18 @@ static const int always[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(lseek),
 	SCMP_SYS(fstat),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(dup),
 	SCMP_SYS(dup2),
 	SCMP_SYS(dup3),
-	SCMP_SYS(pipe2),
-	/* sockets that are there already */
+	/* sockets that are there already; no process of ours makes, binds or connects one */
 	SCMP_SYS(accept),
 	SCMP_SYS(accept4),
-	SCMP_SYS(listen),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
 	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
 	/* events */
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(epoll_create),
@@ -235,23 +231,54 @@ static int add_status(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	return error;
 }
 
-static int add_family(scmp_filter_ctx filter, int call, int family)
+/* Two conditions at once. */
+static int add_if_both(scmp_filter_ctx filter, int call, struct scmp_arg_cmp first,
+                       struct scmp_arg_cmp second)
 {
-	return add_if(filter, SCMP_ACT_ALLOW, call, 0, UINT64_MAX, (uint64_t)family);
+	struct scmp_arg_cmp compare[] = {first, second};
+	return call < 0
+	           ? 0
+	           : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, ARRAY_LEN(compare), compare);
 }
 
-/* New sockets only of the families that are connected with; a pair is private to us. */
-static int add_sockets(scmp_filter_ctx filter, const struct sandbox *sandbox)
+/* Not F_SETOWN, F_SETSIG and their like, which let the kernel send signals for us. */
+static int add_fcntl(scmp_filter_ctx filter, bool files)
 {
-	int error = add_family(filter, SCMP_SYS(socketpair), AF_UNIX);
-	if (error == 0 && sandbox->connect_unix)
-		error = add_family(filter, SCMP_SYS(socket), AF_UNIX);
-	if (error == 0 && sandbox->connect_port_count > 0)
-		error = add_family(filter, SCMP_SYS(socket), AF_INET);
-	if (error == 0 && sandbox->connect_port_count > 0)
-		error = add_family(filter, SCMP_SYS(socket), AF_INET6);
-	if (error == 0 && (sandbox->connect_unix || sandbox->connect_port_count > 0))
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+	static const int always_allowed[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL};
+	static const int locks[] = {F_GETLK, F_SETLK, F_SETLKW};
+	int error = 0;
+	for (size_t i = 0; i < ARRAY_LEN(always_allowed) && error == 0; i++)
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, UINT64_MAX,
+		               (uint64_t)always_allowed[i]);
+	for (size_t i = 0; files && i < ARRAY_LEN(locks) && error == 0; i++)
+		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, UINT64_MAX, (uint64_t)locks[i]);
+	return error;
+}
+
+/* To whom a socket is connected, and to nobody else: an address, or MSG_FASTOPEN, would make a new
+ * connection without connect(). */
+static int add_sending(scmp_filter_ctx filter)
+{
+	const uint64_t others = ~(uint64_t)(MSG_DONTWAIT | MSG_NOSIGNAL);
+	int error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 2, others, 0);
+	if (error != 0)
+		return error;
+	return add_if_both(filter, SCMP_SYS(sendto),
+	                   (struct scmp_arg_cmp){3, SCMP_CMP_MASKED_EQ, others, 0},
+	                   (struct scmp_arg_cmp){4, SCMP_CMP_EQ, 0, 0});
+}
+
+static int add_socket_options(scmp_filter_ctx filter)
+{
+	static const int allowed[][2] = {{SOL_SOCKET, SO_SNDBUF},        {SOL_SOCKET, SO_KEEPALIVE},
+	                                 {IPPROTO_TCP, TCP_NODELAY},     {IPPROTO_TCP, TCP_KEEPIDLE},
+	                                 {IPPROTO_TCP, TCP_KEEPINTVL},   {IPPROTO_TCP, TCP_KEEPCNT},
+	                                 {IPPROTO_TCP, TCP_USER_TIMEOUT}};
+	int error = 0;
+	for (size_t i = 0; i < ARRAY_LEN(allowed) && error == 0; i++)
+		error = add_if_both(filter, SCMP_SYS(setsockopt),
+		                    (struct scmp_arg_cmp){1, SCMP_CMP_EQ, (uint64_t)allowed[i][0], 0},
+		                    (struct scmp_arg_cmp){2, SCMP_CMP_EQ, (uint64_t)allowed[i][1], 0});
 	return error;
 }
 
@@ -287,7 +314,11 @@ static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
 	if (error == 0)
 		error = add_status(filter, sandbox);
 	if (error == 0)
-		error = add_sockets(filter, sandbox);
+		error = add_fcntl(filter, files);
+	if (error == 0)
+		error = add_sending(filter);
+	if (error == 0)
+		error = add_socket_options(filter);
 	return error == 0 ? add_ioctl(filter) : error;
 }
 

@@ -63,7 +63,6 @@ static bool has_core(const struct config *config)
 static int take_folders(struct supervisor *supervisor, struct errinfo *info)
 {
 	const struct config *config = supervisor->settings.config;
-	gid_t group = supervisor->separate ? (gid_t)config_number(config, "uid_base") : (gid_t)-1;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	if (!kind_socket_path(config, "directory", path, sizeof(path)))
 		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
@@ -74,7 +73,7 @@ static int take_folders(struct supervisor *supervisor, struct errinfo *info)
 	if (error == 0)
 		error = folders_prepare(config, supervisor->separate, info);
 	if (error == 0)
-		error = folders_prepare_run(config, group, info);
+		error = folders_prepare_run(config, info);
 	/* Whoever bound the sockets in it second would take them from the first. */
 	return error == 0 ? folders_lock(config, "run_dir", &supervisor->run_lock_fd, info) : error;
 }
@@ -339,7 +338,7 @@ static void start_due(struct supervisor *supervisor)
 }
 
 /* Milliseconds until something is due, -1 for never. */
-static int time_left(const struct supervisor *supervisor)
+static int time_left(struct supervisor *supervisor)
 {
 	int64_t due_ms = supervisor->phase == PHASE_SERVING ? INT64_MAX : supervisor->deadline_ms;
 	if (supervisor->reload_step != RELOAD_NONE)
@@ -349,25 +348,51 @@ static int time_left(const struct supervisor *supervisor)
 		if (child->pid == 0 && child->start_ms < due_ms)
 			due_ms = child->start_ms;
 	}
+	int64_t links_ms = links_due_ms(supervisor);
+	if (links_ms < due_ms)
+		due_ms = links_ms;
 	if (due_ms == INT64_MAX)
 		return -1;
 	int64_t left = due_ms - clock_monotonic_ms();
 	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+/* What is polled of each process: its orders, and the connections that are made for it. */
+enum { POLLED_ORDERS, POLLED_WISHES, POLLED_EACH = POLLED_WISHES + KIND_LINKS_MAX };
+
+/* poll passes over negative descriptors. */
+static void fill_polled(const struct child *child, int64_t now_ms, struct pollfd *ret)
+{
+	bool quiet = child->read_ms > now_ms;
+	ret[POLLED_ORDERS] = (struct pollfd){.fd = quiet ? -1 : child->control_fd, .events = POLLIN};
+	for (size_t i = 0; i < KIND_LINKS_MAX; i++) {
+		const struct wish *wish = &child->wishes[i];
+		ret[POLLED_WISHES + i] = (struct pollfd){.fd = wish->connecting ? wish->fd : -1,
+		                                         .events = POLLOUT};
+	}
+}
+
+static void child_polled(struct supervisor *supervisor, struct child *child,
+                         const struct pollfd *polled)
+{
+	for (size_t i = 0; i < KIND_LINKS_MAX; i++)
+		links_connected(child, i, polled[POLLED_WISHES + i].revents != 0);
+	if (polled[POLLED_ORDERS].revents != 0 && child->control_fd >= 0)
+		child_read(supervisor, child);
+}
+
 static void wait_and_read(struct supervisor *supervisor)
 {
-	struct pollfd polled[1 + CHILDREN_MAX];
+	struct pollfd polled[1 + CHILDREN_MAX * POLLED_EACH];
+	int64_t now_ms = clock_monotonic_ms();
+	size_t count = supervisor->child_count;
 	polled[0] = (struct pollfd){.fd = supervisor->signal_fd, .events = POLLIN};
-	/* poll passes over negative descriptors. */
-	for (size_t i = 0; i < supervisor->child_count; i++)
-		polled[1 + i] = (struct pollfd){.fd = supervisor->children[i].control_fd, .events = POLLIN};
-	if (poll(polled, 1 + supervisor->child_count, time_left(supervisor)) <= 0)
+	for (size_t i = 0; i < count; i++)
+		fill_polled(&supervisor->children[i], now_ms, &polled[1 + i * POLLED_EACH]);
+	if (poll(polled, 1 + count * POLLED_EACH, time_left(supervisor)) < 0)
 		return;
-	for (size_t i = 0; i < supervisor->child_count; i++) {
-		if (polled[1 + i].revents != 0 && supervisor->children[i].control_fd >= 0)
-			child_read(supervisor, &supervisor->children[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		child_polled(supervisor, &supervisor->children[i], &polled[1 + i * POLLED_EACH]);
 	if (polled[0].revents != 0)
 		read_signals(supervisor);
 }
@@ -376,6 +401,7 @@ static void serve(struct supervisor *supervisor)
 {
 	for (;;) {
 		start_due(supervisor);
+		links_serve(supervisor);
 		announce(supervisor);
 		reload_further(supervisor);
 		wait_and_read(supervisor);

@@ -133,10 +133,12 @@ static void fill(const struct supervisor *supervisor, const struct child *child,
 		copy(&handoff->tls_key, &settings->tls_key);
 	}
 	uint32_t base = (uint32_t)config_number(settings->config, "uid_base");
-	handoff->uid = supervisor->separate ? base + kind->user : 0;
-	handoff->gid = supervisor->separate ? base : 0;
-	for (uint32_t i = 0; i < ARRAY_LEN(handoff->users); i++)
-		handoff->users[i] = base + i;
+	handoff->index = child->index;
+	/* The group of the cores may pass to their folders; a front has nothing to do there. */
+	if (supervisor->separate) {
+		handoff->uid = kind_user(kind, base, child->index);
+		handoff->gid = kind->front ? handoff->uid : base;
+	}
 	for (size_t i = 0; sockets && i < supervisor->socket_count; i++) {
 		const struct listening *listening = &supervisor->sockets[i];
 		if (listening->kind != kind || (listening->own && listening->index != child->index))
@@ -165,12 +167,18 @@ int child_send_settings(struct supervisor *supervisor, struct child *child, bool
 void child_read(struct supervisor *supervisor, struct child *child)
 {
 	enum handoff_kind kind;
-	int error = handoff_receive_order(child->control_fd, &kind);
+	struct handoff_link asked;
+	int error = handoff_receive_order(child->control_fd, &kind, &asked);
 	if (error == E_AGAIN)
 		return;
 	if (error == 0 && kind == HANDOFF_READY && child->ready && child->settings_due > 0) {
 		child->settings_due--;
 		return;
+	}
+	if (error == 0 && kind == HANDOFF_ASK) {
+		error = links_ask(child, &asked);
+		if (error == 0)
+			return;
 	}
 	if (error == 0 && kind == HANDOFF_READY && !child->ready) {
 		child->ready = true;
@@ -183,6 +191,7 @@ void child_read(struct supervisor *supervisor, struct child *child)
 	close(child->control_fd);
 	child->control_fd = -1;
 	child->settings_due = 0;
+	links_drop(child);
 	if (error != E_UNAVAILABLE)
 		child_kill(child);
 }
@@ -223,6 +232,7 @@ void child_ended(struct supervisor *supervisor, struct child *child, int status)
 		supervisor->ended_badly = true;
 	if (child->control_fd >= 0)
 		close(child->control_fd);
+	links_drop(child);
 	child->pid = 0;
 	child->control_fd = -1;
 	child->ready = false;

@@ -27,6 +27,14 @@ struct listening {
 	int fd;
 };
 
+/* A link that a process has asked for and not got yet. */
+struct wish {
+	bool open;
+	bool connecting; /* to a core on another host: */
+	int fd;          /* ours */
+	int64_t deadline_ms;
+};
+
 struct child {
 	const struct kind *kind;
 	unsigned index; /* among those of its kind */
@@ -38,6 +46,9 @@ struct child {
 	int64_t ready_ms;
 	int64_t start_ms;  /* when to start it, while it is not running */
 	unsigned failures; /* deaths in a row without having served for RESTART_SOUND_MS */
+	struct wish wishes[KIND_LINKS_MAX]; /* in the order of its kind's links */
+	int64_t asked_ms;                   /* when all that it asked for would have been its turn */
+	int64_t read_ms;                    /* it asked too often: not read again before this */
 };
 
 /* Of a reload: the cores have the new settings before a front goes by them, so that nothing is let in
@@ -72,6 +83,17 @@ struct supervisor {
 int supervisor_bind(struct supervisor *supervisor, struct errinfo *info) MUST_USE;
 void supervisor_unbind(struct supervisor *supervisor);
 unsigned supervisor_processes(const struct config *config, const struct kind *kind);
+
+/* supervisor_links.c: links between processes. E_DENIED: a link that this kind may not have. */
+int links_ask(struct child *child, const struct handoff_link *asked) MUST_USE;
+/* The process has ended: nothing of what it asked for is left. */
+void links_drop(struct child *child);
+/* Gives what was asked for, as far as the cores are there. */
+void links_serve(struct supervisor *supervisor);
+/* The connection of a wish is ready, or its deadline may have passed. */
+void links_connected(struct child *child, size_t place, bool ready);
+/* When links_serve, or reading a process again, is due; INT64_MAX: not by time. */
+int64_t links_due_ms(struct supervisor *supervisor);
 
 /* supervisor_child.c: one process. */
 void child_start(struct supervisor *supervisor, struct child *child);

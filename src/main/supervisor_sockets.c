@@ -58,12 +58,11 @@ static int bind_tcp(struct supervisor *supervisor, const struct kind *kind,
 static int bind_unix(struct supervisor *supervisor, const struct kind *kind, struct errinfo *info)
 {
 	const struct config *config = supervisor->settings.config;
-	gid_t group = supervisor->separate ? (gid_t)config_number(config, "uid_base") : (gid_t)-1;
 	struct listening listening = {kind, "link", 0, false, -1};
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	if (!kind_socket_path(config, kind->name, path, sizeof(path)))
 		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
-	int error = listen_unix(&listening.fd, path, group, info);
+	int error = listen_unix(&listening.fd, path, info);
 	return error == 0 ? add(supervisor, &listening, info) : error;
 }
 

@@ -43,16 +43,18 @@ enum {
 	LINK_UPLOAD_MAX = 64 * 1024 * 1024,        /* standard upload_max */
 	LINK_UPLOAD_TOTAL_MAX = 512 * 1024 * 1024, /* standard upload_total_max */
 	LINK_UPLOAD_SLACK = 64 * 1024 *
-	                    1024,  /* held past upload_total_max for what needs no grant; then
+	                    1024,   /* held past upload_total_max for what needs no grant; then
 	                                         requests end with E_LIMIT */
-	LINK_REQUESTS_MAX = 16384, /* of one front at once; more end with E_LIMIT */
-	LINK_PEERS_MAX = 1024,     /* of one core */
+	LINK_REQUESTS_MAX = 16384,  /* of one front at once; more end with E_LIMIT */
+	LINK_PEERS_MAX = 1024,      /* of one core */
+	LINK_PROCESS_PEERS_MAX = 4, /* of one process that the supervisor has named */
 	LINK_HELLO_MS = 10 * 1000,
 	LINK_DEAD_MS = 20 * 1000, /* standard dead_ms over TLS */
 	LINK_RETRY_MIN_MS = 20,   /* reconnection: first, and at most */
 	LINK_RETRY_MAX_MS = 2000,
 };
 #define LINK_ANY_UID ((uint32_t)-1)
+#define LINK_NO_UID  ((uint32_t)-2)
 
 /* Copies a message to wire form. Never fails but for memory. */
 void link_pack(struct buf *out, const ProtobufCMessage *message);
@@ -67,13 +69,24 @@ void link_free_secret(ProtobufCMessage *message);
 struct link;
 struct link_call;
 
+/* Where a link of a process that may make no socket gets its connections from. */
+struct link_dialer {
+	void *ctx;
+	/* The link wants a connection to core. Afterwards link_give is called, once and from the loop; or an
+	 * error comes back at once. */
+	int (*ask)(void *ctx, struct link *link, const char *core, struct errinfo *info);
+	/* The link ends: no link_give any more. */
+	void (*forget)(void *ctx, struct link *link);
+};
+
 struct link_target {
-	const char *unix_path; /* this, or: */
-	const char *host;      /* a numeric address */
-	uint16_t port;
-	struct tls_context *tls;   /* with host; borrowed for the link's life */
-	const char *role;          /* our own role, told in Hello */
-	const char *core;          /* whom we expect there, for the log; may be NULL */
+	const char *unix_path;            /* this, or: */
+	const struct link_dialer *dialer; /* borrowed for the link's life */
+	const char *host;        /* with dialer: the address of a core on another host; then: */
+	struct tls_context *tls; /* borrowed for the link's life */
+	const char *role;        /* our own role, told in Hello */
+	const char *core; /* whom we expect there: asked for from the dialer, else for the log only;
+	                              may be NULL then */
 	uint32_t allowed_peer_uid; /* Unix: the core's user, or root; LINK_ANY_UID for any */
 	int64_t dead_ms;           /* silence after which the core counts as dead; it is pinged before.
 	                              0: LINK_DEAD_MS over TLS, no pings over Unix */
@@ -94,6 +107,9 @@ struct link *link_new(struct loop *loop, const struct log *log, const struct lin
 /* An already connected pair of sockets instead of an address: no reconnection. Takes fd. */
 struct link *link_new_fd(struct loop *loop, const struct log *log, int fd, const char *role,
                          const struct link_handlers *handlers);
+/* The dialer's answer: a connected descriptor, which the link takes, or -1 and the errno that says why
+ * there is none. */
+void link_give(struct link *link, int fd, int errnum);
 /* All calls under way end with E_CANCELLED first. */
 void link_free(struct link *link);
 bool link_connected(const struct link *link);
@@ -140,11 +156,17 @@ struct link_server;
 struct link_peer;    /* one connected front */
 struct link_inbound; /* one request of it */
 
-/* Who may connect over Unix, by user id; the role that a peer claims must be of its user id. When
- * all our processes share one user every listed role is believed. */
+/* Who may have a link. Who connects over Unix may claim the role of its user id; over TLS any role of
+ * the list is believed; for a descriptor that was handed over the supervisor names the role. */
 struct link_allowed {
 	const char *role;
-	uint32_t uid; /* LINK_ANY_UID: any; not looked at for TLS */
+	uint32_t uid; /* over Unix; LINK_ANY_UID: any, LINK_NO_UID: none */
+};
+
+/* Who is at the other end of a descriptor, from somebody who knows. */
+struct link_origin {
+	const char *role;
+	uint32_t process; /* its number among those of the role */
 };
 
 /* What may change while a server serves. */
@@ -190,8 +212,9 @@ void link_server_free(struct link_server *server);
 void link_server_set_limits(struct link_server *server, const struct link_server_limits *limits);
 /* Listens on fd too, which it takes (a Unix socket, or TCP for TLS). */
 void link_server_listen(struct link_server *server, int fd, bool tls);
-/* Serves one already connected descriptor: socketpairs of the command line and tests. */
-void link_server_add_fd(struct link_server *server, int fd);
+/* Serves one already connected descriptor, which it takes. origin: who is there; NULL: it is checked as
+ * if it had connected over Unix (socketpairs of the command line and tests). */
+void link_server_add_fd(struct link_server *server, int fd, const struct link_origin *origin);
 
 const char *link_peer_role(const struct link_peer *peer);
 /* A front that has said hello. */

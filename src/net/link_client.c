@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -49,6 +50,7 @@ struct link {
 	struct ws *ws;             /* NULL while waiting to try again */
 	bool up;                   /* hellos are exchanged */
 	bool fixed;                /* made from a descriptor: no reconnection */
+	bool asking;               /* the dialer has been asked and has not answered yet */
 	bool freed;
 	bool greeted;    /* core_instance is known */
 	bool complained; /* the log says that the core is away */
@@ -455,37 +457,67 @@ static const struct ws_handlers ws_handlers = {
 
 /* ---------------------------------------------------------------- connecting */
 
-static void use_fd(struct link *link, int fd, bool tcp)
+static void use_fd(struct link *link, int fd)
 {
 	const struct link_target *target = &link->target;
+	bool tls = target->host != NULL;
 	link_tune_socket(fd);
 	struct ws_options options = {
-		.connecting = tcp,
-		.ssl = tcp ? tls_connection_new(target->tls) : NULL,
-		.host = tcp ? target->host : NULL,
+		.ssl = tls ? tls_connection_new(target->tls) : NULL,
+		.host = target->host,
 		.message_max = LINK_MESSAGE_MAX,
 		.dead_ms = target->dead_ms != 0 ? target->dead_ms
-	               : tcp                ? LINK_DEAD_MS
+	               : tls                ? LINK_DEAD_MS
 	                                    : 0,
 	};
 	link->ws = ws_new(link->loop, fd, &options, &ws_handlers, link);
 }
 
+static void not_connected(struct link *link, const char *reason)
+{
+	complain(link, reason);
+	retry_later(link);
+}
+
+static const char no_certificate[] = "no certificate for links is configured";
+
 static void connect_now(struct link *link)
 {
+	const struct link_dialer *dialer = link->target.dialer;
 	struct errinfo info = {0};
-	bool tcp = link->target.unix_path == NULL;
-	int fd = -1;
-	if (tcp && !tls_ready(link->target.tls))
-		(void)!err_set(&info, E_UNAVAILABLE, "no certificate for links is configured");
-	else
-		fd = link_connect(&link->target, &info);
-	if (fd < 0) {
-		complain(link, info.text);
-		retry_later(link);
+	if (link->target.host != NULL && !tls_ready(link->target.tls)) {
+		not_connected(link, no_certificate);
 		return;
 	}
-	use_fd(link, fd, tcp);
+	if (dialer != NULL) {
+		/* No deadline: the answer comes when the core can be reached at all, and calls have theirs. */
+		link->asking = dialer->ask(dialer->ctx, link, link->target.core, &info) == 0;
+		if (!link->asking)
+			not_connected(link, info.text);
+		return;
+	}
+	int fd = link_connect(&link->target, &info);
+	if (fd < 0)
+		not_connected(link, info.text);
+	else
+		use_fd(link, fd);
+}
+
+void link_give(struct link *link, int fd, int errnum)
+{
+	must(link->asking && !link->freed);
+	link->asking = false;
+	if (fd < 0) {
+		not_connected(link, strerrordesc_np(errnum));
+		return;
+	}
+	if (link->target.host != NULL && !tls_ready(link->target.tls)) {
+		close(fd);
+		not_connected(link, no_certificate);
+		return;
+	}
+	evutil_make_socket_nonblocking(fd);
+	use_fd(link, fd);
 }
 
 static void on_retry(void *ctx)
@@ -528,14 +560,9 @@ static char *copy_text(const char *text)
 
 static char *where_text(const struct link_target *target)
 {
-	char text[LINK_ADDRESS_SIZE];
 	if (target->unix_path != NULL)
 		return copy_text(target->unix_path);
-	if (target->host == NULL)
-		return copy_text("");
-	bool v6 = strchr(target->host, ':') != NULL;
-	snprintf(text, sizeof(text), v6 ? "[%s]:%u" : "%s:%u", target->host, target->port);
-	return copy_text(text);
+	return copy_text(target->host == NULL ? "" : target->host);
 }
 
 static struct link *new_link(struct loop *loop, const struct log *log,
@@ -567,7 +594,8 @@ static struct link *new_link(struct loop *loop, const struct log *log,
 struct link *link_new(struct loop *loop, const struct log *log, const struct link_target *target,
                       const struct link_handlers *handlers)
 {
-	must(target->unix_path != NULL || (target->host != NULL && target->tls != NULL));
+	must(target->unix_path != NULL || (target->dialer != NULL && target->core != NULL));
+	must(target->host == NULL || target->tls != NULL);
 	struct link *link = new_link(loop, log, target, handlers);
 	connect_now(link);
 	return link;
@@ -580,7 +608,7 @@ struct link *link_new_fd(struct loop *loop, const struct log *log, int fd, const
 	struct link *link = new_link(loop, log, &target, handlers);
 	link->fixed = true;
 	evutil_make_socket_nonblocking(fd);
-	use_fd(link, fd, false);
+	use_fd(link, fd);
 	return link;
 }
 
@@ -592,6 +620,8 @@ void link_free(struct link *link)
 	link->up = false;
 	while (!TAILQ_EMPTY(&link->calls))
 		call_fail(TAILQ_FIRST(&link->calls), E_CANCELLED, "the link was closed");
+	if (link->asking)
+		link->target.dialer->forget(link->target.dialer->ctx, link);
 	ws_free(link->ws);
 	timer_free(link->retry);
 	timer_free(link->sweep);

@@ -31,8 +31,7 @@ int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
 /* Sends a frame; the first copies body, the second takes it over. */
 void link_send(struct ws *ws, const struct frame *frame);
 void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body);
-/* A socket that is connected to the core (Unix, whose process is of the right user) or about to be
- * (TCP); or an error. */
+/* A Unix socket that is connected to the core, whose process is of the right user; or -1 and an error. */
 int link_connect(const struct link_target *target, struct errinfo *info) MUST_USE;
 /* Buffer sizes of a Unix socket, TCP_NODELAY of another. */
 void link_tune_socket(int fd);

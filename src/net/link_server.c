@@ -31,6 +31,8 @@ struct accepter {
 static const char *allowed_role(const struct link_peer *peer, const char *role)
 {
 	const struct link_server_options *options = &peer->server->options;
+	if (peer->origin.role != NULL)
+		return strcmp(peer->origin.role, role) == 0 ? peer->origin.role : NULL;
 	if (peer->tls && options->local_role != NULL && strcmp(options->local_role, role) == 0)
 		return NULL;
 	for (size_t i = 0; i < options->allowed_count; i++) {
@@ -162,8 +164,8 @@ static const struct ws_handlers ws_handlers = {
 	.closed = on_closed,
 };
 
-static void add_peer(struct link_server *server, int fd, const struct sockaddr_storage *address,
-                     uint32_t uid)
+static struct link_peer *add_peer(struct link_server *server, int fd,
+                                  const struct sockaddr_storage *address, uint32_t uid)
 {
 	bool tls = address != NULL;
 	struct link_peer *peer = mem_new(sizeof(*peer));
@@ -189,6 +191,7 @@ static void add_peer(struct link_server *server, int fd, const struct sockaddr_s
 	                                     : 0,
 	};
 	peer->ws = ws_new(server->loop, fd, &ws_options, &ws_handlers, peer);
+	return peer;
 }
 
 static void refuse_fd(struct link_server *server, int fd, const struct sockaddr_storage *address,
@@ -200,15 +203,21 @@ static void refuse_fd(struct link_server *server, int fd, const struct sockaddr_
 	close(fd);
 }
 
-static void check_unix(struct link_server *server, int fd)
+/* On this host there is no address. */
+static void refuse_here(struct link_server *server, int fd, const char *reason)
 {
 	static const struct sockaddr_storage here = {.ss_family = AF_UNIX};
+	refuse_fd(server, fd, &here, reason);
+}
+
+static void check_unix(struct link_server *server, int fd)
+{
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		refuse_fd(server, fd, &here, "no peer credentials");
+		refuse_here(server, fd, "no peer credentials");
 	else if (!allowed_uid(server, peer.uid))
-		refuse_fd(server, fd, &here, "user may not connect");
+		refuse_here(server, fd, "user may not connect");
 	else
 		add_peer(server, fd, NULL, peer.uid);
 }
@@ -222,6 +231,36 @@ static void check_tls(struct link_server *server, int fd, const struct sockaddr_
 		refuse_fd(server, fd, address, "address is not on the list");
 	else
 		add_peer(server, fd, address, LINK_ANY_UID);
+}
+
+static const char *listed_role(const struct link_server *server, const char *role)
+{
+	for (size_t i = 0; i < server->options.allowed_count; i++) {
+		if (strcmp(server->options.allowed[i].role, role) == 0)
+			return server->options.allowed[i].role;
+	}
+	return NULL;
+}
+
+static size_t links_of(const struct link_server *server, const struct link_origin *origin)
+{
+	const struct link_peer *peer;
+	size_t count = 0;
+	TAILQ_FOREACH (peer, &server->peers, link)
+		count += peer->origin.role == origin->role && peer->origin.process == origin->process;
+	return count;
+}
+
+/* A process needs one link, and a second for the moment in which the first is found broken. */
+static void check_origin(struct link_server *server, int fd, const struct link_origin *origin)
+{
+	struct link_origin known = {listed_role(server, origin->role), origin->process};
+	if (known.role == NULL)
+		refuse_here(server, fd, "role may not connect");
+	else if (links_of(server, &known) >= LINK_PROCESS_PEERS_MAX)
+		refuse_here(server, fd, "too many links of one process");
+	else
+		add_peer(server, fd, NULL, LINK_NO_UID)->origin = known;
 }
 
 /* ---------------------------------------------------------------- listening */
@@ -272,10 +311,15 @@ void link_server_listen(struct link_server *server, int fd, bool tls)
 	TAILQ_INSERT_TAIL(&server->accepters, accepter, link);
 }
 
-void link_server_add_fd(struct link_server *server, int fd)
+void link_server_add_fd(struct link_server *server, int fd, const struct link_origin *origin)
 {
 	evutil_make_socket_nonblocking(fd);
-	check_unix(server, fd);
+	if (server->peer_count >= LINK_PEERS_MAX)
+		refuse_here(server, fd, "too many peers");
+	else if (origin != NULL)
+		check_origin(server, fd, origin);
+	else
+		check_unix(server, fd);
 }
 
 /* ---------------------------------------------------------------- limits */

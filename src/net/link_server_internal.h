@@ -54,11 +54,12 @@ struct link_peer {
 	struct ws *ws;
 	struct timer *hello_timer;
 	bool tls, up;
-	char where[LINK_ADDRESS_SIZE]; /* the address as text; empty over a Unix socket */
-	int64_t since_ms;              /* once up */
-	uint32_t uid;
+	char where[LINK_ADDRESS_SIZE];   /* the address as text; empty over a Unix socket */
+	int64_t since_ms;                /* once up */
+	uint32_t uid;                    /* over Unix */
 	struct sockaddr_storage address; /* over TLS */
 	const char *role;                /* of the allowed list */
+	struct link_origin origin; /* its role is of the list too; NULL where nobody vouches for it */
 	uint64_t last_id;
 	struct id_table table;
 	TAILQ_HEAD(, link_inbound) requests;

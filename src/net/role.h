@@ -21,23 +21,27 @@ struct role_socket {
 
 struct role {
 	const char *name; /* "imap", "smtp", "store", "directory" */
+	unsigned index;   /* among the processes of that name on this host */
 	struct loop *loop;
 	struct log *log;
 	struct config *config;
 	struct role_socket *sockets;
 	size_t socket_count;
 	/* Both stay where they are while a reload swaps what is in them; see tls_ready. */
-	struct tls_context *tls;      /* for clients of a front */
-	struct tls_context *link_tls; /* mutual TLS for links between hosts */
-	struct secret *host_key;      /* cores only */
-	/* Cores only: who may connect to the Unix socket "link", for struct link_server_options. */
+	struct tls_context *tls;          /* for clients of a front */
+	struct tls_context *link_tls;     /* mutual TLS for links between hosts */
+	struct secret *host_key;          /* cores only */
+	const struct link_dialer *dialer; /* for core_link_new */
+	/* Cores only: who may have a link, for struct link_server_options. */
 	const struct link_allowed *allowed;
 	size_t allowed_count;
 	/* Set by the process, called in the loop's thread. reload: config has been replaced (the old one
 	 * stays valid until the call returns), and what is in tls and link_tls, too. stop: finish what is
-	 * under way, tell clients, then call loop_stop; the supervisor kills after a grace period. */
+	 * under way, tell clients, then call loop_stop; the supervisor kills after a grace period. peer, in
+	 * cores: another process of this host gets a link, whose descriptor the callee takes. */
 	void (*on_reload)(void *ctx);
 	void (*on_stop)(void *ctx);
+	void (*on_peer)(void *ctx, int fd, const struct link_origin *origin);
 	void *ctx;
 };
 

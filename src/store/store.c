@@ -167,9 +167,9 @@ void store_listen(struct store *store, int fd, bool tls)
 	link_server_listen(store->server, fd, tls);
 }
 
-void store_serve_fd(struct store *store, int fd)
+void store_serve_fd(struct store *store, int fd, const struct link_origin *origin)
 {
-	link_server_add_fd(store->server, fd);
+	link_server_add_fd(store->server, fd, origin);
 }
 
 void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx)
@@ -276,13 +276,19 @@ static void on_stop(void *ctx)
 	store_stop(running->store, stop_loop, running->role->loop);
 }
 
+static void on_peer(void *ctx, int fd, const struct link_origin *origin)
+{
+	struct running *running = ctx;
+	store_serve_fd(running->store, fd, origin);
+}
+
 /* Any number of each; "link-fd" is connected already, to a command line that started us. */
 static void listen_all(struct running *running)
 {
 	for (size_t i = 0; i < running->role->socket_count; i++) {
 		const struct role_socket *socket = &running->role->sockets[i];
 		if (strcmp(socket->name, "link-fd") == 0) /* the command line's private store */
-			store_serve_fd(running->store, socket->fd);
+			store_serve_fd(running->store, socket->fd, NULL);
 		else if (strcmp(socket->name, "link") == 0 || strcmp(socket->name, "link-tls") == 0)
 			store_listen(running->store, socket->fd, strcmp(socket->name, "link-tls") == 0);
 	}
@@ -303,10 +309,12 @@ int store_run(struct role *role)
 	}
 	role->on_reload = on_reload;
 	role->on_stop = on_stop;
+	role->on_peer = on_peer;
 	role->ctx = &running;
 	listen_all(&running);
 	loop_run(role->loop);
 	role->on_reload = role->on_stop = NULL;
+	role->on_peer = NULL;
 	store_free(running.store);
 	return 0;
 }

@@ -48,8 +48,8 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
               struct errinfo *info) MUST_USE;
 void store_set_limits(struct store *store, const struct store_limits *limits);
 void store_listen(struct store *store, int fd, bool tls);
-/* Serves one connected descriptor. */
-void store_serve_fd(struct store *store, int fd);
+/* Serves one connected descriptor; origin as for link_server_add_fd. */
+void store_serve_fd(struct store *store, int fd, const struct link_origin *origin);
 /* Ends what is under way, closes all files, then calls stopped from the loop. */
 void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx);
 /* After stopped was called (or when nothing was ever served). NULL is fine. */

@@ -307,6 +307,9 @@ def test_new_certificates_serve_the_links_to_come():
 
 
 def test_an_address_that_is_taken_off_the_list_is_sent_away():
+    # Afterwards all links are up again.
+    HOSTS.fronts.imap(ADDRESS, HOSTS.password).logout()
+    HOSTS.fronts.send(ADDRESS, message(8, "Linked"))
     count = lost(HOSTS.fronts)
     HOSTS.cores.options["link_allowed_addresses"] = "10.9.8.7"
     HOSTS.cores.write_config()

@@ -1,34 +1,56 @@
 /*
- * A front that misbehaves: it links to the cores of a running service and sends what it likes, to get
- * at a mailbox for which it has no session. Prints TAP.
+ * Fronts that have been taken over: this is the service itself, but for the second process of each
+ * kind of front, which does not serve clients. It stands in the place of a front, with the front's user,
+ * sandbox and links, and does what it likes, to get at a mailbox for which it has no session, or out.
  *
- *     rogue ROLE UID GID STORE-SOCKET DIRECTORY-SOCKET VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS
+ * It says "ROGUE" to whoever connects to its port, and then does what the first line says; prints TAP.
  *
- * The password of OWN-ADDRESS comes on standard input: a rogue front may well have users of its own,
- * and with them it proves that its requests are right in all but the right to make them.
+ *     attack VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS OWN-PASSWORD
+ *     break-out NAME
+ *
+ * A rogue front may well have users of its own, and with them it proves that its requests are right in
+ * all but the right to make them.
  */
 
-#include <grp.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
-#include "net/link.h"
+#include "imap/imap.h"
+#include "net/core_link.h"
+#include "smtp/smtp.h"
 
 #include "directory.pb-c.h"
 #include "store.pb-c.h"
 
+enum { SESSIONS_GUESSED = 8 };
+
+int __real_imap_run(struct role *role);
+int __real_smtp_run(struct role *role);
+int __wrap_imap_run(struct role *role);
+int __wrap_smtp_run(struct role *role);
+
 struct rogue {
+	struct role *role;
 	struct loop *loop;
+	int client;
+	bool stopped;
 	struct link *store;
 	struct link *directory;
-	char *victim;         /* mailbox id */
-	char *victim_address; /* owned by argv */
+	char *victim; /* mailbox id */
+	char *victim_address;
 	char *own_address;
+	char *own_password;
 	Pk__LoginReply *own;
 	uint64_t own_session;
 	int number;
@@ -39,8 +61,8 @@ static void result(struct rogue *r, bool good, const char *name, int error)
 {
 	r->number++;
 	r->failed += !good;
-	printf("%s %d - %s (%s)\n", good ? "ok" : "not ok", r->number, name, err_name(error));
-	fflush(stdout);
+	dprintf(r->client, "%s %d - %s (%s)\n", good ? "ok" : "not ok", r->number, name,
+	        err_name(error));
 }
 
 static int call(struct rogue *r, struct link *link, uint32_t method, const ProtobufCMessage *body,
@@ -190,7 +212,7 @@ static bool open_own(struct rogue *r)
 static void rogue_imap(struct rogue *r)
 {
 	result(r, open_own(r), "its own user's mailbox opens, so the requests are well made", 0);
-	for (uint64_t guess = 0; guess < 8; guess++) {
+	for (uint64_t guess = 0; guess < SESSIONS_GUESSED; guess++) {
 		uint64_t session = guess < 4 ? r->own_session + guess + 1 : UINT64_C(1) << (guess * 8);
 		char what[60];
 		snprintf(what, sizeof(what), "guessed session +%llu", (unsigned long long)guess);
@@ -291,16 +313,12 @@ static void rogue_garbage(struct rogue *r)
 	result(r, answered == calls, "every piece of garbage gets an answer or an end", 0);
 }
 
-static int login(struct rogue *r, const char *role)
+static int login(struct rogue *r, const char *service)
 {
-	char password[200];
-	if (fgets(password, sizeof(password), stdin) == NULL)
-		return E_INVALID;
-	password[strcspn(password, "\n")] = '\0';
 	Pk__LoginRequest request = PK__LOGIN_REQUEST__INIT;
 	request.address = r->own_address;
-	request.password = (ProtobufCBinaryData){strlen(password), (uint8_t *)password};
-	request.service = (char *)role;
+	request.password = (ProtobufCBinaryData){strlen(r->own_password), (uint8_t *)r->own_password};
+	request.service = (char *)(uintptr_t)service;
 	request.remote = (char *)"192.0.2.1";
 	struct buf reply BUF_AUTO;
 	buf_init(&reply, LINK_MESSAGE_MAX);
@@ -311,51 +329,145 @@ static int login(struct rogue *r, const char *role)
 	return rc;
 }
 
-static struct link *connect_to(struct rogue *r, const char *path, const char *role)
+static void attack(struct rogue *r)
 {
-	struct link_target target = {.unix_path = path, .role = role, .allowed_peer_uid = (uint32_t)-1};
-	struct link_handlers handlers = {0};
-	return link_new(r->loop, NULL, &target, &handlers);
+	Pk__LoginReply nothing = PK__LOGIN_REPLY__INIT;
+	int rc = login(r, "imap");
+	if (strcmp(r->role->name, "imap") == 0) {
+		result(r, rc == 0 && r->own != NULL, "logs in as its own user", rc);
+		if (r->own == NULL)
+			return;
+		rogue_imap(r);
+	} else {
+		result(r, rc != 0, "smtp logs in for IMAP", rc);
+		r->own = &nothing;
+		rogue_smtp(r);
+	}
+	rogue_administration(r);
+	rogue_garbage(r);
+	if (r->own != &nothing)
+		pk__login_reply__free_unpacked(r->own, NULL);
+	r->own = NULL;
 }
 
-int main(int argc, char **argv)
+/* ---------------------------------------------------------------- out of the sandbox */
+
+static void make_socket(int client)
 {
-	if (argc != 9) {
-		fputs("usage: rogue ROLE UID GID STORE DIRECTORY VICTIM OWN-ADDRESS VICTIM-ADDRESS\n",
-		      stderr);
-		return 2;
-	}
-	const char *role = argv[1];
-	uid_t uid = (uid_t)strtoul(argv[2], NULL, 10);
-	struct errinfo info;
-	must(crypto_init(&info) == 0);
-	gid_t gid = (gid_t)strtoul(argv[3], NULL, 10);
-	if (uid != getuid() && (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0)) {
-		perror("rogue: setuid");
-		return 2;
-	}
-	struct rogue r = {
-		.loop = loop_new(),
-		.victim = argv[6],
-		.own_address = argv[7],
-		.victim_address = argv[8],
+	(void)client;
+	(void)socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static void unconnect(int client)
+{
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	(void)connect(client, &nobody, sizeof(nobody));
+}
+
+static void fast_open(int client)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	(void)sendto(client, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to));
+}
+
+static void signal_another(int client)
+{
+	(void)fcntl(client, F_SETOWN, getppid());
+}
+
+static void break_out(const struct rogue *r, const char *name)
+{
+	static const struct {
+		const char *name;
+		void (*attempt)(int client);
+	} ways[] = {
+		{"socket", make_socket},
+		{"unconnect", unconnect},
+		{"fast-open", fast_open},
+		{"signal", signal_another},
 	};
-	r.store = connect_to(&r, argv[4], role);
-	r.directory = connect_to(&r, argv[5], role);
-	int rc = login(&r, "imap");
-	result(&r, rc == 0, "logs in as its own user", rc);
-	if (r.own != NULL) {
-		if (strcmp(role, "imap") == 0)
-			rogue_imap(&r);
-		else
-			rogue_smtp(&r);
-		rogue_administration(&r);
-		rogue_garbage(&r);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		if (strcmp(ways[i].name, name) == 0)
+			ways[i].attempt(r->client);
 	}
-	printf("1..%d\n", r.number);
-	pk__login_reply__free_unpacked(r.own, NULL);
+	dprintf(r->client, "still here\n");
+}
+
+/* ---------------------------------------------------------------- in the place of a front */
+
+static void obey(struct rogue *r, char *line)
+{
+	char *rest = NULL;
+	const char *verb = strtok_r(line, " \n", &rest);
+	char *words[4] = {NULL};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		words[i] = strtok_r(NULL, " \n", &rest);
+	if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
+		break_out(r, words[0]);
+	} else if (verb != NULL && strcmp(verb, "attack") == 0 && words[3] != NULL) {
+		r->victim = words[0];
+		r->own_address = words[1];
+		r->victim_address = words[2];
+		r->own_password = words[3];
+		attack(r);
+		dprintf(r->client, "1..%d\n", r->number);
+	}
+}
+
+/* One client: a line, and what comes of it. */
+static void serve(struct rogue *r)
+{
+	char line[1000];
+	size_t len = 0;
+	dprintf(r->client, "ROGUE\r\n");
+	struct pollfd readable = {.fd = r->client, .events = POLLIN};
+	while (len < sizeof(line) - 1 && poll(&readable, 1, 10000) > 0) {
+		ssize_t got = read(r->client, line + len, sizeof(line) - 1 - len);
+		if (got <= 0)
+			break;
+		len += (size_t)got;
+		if (line[len - 1] != '\n')
+			continue;
+		line[len] = '\0';
+		obey(r, line);
+		break;
+	}
+}
+
+static void on_stop(void *ctx)
+{
+	struct rogue *r = ctx;
+	r->stopped = true;
+}
+
+static int rogue_run(struct role *role, const char *socket)
+{
+	static const struct link_handlers handlers;
+	struct rogue r = {.role = role, .loop = role->loop};
+	struct errinfo info;
+	must(core_link_new(&r.store, role, "store", &handlers, &info) == 0);
+	must(core_link_new(&r.directory, role, "directory", &handlers, &info) == 0);
+	role->on_stop = on_stop;
+	role->ctx = &r;
+	while (!r.stopped) {
+		loop_run_once(role->loop, 10);
+		r.client = accept(role_socket(role, socket), NULL, NULL);
+		if (r.client < 0)
+			continue;
+		serve(&r);
+		close(r.client);
+	}
 	link_free(r.store);
 	link_free(r.directory);
-	loop_free(r.loop);
-	return r.failed == 0 && r.own != NULL ? 0 : 1;
+	return 0;
+}
+
+int __wrap_imap_run(struct role *role)
+{
+	return role->index == 0 ? __real_imap_run(role) : rogue_run(role, "imap");
+}
+
+int __wrap_smtp_run(struct role *role)
+{
+	return role->index == 0 ? __real_smtp_run(role) : rogue_run(role, "smtp");
 }

@@ -335,18 +335,19 @@ def test_a_folder_that_processes_cannot_pass_to_is_named():
     if not ROOT_USER:
         return  # Then there is one user, who is us.
     service = Service(start=False)
-    for folder in ("data", "run"):
-        above = os.path.join(service.folder, "private")
-        os.makedirs(above, mode=0o700, exist_ok=True)
-        if folder == "data":
-            shutil.copytree(service.data, os.path.join(above, folder))
-        else:
-            os.mkdir(os.path.join(above, folder))
-        os.chmod(above, 0o700)
-        done = serve(service, environment={f"POSTKASSE_{folder.upper()}_DIR":
-                                           os.path.join(above, folder)})
-        assert done.returncode == EX_CONFIG, done
-        assert f"{above}, which has mode 0700" in done.stderr, done.stderr
+    above = os.path.join(service.folder, "private")
+    os.mkdir(above, mode=0o700)
+    shutil.copytree(service.data, os.path.join(above, "data"))
+    done = serve(service, environment={"POSTKASSE_DATA_DIR": os.path.join(above, "data")})
+    assert done.returncode == EX_CONFIG, done
+    assert f"{above}, which has mode 0700" in done.stderr, done.stderr
+    # The sockets there are for the command line only.
+    service.options["run_dir"] = os.path.join(above, "run")
+    service.write_config()
+    service.start()
+    assert greets(service)
+    service.run("domain", "list")
+    assert service.stop() == 0
 
 
 def test_one_supervisor_for_a_folder():
@@ -367,8 +368,8 @@ def test_a_taken_port_is_named():
 
 
 def test_processes_have_few_rights():
-    with Service() as service:
-        users = set()
+    with Service(options={"imap_processes": "2", "smtp_processes": "2"}) as service:
+        users, groups = {}, {}
         for role, pid in service.children().items():
             status = status_of(pid)
             assert status["NoNewPrivs"] == "1", (role, status)
@@ -377,7 +378,9 @@ def test_processes_have_few_rights():
                 assert int(status[kind], 16) == 0, (role, kind, status[kind])
             uids, gids = status["Uid"].split(), status["Gid"].split()
             assert len(set(uids)) == 1 and len(set(gids)) == 1, (role, status)
-            users.add(uids[0])
+            name = role.split("#")[0]
+            users.setdefault(name, set()).add(int(uids[0]))
+            groups.setdefault(name, set()).add(int(gids[0]))
             if ROOT_USER:
                 assert uids[0] != "0" and gids[0] != "0", (role, status)
                 assert status["Groups"].strip() == "", (role, status)
@@ -388,10 +391,14 @@ def test_processes_have_few_rights():
             # Not dumpable: what is in /proc belongs to root, whoever the process is.
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0, role
         if ROOT_USER:
-            assert len(users) == 4, users
-        # Who is not one of us cannot reach the cores.
-        mode = os.stat(os.path.join(service.options["run_dir"], "store.sock")).st_mode
-        assert mode & 0o007 == 0, oct(mode)
+            assert users == {"store": {64200}, "directory": {64201}, "imap": {64328, 64329},
+                             "smtp": {64392, 64393}}, users
+            # The group may pass to the data: fronts are not in it.
+            assert groups == {**users, "directory": {64200}}, groups
+        # Nobody but root, or who runs the service, can reach the cores.
+        for name in ("", "store.sock", "directory.sock"):
+            status = os.stat(os.path.join(service.options["run_dir"], name))
+            assert status.st_mode & 0o077 == 0 and status.st_uid == os.geteuid(), (name, status)
 
 
 def test_fronts_hold_no_file():

@@ -190,7 +190,7 @@ static void fuzz_core(struct str bytes, int layer)
 	core.server = link_server_new(core.loop, NULL, &options, &handlers);
 	int fds[2];
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	link_server_add_fd(core.server, fds[0]);
+	link_server_add_fd(core.server, fds[0], NULL);
 	if (layer > 0) {
 		struct buf http BUF_AUTO;
 		buf_init(&http, WS_HTTP_MAX);

@@ -4,12 +4,14 @@
 
 #include "fixture.h"
 
+#include "../net/test_dialer.h"
 #include "../net/tls_material.h"
 
 /* Another host's front, over mutual TLS with a certificate of ours: it may ask what fronts ask, and
  * does not get to be the command line, whatever it calls itself. */
 
 struct remote {
+	struct test_dialer dialer;
 	struct material ca, core, front;
 	struct tls_context *core_tls, *front_tls;
 	struct link_server *server;
@@ -25,6 +27,18 @@ static int listen_on_loopback(uint16_t *ret_port)
 	assert_int_equal(listen(fd, 16), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static int dial(void *ctx, const char *core)
+{
+	const struct remote *remote = ctx;
+	struct sockaddr_in address = {.sin_family = AF_INET,
+	                              .sin_port = htons(remote->port),
+	                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_string_equal(core, "directory");
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
 
@@ -53,6 +67,7 @@ static void remote_start(struct remote *remote, struct fixture *f)
 	handlers.ctx = f->directory;
 	remote->server = link_server_new(f->loop, NULL, &options, &handlers);
 	link_server_listen(remote->server, listen_on_loopback(&remote->port), true);
+	test_dialer_init(&remote->dialer, f->loop, dial, remote);
 }
 
 static void remote_stop(struct remote *remote)
@@ -68,8 +83,11 @@ static void remote_stop(struct remote *remote)
 static struct link *link_as(struct remote *remote, struct fixture *f, const char *role)
 {
 	static const struct link_handlers handlers = {.event = no_event};
-	struct link_target target = {
-		.host = "127.0.0.1", .port = remote->port, .tls = remote->front_tls, .role = role};
+	struct link_target target = {.dialer = &remote->dialer.dialer,
+	                             .core = "directory",
+	                             .host = "127.0.0.1",
+	                             .tls = remote->front_tls,
+	                             .role = role};
 	return link_new(f->loop, NULL, &target, &handlers);
 }
 

@@ -1,5 +1,6 @@
 #include "main/handoff.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static void settings_arrive_whole(void **state)
 {
 	(void)state;
 	struct pair pair = make_pair();
-	struct handoff sent = {.uid = 64202, .gid = 64200, .users = {1, 2, 3, 4}}, got;
+	struct handoff sent = {.uid = 64202, .gid = 64200, .index = 7}, got;
 	struct errinfo info;
 	enum handoff_kind kind;
 	int pipes[2];
@@ -96,7 +97,7 @@ static void settings_arrive_whole(void **state)
 	secret_close(sent.host_key);
 	assert_int_equal(got.uid, 64202);
 	assert_int_equal(got.gid, 64200);
-	assert_memory_equal(got.users, sent.users, sizeof(got.users));
+	assert_int_equal(got.index, 7);
 	assert_int_equal(got.socket_count, 2);
 	assert_string_equal(got.sockets[0].name, "pipe-0");
 	assert_string_equal(got.sockets[1].name, "pipe-1");
@@ -147,6 +148,10 @@ static const struct {
 	{"an unknown tag", {HANDOFF_SETTINGS, 8, 99, 0}, 16, E_INVALID},
 	{"a short host key", {HANDOFF_SETTINGS, 12, 7, 4, 0}, 20, E_INVALID},
 	{"short ids", {HANDOFF_SETTINGS, 12, 8, 4, 0}, 20, E_INVALID},
+	{"a link without a word", {HANDOFF_LINK}, 8, E_INVALID},
+	{"a link without its socket", {HANDOFF_LINK, 8, 0, 0}, 16, E_INVALID},
+	{"a peer without its socket", {HANDOFF_PEER, 8, 2, 0}, 16, E_INVALID},
+	{"a short link", {HANDOFF_LINK, 4, 0}, 12, E_INVALID},
 	{"a socket's name without a socket", {HANDOFF_SETTINGS, 12, 9, 4, 0x67616d69}, 20, E_INVALID},
 };
 
@@ -173,10 +178,15 @@ static void the_supervisor_never_waits(void **state)
 {
 	(void)state;
 	static const struct {
-		uint32_t words[3];
+		uint32_t words[4];
 		size_t len;
 		int error;
 	} cases[] = {
+		{{HANDOFF_ASK, 8, 1, 0}, 16, 0},
+		{{HANDOFF_ASK, 8, 1, 0}, 12, E_INVALID},
+		{{HANDOFF_ASK, 8}, 8, E_INVALID},
+		{{HANDOFF_ASK, 0}, 8, E_INVALID},
+		{{HANDOFF_ASK, UINT32_MAX, 1, 0}, 16, E_INVALID},
 		{{0}, 0, E_AGAIN},
 		{{HANDOFF_READY}, 8, 0},
 		{{HANDOFF_READY}, 4, E_INVALID},
@@ -186,15 +196,52 @@ static void the_supervisor_never_waits(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pair pair = make_pair();
 		enum handoff_kind kind;
+		struct handoff_link asked;
 		assert_int_equal(write(pair.theirs, cases[i].words, cases[i].len), cases[i].len);
-		assert_int_equal(handoff_receive_order(pair.ours, &kind), cases[i].error);
+		assert_int_equal(handoff_receive_order(pair.ours, &kind, &asked), cases[i].error);
 		close(pair.theirs);
 		if (cases[i].error == 0) {
-			assert_int_equal(kind, HANDOFF_READY);
-			assert_int_equal(handoff_receive_order(pair.ours, &kind), E_UNAVAILABLE);
+			assert_int_equal(kind, cases[i].words[0]);
+			if (kind == HANDOFF_ASK)
+				assert_int_equal(asked.role, 1);
+			assert_int_equal(handoff_receive_order(pair.ours, &kind, &asked), E_UNAVAILABLE);
 		}
 		close(pair.ours);
 	}
+}
+
+static void links_are_handed_over(void **state)
+{
+	(void)state;
+	struct pair pair = make_pair(), link = make_pair();
+	struct handoff got;
+	struct errinfo info;
+	enum handoff_kind kind;
+	struct handoff_link peer = {2, 5}, failed = {1, ECONNREFUSED};
+	char byte = 0;
+	assert_int_equal(handoff_send_link(pair.ours, HANDOFF_PEER, &peer, link.theirs, &info), 0);
+	assert_int_equal(handoff_send_link(pair.ours, HANDOFF_LINK, &failed, -1, &info), 0);
+	assert_int_equal(handoff_receive(pair.theirs, false, &kind, &got, &info), 0);
+	assert_int_equal(kind, HANDOFF_PEER);
+	assert_int_equal(got.link.role, 2);
+	assert_int_equal(got.link.number, 5);
+	assert_int_equal(got.socket_count, 1);
+	assert_int_not_equal(fcntl(got.sockets[0].fd, F_GETFD) & FD_CLOEXEC, 0);
+	assert_int_equal(write(link.ours, "x", 1), 1);
+	assert_int_equal(read(got.sockets[0].fd, &byte, 1), 1);
+	handoff_done(&got);
+	assert_int_equal(handoff_receive(pair.theirs, false, &kind, &got, &info), 0);
+	assert_int_equal(kind, HANDOFF_LINK);
+	assert_int_equal(got.link.number, ECONNREFUSED);
+	assert_int_equal(got.socket_count, 0);
+	handoff_done(&got);
+	/* Nobody reads: the sender finds out instead of waiting. */
+	int error = 0;
+	for (int i = 0; i < 100000 && error == 0; i++)
+		error = handoff_send_link(pair.ours, HANDOFF_LINK, &failed, -1, &info);
+	assert_int_equal(error, E_AGAIN);
+	close_pair(&pair);
+	close_pair(&link);
 }
 
 static size_t open_descriptors(void)
@@ -244,6 +291,7 @@ int main(void)
 		cmocka_unit_test(orders_arrive),
 		cmocka_unit_test(what_is_broken_is_refused),
 		cmocka_unit_test(the_supervisor_never_waits),
+		cmocka_unit_test(links_are_handed_over),
 		cmocka_unit_test(descriptors_without_names_are_closed),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);

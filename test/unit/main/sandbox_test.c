@@ -1,9 +1,10 @@
-#include "main/sandbox.h"
+#include "main/sandbox_parts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -34,6 +35,8 @@ static char root[] = "/tmp/postkasse-sandbox-XXXXXX";
 static char mine[64], other[64], mine_file[96], other_file[96];
 static int listener = -1; /* TCP on loopback, outside of every sandbox */
 static uint16_t listener_port;
+/* Sockets of the process that makes an attempt: connected by a client, and new ones. */
+static int accepted, fresh, fresh_udp, fresh_unix;
 
 /* What a process may come to in its sandbox. 0: the call worked. */
 enum { WORKED = 0, REFUSED = 1, NO_SANDBOX = 99 };
@@ -138,6 +141,14 @@ static int tcp_socket(void)
 {
 	return refused_if(socket(AF_INET, SOCK_STREAM, 0) < 0);
 }
+static int mptcp_socket(void)
+{
+	return refused_if(socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP) < 0);
+}
+static int udp_socket(void)
+{
+	return refused_if(socket(AF_INET6, SOCK_DGRAM, 0) < 0);
+}
 static int netlink_socket(void)
 {
 	return refused_if(socket(AF_NETLINK, SOCK_RAW, 0) < 0);
@@ -146,30 +157,110 @@ static int unix_socket(void)
 {
 	return refused_if(socket(AF_UNIX, SOCK_STREAM, 0) < 0);
 }
-static int connect_tcp(void)
+static int pair_of_sockets(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	                              .sin_port = htons(listener_port),
-	                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	return refused_if(fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0);
+	int pair[2];
+	return refused_if(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0);
 }
-static int connect_other_port(void)
+static struct sockaddr_in listener_address(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-	                              .sin_port = htons(listener_port ^ 1),
-	                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return WORKED;
-	/* A closed port would say ECONNREFUSED: the packet must not have left. */
-	return errno == EACCES ? REFUSED : WORKED;
+	return (struct sockaddr_in){.sin_family = AF_INET,
+	                            .sin_port = htons(listener_port),
+	                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
-static int bind_tcp(void)
+static int connect_it(void)
+{
+	struct sockaddr_in address = listener_address();
+	return refused_if(connect(fresh, (struct sockaddr *)&address, sizeof(address)) != 0);
+}
+static int bind_it(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	return refused_if(fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0);
+	return refused_if(bind(fresh, (struct sockaddr *)&address, sizeof(address)) != 0);
+}
+static int listen_on_it(void)
+{
+	return refused_if(listen(fresh, 1) != 0);
+}
+static int connect_unix_path(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/nobody.sock"};
+	/* ENOENT against ECONNREFUSED tells which paths there are. */
+	return refused_if(connect(fresh_unix, (struct sockaddr *)&address, sizeof(address)) != 0 &&
+	                  errno != ENOENT);
+}
+static int unconnect(void)
+{
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	return refused_if(connect(accepted, &nobody, sizeof(nobody)) != 0);
+}
+static int fast_open_sendto(void)
+{
+	struct sockaddr_in to = listener_address();
+	return refused_if(sendto(fresh, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)) != 1);
+}
+static int send_by_message(int fd, int flags)
+{
+	struct sockaddr_in to = listener_address();
+	struct iovec part = {(char[]){"x"}, 1};
+	struct msghdr message = {
+		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &part, .msg_iovlen = 1};
+	return refused_if(sendmsg(fd, &message, flags) != 1);
+}
+static int fast_open_sendmsg(void)
+{
+	return send_by_message(fresh, MSG_FASTOPEN | MSG_NOSIGNAL);
+}
+static int send_with_address(void)
+{
+	struct sockaddr_in to = listener_address();
+	return refused_if(sendto(fresh_udp, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)) !=
+	                  1);
+}
+static int send_to_peer(void)
+{
+	return refused_if(send(accepted, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 ||
+	                  send_by_message(accepted, MSG_NOSIGNAL) != WORKED);
+}
+static int set_number(int level, int option, int value)
+{
+	return refused_if(setsockopt(accepted, level, option, &value, sizeof(value)) != 0);
+}
+static int tune_connection(void)
+{
+	return refused_if(set_number(IPPROTO_TCP, TCP_NODELAY, 1) != WORKED ||
+	                  set_number(SOL_SOCKET, SO_KEEPALIVE, 1) != WORKED ||
+	                  set_number(IPPROTO_TCP, TCP_KEEPIDLE, 60) != WORKED ||
+	                  set_number(IPPROTO_TCP, TCP_USER_TIMEOUT, 1000) != WORKED ||
+	                  set_number(SOL_SOCKET, SO_SNDBUF, 65536) != WORKED);
+}
+static int fast_open_later(void)
+{
+	int on = 1;
+	return refused_if(setsockopt(fresh, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)) != 0);
+}
+static int other_option(void)
+{
+	return set_number(SOL_SOCKET, SO_RCVBUF, 65536);
+}
+static int plain_flags(void)
+{
+	int flags = fcntl(accepted, F_GETFL);
+	return refused_if(flags < 0 || fcntl(accepted, F_SETFL, flags | O_NONBLOCK) != 0 ||
+	                  fcntl(accepted, F_DUPFD_CLOEXEC, 0) < 0);
+}
+static int signals_to_parent(void)
+{
+	return refused_if(fcntl(accepted, F_SETOWN, getppid()) != 0);
+}
+static int signals_to_parent_ex(void)
+{
+	struct f_owner_ex owner = {F_OWNER_PID, getppid()};
+	return refused_if(fcntl(accepted, F_SETOWN_EX, &owner) != 0);
+}
+static int another_signal(void)
+{
+	return refused_if(fcntl(accepted, F_SETSIG, SIGRTMIN) != 0);
 }
 static int trace_parent(void)
 {
@@ -240,7 +331,8 @@ static int write_result(void)
 	return refused_if(write(STDERR_FILENO, "", 0) != 0);
 }
 
-enum who { FRONT = 1, REMOTE_FRONT = 2, CORE = 4, ALL = 7 };
+/* SECCOMP_FRONT: on a kernel without Landlock. */
+enum who { FRONT = 1, SECCOMP_FRONT = 2, CORE = 4, SECCOMP_CORE = 8, CORES = 12, ALL = 15 };
 
 static const struct {
 	const char *name;
@@ -250,27 +342,43 @@ static const struct {
 	{"write", write_result, ALL},
 	{"plain memory", plain_memory, ALL},
 	{"a thread", make_thread, ALL},
-	{"read /etc/passwd", read_passwd, 0},
-	{"read /proc/self/mem", read_own_memory, 0},
-	{"read our file", read_mine, CORE},
-	{"work in our folder", make_folder_and_file, CORE},
-	{"read /dev/urandom", random_device, CORE},
-	{"read the file beside", read_other, 0},
-	{"write beside", write_other, 0},
-	{"remove beside", remove_other, 0},
-	{"move out", move_out, 0},
-	/* Landlock lets names be seen; a front has not even that. */
-	{"stat beside", stat_other, CORE},
+	{"read /etc/passwd", read_passwd, SECCOMP_CORE},
+	{"read /proc/self/mem", read_own_memory, SECCOMP_CORE},
+	{"read our file", read_mine, CORES},
+	{"work in our folder", make_folder_and_file, CORES},
+	{"read /dev/urandom", random_device, CORES},
+	{"read the file beside", read_other, SECCOMP_CORE},
+	{"write beside", write_other, SECCOMP_CORE},
+	{"remove beside", remove_other, SECCOMP_CORE},
+	{"move out", move_out, SECCOMP_CORE},
+	/* Landlock lets names be seen; a front has not even that, with or without it. */
+	{"stat beside", stat_other, CORES},
 	{"a symbolic link", link_in, 0},
 	{"execve", run_program, 0},
 	{"fork", make_process, 0},
 	{"socket AF_PACKET", packet_socket, 0},
 	{"socket AF_NETLINK", netlink_socket, 0},
-	{"socket AF_INET", tcp_socket, REMOTE_FRONT},
-	{"socket AF_UNIX", unix_socket, FRONT | REMOTE_FRONT},
-	{"connect to the store's port", connect_tcp, REMOTE_FRONT},
-	{"connect to another port", connect_other_port, 0},
-	{"bind", bind_tcp, 0},
+	{"socket AF_INET", tcp_socket, 0},
+	{"socket MPTCP", mptcp_socket, 0},
+	{"socket UDP", udp_socket, 0},
+	{"socket AF_UNIX", unix_socket, 0},
+	{"socketpair", pair_of_sockets, 0},
+	{"connect", connect_it, 0},
+	{"connect to a path", connect_unix_path, 0},
+	{"connect to nobody", unconnect, 0},
+	{"bind", bind_it, 0},
+	{"listen", listen_on_it, 0},
+	{"send to the peer", send_to_peer, ALL},
+	{"sendto with MSG_FASTOPEN", fast_open_sendto, 0},
+	{"sendmsg with MSG_FASTOPEN", fast_open_sendmsg, 0},
+	{"sendto with an address", send_with_address, 0},
+	{"options that we set", tune_connection, ALL},
+	{"TCP_FASTOPEN_CONNECT", fast_open_later, 0},
+	{"another socket option", other_option, 0},
+	{"flags of a descriptor", plain_flags, ALL},
+	{"F_SETOWN", signals_to_parent, 0},
+	{"F_SETOWN_EX", signals_to_parent_ex, 0},
+	{"F_SETSIG", another_signal, 0},
 	{"ptrace", trace_parent, 0},
 	{"kill", signal_parent, 0},
 	{"executable memory", executable_memory, 0},
@@ -288,26 +396,55 @@ static const struct {
 static void be_sandboxed(enum who who)
 {
 	const char *const folders[] = {mine, NULL};
-	const uint16_t ports[] = {listener_port};
-	struct sandbox sandbox = {
-		.folders = who == CORE ? folders : NULL,
-		.connect_ports = ports,
-		.connect_port_count = who == REMOTE_FRONT,
-		.connect_unix = who != CORE,
-	};
+	struct sandbox sandbox = {.folders = (who & CORES) != 0 ? folders : NULL};
 	struct errinfo info;
-	if (sandbox_set_limits(&info) != 0 || sandbox_enter(&sandbox, NULL, &info) != 0) {
+	int error = sandbox_set_limits(&info);
+	if (error == 0 && (who == SECCOMP_FRONT || who == SECCOMP_CORE))
+		error = sandbox_seccomp(&sandbox, &info);
+	else if (error == 0)
+		error = sandbox_enter(&sandbox, NULL, &info);
+	if (error != 0) {
 		fprintf(stderr, "%s\n", info.text);
 		_exit(NO_SANDBOX);
 	}
+}
+
+/* What is there already when a process enters its sandbox, and what a sloppy supervisor might leave. */
+static bool make_sockets(void)
+{
+	struct sockaddr_in address = listener_address(), ours, theirs = {0};
+	socklen_t len = sizeof(ours);
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+	fresh = socket(AF_INET, SOCK_STREAM, 0);
+	fresh_udp = socket(AF_INET, SOCK_DGRAM, 0);
+	fresh_unix = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (connect(client, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    getsockname(client, (struct sockaddr *)&ours, &len) != 0)
+		return false;
+	/* Other attempts have left connections there. */
+	for (accepted = 0; accepted >= 0 && theirs.sin_port != ours.sin_port; len = sizeof(theirs))
+		accepted = accept(listener, (struct sockaddr *)&theirs, &len);
+	return accepted >= 0 && fresh >= 0 && fresh_udp >= 0 && fresh_unix >= 0;
+}
+
+static void make_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	close(fd);
 }
 
 /* The wait status of a process that makes the attempt; who 0: without a sandbox. */
 static int try_as(int (*attempt)(void), unsigned who)
 {
 	fflush(NULL);
+	/* Some attempts of some work, and take away what others look for. */
+	make_file(mine_file);
+	make_file(other_file);
 	pid_t pid = fork();
 	if (pid == 0) {
+		if (!make_sockets())
+			_exit(NO_SANDBOX);
 		if (who != 0)
 			be_sandboxed((enum who)who);
 		_exit(attempt());
@@ -331,14 +468,11 @@ static bool has_worked(int status)
 static void each_may_do_its_work_and_nothing_else(void **state)
 {
 	(void)state;
-	static const enum who all[] = {FRONT, REMOTE_FRONT, CORE};
+	static const enum who all[] = {FRONT, SECCOMP_FRONT, CORE, SECCOMP_CORE};
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(all); k++) {
 			int status = try_as(attempts[i].attempt, all[k]);
 			bool may = (attempts[i].works_for & all[k]) != 0;
-			/* Debian 12's own kernel has no rules on TCP ports yet. */
-			if (attempts[i].attempt == connect_other_port && sandbox_landlock_version() < 4)
-				continue;
 			if (may ? !has_worked(status) : !is_refused(status))
 				fail_msg("%s as %d: wait status %#x", attempts[i].name, (int)all[k],
 				         (unsigned)status);
@@ -354,7 +488,18 @@ static void without_a_sandbox_the_attempts_work(void **state)
 	                                      "read the file beside",
 	                                      "execve",
 	                                      "fork",
-	                                      "connect to the store's port",
+	                                      "connect",
+	                                      "connect to a path",
+	                                      "connect to nobody",
+	                                      "sendto with MSG_FASTOPEN",
+	                                      "sendmsg with MSG_FASTOPEN",
+	                                      "sendto with an address",
+	                                      "TCP_FASTOPEN_CONNECT",
+	                                      "another socket option",
+	                                      "listen",
+	                                      "F_SETOWN",
+	                                      "F_SETOWN_EX",
+	                                      "F_SETSIG",
 	                                      "kill",
 	                                      "executable memory",
 	                                      "socket AF_NETLINK"};
@@ -431,13 +576,6 @@ static void landlock_is_there(void **state)
 	assert_true(sandbox_landlock_version() >= 1);
 }
 
-static void make_file(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT, 0600);
-	assert_true(fd >= 0);
-	close(fd);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -449,8 +587,6 @@ static int set_up(void **state)
 	snprintf(other_file, sizeof(other_file), "%s/file", other);
 	if (mkdir(mine, 0700) != 0 || mkdir(other, 0700) != 0)
 		return -1;
-	make_file(mine_file);
-	make_file(other_file);
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -465,8 +601,13 @@ static int tear_down(void **state)
 {
 	(void)state;
 	close(listener);
+	char moved[128], new[128];
+	snprintf(moved, sizeof(moved), "%s/moved", other);
+	snprintf(new, sizeof(new), "%s/new", other);
 	unlink(mine_file);
 	unlink(other_file);
+	unlink(moved);
+	unlink(new);
 	rmdir(mine);
 	rmdir(other);
 	return rmdir(root);

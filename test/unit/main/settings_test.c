@@ -258,7 +258,7 @@ static void kinds_name_options_that_there_are(void **state)
 {
 	(void)state;
 	struct config *config = config_new();
-	size_t count, users = 0;
+	size_t count;
 	const struct kind *kind = kinds(&count);
 	for (size_t i = 0; i < count; i++) {
 		const struct kind_listen *listen = kind[i].listen;
@@ -271,11 +271,42 @@ static void kinds_name_options_that_there_are(void **state)
 		if (kind[i].processes != NULL)
 			assert_true(config_number(config, kind[i].processes) >= 0);
 		assert_int_equal(kind[i].front, kind[i].folders == NULL);
-		assert_int_equal(users & (1U << kind[i].user), 0);
-		users |= 1U << kind[i].user;
+		assert_ptr_equal(kind_numbered(kind_number(&kind[i])), &kind[i]);
+		for (size_t k = 0; kind[i].links[k] != NULL; k++) {
+			const struct kind *core = kind_find(str_from(kind[i].links[k]));
+			assert_non_null(core);
+			assert_false(core->front);
+			assert_int_equal(kind_link_place(&kind[i], core), k);
+		}
 	}
 	assert_null(kind_find(STR("")));
+	assert_null(kind_numbered((uint32_t)count));
 	config_free(config);
+}
+
+static unsigned most_processes(const struct kind *kind)
+{
+	return kind->processes == NULL ? 1 : KIND_PROCESSES_MAX;
+}
+
+/* Each front process has a user that no other process has, with any number of processes. */
+static void no_two_processes_share_a_user(void **state)
+{
+	(void)state;
+	unsigned char taken[16 * KIND_PROCESSES_MAX] = {0};
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned k = 0; k < most_processes(&kind[i]); k++) {
+			uint32_t user = kind_user(&kind[i], 64200, k) - 64200;
+			assert_true(user < sizeof(taken));
+			assert_false(taken[user]);
+			taken[user] = 1;
+		}
+	}
+	/* What the folders of an older service belong to. */
+	assert_int_equal(kind_user(kind_find(STR("store")), 64200, 0), 64200);
+	assert_int_equal(kind_user(kind_find(STR("directory")), 64200, 0), 64201);
 }
 
 static int set_up(void **state)
@@ -308,6 +339,7 @@ int main(void)
 		cmocka_unit_test(files_have_a_limit),
 		cmocka_unit_test(the_environment_overrides),
 		cmocka_unit_test(kinds_name_options_that_there_are),
+		cmocka_unit_test(no_two_processes_share_a_user),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -11,6 +11,7 @@
 
 #include "link_rig.h"
 #include "relay.h"
+#include "test_dialer.h"
 #include "tls_material.h"
 
 enum { ROUNDS = 30 };
@@ -20,6 +21,8 @@ struct rig {
 	struct front front;
 	struct relay relay;
 	char folder[64], front_path[100], core_path[100];
+	struct test_dialer dialer; /* over TCP: */
+	uint16_t port;
 };
 
 static void listen_core(struct rig *rig)
@@ -275,10 +278,22 @@ struct tls_case {
 	bool up;
 };
 
+static int dial_relay(void *ctx, const char *core)
+{
+	const struct rig *rig = ctx;
+	assert_string_equal(core, "store");
+	struct sockaddr_in address = v4("127.0.0.2", rig->port);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void tls_rig_init(struct rig *rig, struct pki *pki, const struct tls_case *test,
                          struct tls_context *contexts[2])
 {
-	uint16_t core_port, front_port;
+	uint16_t core_port;
 	memset(rig, 0, sizeof(*rig));
 	contexts[0] = mutual(true, &pki->core, &pki->ca);
 	contexts[1] = mutual(false, test->own, test->ca);
@@ -292,15 +307,17 @@ static void tls_rig_init(struct rig *rig, struct pki *pki, const struct tls_case
 	};
 	core_init(&rig->core, &options);
 	link_server_listen(rig->core.server, listen_tcp("127.0.0.1", &core_port), true);
-	int listening = listen_tcp("127.0.0.2", &front_port);
+	int listening = listen_tcp("127.0.0.2", &rig->port);
 	struct sockaddr_in target = v4("127.0.0.1", core_port);
 	relay_start(&rig->relay, rig->core.loop, listening, &target, sizeof(target));
 	struct sockaddr_in source = v4(test->source, 0);
 	memcpy(&rig->relay.source, &source, sizeof(source));
 	const struct link_handlers handlers = front_handlers(&rig->front);
+	test_dialer_init(&rig->dialer, rig->core.loop, dial_relay, rig);
 	const struct link_target link_target = {
+		.dialer = &rig->dialer.dialer,
+		.core = "store",
 		.host = "127.0.0.2",
-		.port = front_port,
 		.tls = contexts[1],
 		.role = "imap",
 		.dead_ms = 400,

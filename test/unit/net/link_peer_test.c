@@ -273,7 +273,7 @@ static void handshake_test(void **state)
 		int fds[2];
 		struct raw raw;
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-		link_server_add_fd(core.server, fds[0]);
+		link_server_add_fd(core.server, fds[0], NULL);
 		raw_init(&raw, fds[1], true);
 		raw_send(&raw, str_from(openings[i]));
 		wait_end(core.loop, &raw);
@@ -339,7 +339,7 @@ static void user_test(void **state)
 	int fds[2];
 	core_init(&core, &options);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core.server, fds[0]);
+	link_server_add_fd(core.server, fds[0], NULL);
 	raw_init(&raw, fds[1], true);
 	assert_false(raw_read(&raw));
 	raw_done(&raw);

@@ -145,7 +145,7 @@ static inline void raw_client(struct raw *raw, struct core *core)
 {
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core->server, fds[0]);
+	link_server_add_fd(core->server, fds[0], NULL);
 	raw_init(raw, fds[1], true);
 	struct buf text BUF_AUTO;
 	buf_init(&text, WS_HTTP_MAX);

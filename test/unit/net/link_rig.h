@@ -226,7 +226,7 @@ static inline void front_init(struct front *front, struct core *core)
 	int fds[2];
 	const struct link_handlers handlers = front_handlers(front);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core->server, fds[0]);
+	link_server_add_fd(core->server, fds[0], NULL);
 	front->link = link_new_fd(core->loop, NULL, fds[1], "imap", &handlers);
 }
 

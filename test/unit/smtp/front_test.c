@@ -29,6 +29,8 @@
 #include "net/link.h"
 #include "store.pb-c.h"
 
+#include "../net/test_dialer.h"
+
 enum { REPLY_MS = 10000, DELIVERIES_MAX = 64, ID_SIZE = 16 };
 
 /* What the store was asked, in order. */
@@ -52,6 +54,7 @@ static struct {
 	size_t delivery_count;
 	/* Threads. */
 	struct loop *core_loop, *front_loop;
+	struct test_dialer dialer;
 	struct link_server *directory, *store;
 	pthread_t core_thread, front_thread;
 	struct role role;
@@ -219,6 +222,20 @@ static void stop_core(void *ctx)
 	loop_stop(world.core_loop);
 }
 
+static int dial(void *ctx, const char *core)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)ctx;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock", world.dir, core);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
+}
+
 static void listen_smtp(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -245,15 +262,17 @@ static void start(const char *config, bool with_store)
 	world.store = with_store ? core_new("store", deliver) : NULL;
 	world.front_loop = loop_new();
 	listen_smtp();
+	test_dialer_init(&world.dialer, world.front_loop, dial, NULL);
 	world.log = (struct log){.role = "smtp", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
 	world.role = (struct role){.name = "smtp",
 	                           .loop = world.front_loop,
 	                           .log = &world.log,
+	                           .dialer = &world.dialer.dialer,
 	                           .config = config_new(),
 	                           .sockets = &world.socket,
 	                           .socket_count = 1};
 	buf_init(&text, 10000);
-	buf_addf(&text, "run_dir = %s\nhostname = mx.example.test\n%s", world.dir, config);
+	buf_addf(&text, "hostname = mx.example.test\n%s", config);
 	if (config_parse(world.role.config, "test", buf_str(&text), &info) != 0)
 		fail_msg("%s", info.text);
 	assert_int_equal(pthread_create(&world.core_thread, NULL, core_main, NULL), 0);
