@@ -172,13 +172,25 @@ static void take_angle(struct mail_address_reader *r)
 /* What has been read of an element that is not known yet to be a phrase or an addr-spec. */
 struct element {
 	bool has_at;
+	size_t phrase;    /* bytes of the name that stand before the word which may be the address */
 	bool blank;       /* white space before what comes next */
 	bool complete;    /* a domain was read, then a blank: a second address may begin */
 	const char *word; /* where the word after that began, or NULL */
 };
 
+/* Is the blank before what comes one between words, not one inside of an address ("a . b @ c")? */
+static bool is_between_words(const struct mail_address_reader *r)
+{
+	char before = r->local.ptr[r->local.len - 1];
+	return before != '.' && cursor_peek(&r->c) != '.' && cursor_peek(&r->c) != '@';
+}
+
 static void begin_word(struct mail_address_reader *r, struct element *e)
 {
+	if (e->blank && !e->has_at && r->local.len > 0 && is_between_words(r)) {
+		e->phrase = r->name.len;
+		buf_clear(&r->local);
+	}
 	if (e->blank && r->name.len > 0)
 		buf_add_byte(&r->name, ' ');
 	if (e->blank && e->has_at && r->domain.len > 0) {
@@ -237,10 +249,22 @@ static bool give_mailbox(struct mail_address_reader *r, struct mail_address *ret
 	return true;
 }
 
-/* An element without angle brackets: what was taken for a name is the address itself. */
-static bool give_bare(struct mail_address_reader *r, struct mail_address *ret)
+static bool is_encoded_word(struct str text)
 {
-	buf_clear(&r->name);
+	return str_starts(text, STR("=?")) && str_ends_nocase(text, STR("?="));
+}
+
+/* An element without angle brackets: its last word is the address, words before that are a name. Where
+ * no word is an address, words are a name, and a single one is the local part of some address here. */
+static bool give_bare(struct mail_address_reader *r, const struct element *e,
+                      struct mail_address *ret)
+{
+	bool is_name = !e->has_at && (str_find_byte(buf_str(&r->name), ' ') >= 0 ||
+	                              is_encoded_word(buf_str(&r->name)));
+	if (is_name)
+		buf_clear(&r->local);
+	else
+		r->name.len = e->phrase;
 	return give_mailbox(r, ret);
 }
 
@@ -290,7 +314,7 @@ static bool take_element(struct mail_address_reader *r, struct mail_address *ret
 			break;
 		}
 	}
-	return give_bare(r, ret);
+	return give_bare(r, &e, ret);
 }
 
 bool mail_address_next(struct mail_address_reader *reader, struct mail_address *ret)

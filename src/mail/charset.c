@@ -2,8 +2,11 @@
 
 #include <string.h>
 #include <unicode/ucnv.h>
+#include <unicode/ucnv_cb.h>
+#include <unicode/ucnv_err.h>
 
 #include "base/utf8.h"
+#include "mail/charset_label.h"
 
 enum {
 	CHARSET_NAME_MAX = 60,
@@ -51,6 +54,71 @@ static void add_converted(struct buf *out, char *bytes, size_t len)
 	add_cut(out, STR_OF(bytes, len));
 }
 
+/* ---------------------------------------------------------------- shifting */
+
+/* The length of the shift sequence that text begins with, or 0: SO, SI, and the designations of ISO 2022,
+ * ESC, intermediate bytes, a final one. */
+static size_t iso_shift(struct str text)
+{
+	enum { ESC = 0x1b, SO = 0x0e, SI = 0x0f, DESIGNATION_MAX = 4 };
+	if (text.len == 0)
+		return 0;
+	if (text.ptr[0] == SO || text.ptr[0] == SI)
+		return 1;
+	if (text.ptr[0] != ESC || text.len < 3 || text.ptr[1] < 0x20 || text.ptr[1] > 0x2f)
+		return 0;
+	for (size_t i = 2; i < text.len && i < DESIGNATION_MAX; i++) {
+		if (text.ptr[i] >= 0x30 && text.ptr[i] <= 0x7e)
+			return i + 1;
+		if (text.ptr[i] < 0x20)
+			break;
+	}
+	return 0;
+}
+
+static size_t hz_shift(struct str text)
+{
+	bool shifts = text.len >= 2 && text.ptr[0] == '~' && (text.ptr[1] == '{' || text.ptr[1] == '}');
+	return shifts ? 2 : 0;
+}
+
+/* Text that was put together from pieces shifts back and at once shifts again. ICU takes that for an
+ * attack and writes U+FFFD there; the first of two such shifts means nothing and is left out. Where SO
+ * shifts (ISO-2022-KR and -CN) a designation only prepares that, and stays. */
+static void add_without_empty_shifts(struct buf *out, struct str bytes, bool hz)
+{
+	size_t start = 0, i = 0;
+	bool uses_so = str_find_byte(bytes, 0x0e) >= 0;
+	while (i < bytes.len) {
+		struct str rest = str_from_byte(bytes, i);
+		size_t len = hz ? hz_shift(rest) : iso_shift(rest);
+		struct str after = str_from_byte(rest, len);
+		size_t next = len == 0 ? 0 : hz ? hz_shift(after) : iso_shift(after);
+		bool prepares = uses_so && (len != 1 || next != 1);
+		if (next > 0 && !prepares) {
+			buf_add_str(out, str_slice(bytes, start, i - start));
+			start = i + len;
+		}
+		i += len > 0 ? len : 1;
+	}
+	buf_add_str(out, str_from_byte(bytes, start));
+}
+
+/* ---------------------------------------------------------------- ICU */
+
+/* In GBK, which is read as its superset gb18030, 0x80 alone is the euro sign. */
+static void substitute(const void *ctx, UConverterToUnicodeArgs *args, const char *bytes,
+                       int32_t length, UConverterCallbackReason reason, UErrorCode *error)
+{
+	static const UChar euro = 0x20ac;
+	if (reason > UCNV_IRREGULAR || length != 1 || (unsigned char)bytes[0] != 0x80) {
+		UCNV_TO_U_CALLBACK_SUBSTITUTE(ctx, args, bytes, length, reason, error);
+		return;
+	}
+	*error = U_ZERO_ERROR;
+	ucnv_cbToUWriteUChars(args, &euro, 1, 0, error);
+}
+
 static void convert(struct buf *out, struct str bytes, UConverter *from, UConverter *to)
 {
 	UChar pivot[PIVOT];
@@ -71,58 +139,59 @@ static void convert(struct buf *out, struct str bytes, UConverter *from, UConver
 	}
 }
 
-static bool is_utf8_name(struct str name)
-{
-	return str_eq_nocase(name, STR("utf-8")) || str_eq_nocase(name, STR("utf8"));
-}
-
-static bool is_ascii_name(struct str name)
-{
-	return name.len == 0 || str_eq_nocase(name, STR("us-ascii")) ||
-	       str_eq_nocase(name, STR("ascii"));
-}
-
 /* Only names out of ICU's table of aliases: for others ucnv_open() would look for a file. */
-static UConverter *open_converter(struct str name)
+static bool icu_name(struct str name, char ret[CHARSET_NAME_MAX + 1])
+{
+	if (name.len == 0 || name.len > CHARSET_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		if (!ascii_is_alnum(name.ptr[i]) &&
+		    (name.ptr[i] == '\0' || strchr("-_.:+()", name.ptr[i]) == NULL))
+			return false;
+		ret[i] = name.ptr[i];
+	}
+	ret[name.len] = '\0';
+	UErrorCode error = U_ZERO_ERROR;
+	return ucnv_countAliases(ret, &error) > 0 && U_SUCCESS(error);
+}
+
+static UConverter *open_converter(struct str name, const struct mail_charset *charset)
 {
 	char text[CHARSET_NAME_MAX + 1];
-	if (name.len == 0 || name.len > CHARSET_NAME_MAX)
+	const char *converter_name = charset->converter;
+	if (converter_name == NULL && !icu_name(name, text))
 		return NULL;
-	for (size_t i = 0; i < name.len; i++) {
-		if (!ascii_is_alnum(name.ptr[i]) && strchr("-_.:+()", name.ptr[i]) == NULL)
-			return NULL;
-		text[i] = name.ptr[i];
-	}
-	text[name.len] = '\0';
-	if (memchr(name.ptr, '\0', name.len) != NULL)
-		return NULL;
-	/* Mail says iso-8859-1 and means Windows-1252, which is a superset but for control characters;
-	 * likewise gb2312 and gb18030 (WHATWG Encoding section 4.2). */
-	const char *better = text;
-	if (str_eq_nocase(name, STR("iso-8859-1")) || str_eq_nocase(name, STR("latin1")))
-		better = "windows-1252";
-	else if (str_eq_nocase(name, STR("gb2312")) || str_eq_nocase(name, STR("gbk")))
-		better = "gb18030";
 	UErrorCode error = U_ZERO_ERROR;
-	if (ucnv_countAliases(better, &error) == 0 || U_FAILURE(error))
+	UConverter *converter = ucnv_open(converter_name == NULL ? text : converter_name, &error);
+	if (U_FAILURE(error))
 		return NULL;
-	error = U_ZERO_ERROR;
-	UConverter *converter = ucnv_open(better, &error);
-	return U_FAILURE(error) ? NULL : converter;
+	if (converter_name != NULL && strcmp(converter_name, "gb18030") == 0)
+		ucnv_setToUCallBack(converter, substitute, NULL, NULL, NULL, &error);
+	return converter;
 }
 
-static int convert_with(struct buf *out, struct str bytes, struct str charset)
+static int convert_with(struct buf *out, struct str bytes, struct str name)
 {
-	UConverter *from = open_converter(charset);
+	const struct mail_charset charset = mail_charset_find(name);
+	struct buf plain BUF_AUTO;
+	buf_init(&plain, bytes.len);
+	UConverter *from = open_converter(name, &charset);
 	UErrorCode error = U_ZERO_ERROR;
 	UConverter *to = from == NULL ? NULL : ucnv_open("UTF-8", &error);
-	if (to != NULL && U_SUCCESS(error))
+	if (to != NULL && U_SUCCESS(error)) {
+		if (charset.kind == MAIL_CHARSET_SHIFTS && strcmp(charset.converter, "UTF-7") != 0) {
+			add_without_empty_shifts(&plain, bytes, strcmp(charset.converter, "HZ") == 0);
+			bytes = buf_str(&plain);
+		}
 		convert(out, bytes, from, to);
+	}
 	int result = to == NULL || U_FAILURE(error) ? E_UNSUPPORTED : out->failed ? E_TOO_LARGE : 0;
 	ucnv_close(from);
 	ucnv_close(to);
 	return result;
 }
+
+/* ---------------------------------------------------------------- both */
 
 static void add_ascii(struct buf *out, struct str bytes)
 {
@@ -138,45 +207,35 @@ static void add_ascii(struct buf *out, struct str bytes)
 
 int mail_to_utf8(struct buf *out, struct str bytes, struct str charset)
 {
-	if (is_utf8_name(charset))
+	switch (mail_charset_find(charset).kind) {
+	case MAIL_CHARSET_UTF8:
 		add_utf8(out, bytes);
-	else if (is_ascii_name(charset))
+		break;
+	case MAIL_CHARSET_ASCII:
 		add_ascii(out, bytes);
-	else
+		break;
+	default:
 		return convert_with(out, bytes, charset);
-	return out->failed ? E_TOO_LARGE : 0;
-}
-
-/* Character sets in which a text of ASCII bytes is just that: no shifting, no wide units. */
-static bool extends_ascii(struct str charset)
-{
-	static const struct str prefixes[] = {
-		{"utf-8", 5}, {"iso-8859-", 9}, {"windows-125", 11}, {"koi8-", 5}, {"gb", 2},
-		{"big5", 4},  {"euc-", 4},      {"utf8", 4},         {"latin", 5},
-	};
-	if (is_ascii_name(charset))
-		return true;
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		if (str_starts_nocase(charset, prefixes[i]))
-			return true;
 	}
-	return false;
+	return out->failed ? E_TOO_LARGE : 0;
 }
 
 void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset)
 {
-	if (is_utf8_name(charset) && utf8_valid(bytes)) {
+	enum mail_charset_kind kind = mail_charset_find(charset).kind;
+	if (kind == MAIL_CHARSET_UTF8 && utf8_valid(bytes)) {
 		add_cut(out, bytes);
 		return;
 	}
-	if (extends_ascii(charset) && utf8_ascii_length(bytes) == bytes.len) {
+	bool extends = kind == MAIL_CHARSET_EXTENDS || kind == MAIL_CHARSET_ASCII;
+	if (extends && utf8_ascii_length(bytes) == bytes.len) {
 		add_utf8(out, bytes);
 		return;
 	}
-	if (!is_ascii_name(charset) && !is_utf8_name(charset) &&
-	    convert_with(out, bytes, charset) != E_UNSUPPORTED)
+	bool converted = kind != MAIL_CHARSET_ASCII && kind != MAIL_CHARSET_UTF8;
+	if (converted && convert_with(out, bytes, charset) != E_UNSUPPORTED)
 		return;
-	if (is_utf8_name(charset) || utf8_valid(bytes) ||
+	if (kind == MAIL_CHARSET_UTF8 || utf8_valid(bytes) ||
 	    convert_with(out, bytes, STR("windows-1252")) == E_UNSUPPORTED)
 		add_utf8(out, bytes);
 }

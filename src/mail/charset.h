@@ -2,7 +2,7 @@
 #define POSTKASSE_MAIL_CHARSET_H
 
 /*
- * From any character set to UTF-8, by ICU. What is appended is always valid UTF-8 without NUL: bytes
+ * From any character set to UTF-8, by ICU, named as charset_label.h says. What is appended is always valid UTF-8 without NUL: bytes
  * that mean nothing become U+FFFD. When out is full the rest is left off at a character and
  * out->failed is set.
  */

@@ -291,18 +291,24 @@ static void add_percent_decoded(struct buf *out, struct str text)
 }
 
 /* extended-initial-value = [charset] "'" [language] "'" extended-other-values */
+static struct str split_extended(struct str text, struct str *ret_charset)
+{
+	*ret_charset = (struct str){NULL, 0};
+	ptrdiff_t quote = str_find_byte(text, '\'');
+	if (quote < 0)
+		return text;
+	struct str rest = str_from_byte(text, (size_t)quote + 1);
+	ptrdiff_t second = str_find_byte(rest, '\'');
+	if (second < 0)
+		return text;
+	*ret_charset = str_slice(text, 0, (size_t)quote);
+	return str_from_byte(rest, (size_t)second + 1);
+}
+
 static void add_extended(struct buf *out, struct str text)
 {
-	struct str charset = {NULL, 0};
-	ptrdiff_t quote = str_find_byte(text, '\'');
-	if (quote >= 0) {
-		struct str rest = str_from_byte(text, (size_t)quote + 1);
-		ptrdiff_t second = str_find_byte(rest, '\'');
-		if (second >= 0) {
-			charset = str_slice(text, 0, (size_t)quote);
-			text = str_from_byte(rest, (size_t)second + 1);
-		}
-	}
+	struct str charset;
+	text = split_extended(text, &charset);
 	struct buf bytes BUF_AUTO;
 	buf_init(&bytes, VALUE_MAX);
 	add_percent_decoded(&bytes, text);
@@ -311,25 +317,58 @@ static void add_extended(struct buf *out, struct str text)
 	mail_blank_controls(out, start);
 }
 
-bool mail_params_decode(const struct mail_params *params, struct str name, struct buf *out)
+/* The first section of a parameter that is not split, or its beginning; of two the one in the form
+ * that is preferred. */
+static const struct mail_param *find_first(const struct mail_params *params, struct str name,
+                                           bool prefer_extended)
 {
-	/* The extended form, where both are given: RFC 6266 section 4.3 says so for filename. */
 	const struct mail_param *found = NULL;
 	for (size_t i = 0; i < params->count; i++) {
 		const struct mail_param *param = &params->list[i];
-		bool starts = param->section <= 0;
-		if (starts && str_eq_nocase(param->name, name) &&
-		    (found == NULL || (param->extended && !found->extended)))
+		if (param->section > 0 || !str_eq_nocase(param->name, name))
+			continue;
+		if (found == NULL ||
+		    (param->extended == prefer_extended && found->extended != prefer_extended))
 			found = param;
 	}
+	return found;
+}
+
+static void add_whole(const struct mail_params *params, const struct mail_param *first,
+                      struct buf *out)
+{
+	if (first->section == 0)
+		join_sections(params, first, out);
+	else
+		mail_param_text(out, first);
+}
+
+bool mail_params_bytes(const struct mail_params *params, struct str name, struct buf *out)
+{
+	const struct mail_param *found = find_first(params, name, false);
+	struct str charset;
+	if (found == NULL)
+		return false;
+	if (!found->extended) {
+		add_whole(params, found, out);
+		return true;
+	}
+	struct buf value BUF_AUTO;
+	buf_init(&value, VALUE_MAX);
+	add_whole(params, found, &value);
+	add_percent_decoded(out, split_extended(buf_str(&value), &charset));
+	return true;
+}
+
+bool mail_params_decode(const struct mail_params *params, struct str name, struct buf *out)
+{
+	/* The extended form, where both are given: RFC 6266 section 4.3 says so for filename. */
+	const struct mail_param *found = find_first(params, name, true);
 	if (found == NULL)
 		return false;
 	struct buf value BUF_AUTO;
 	buf_init(&value, VALUE_MAX);
-	if (found->section == 0)
-		join_sections(params, found, &value);
-	else
-		mail_param_text(&value, found);
+	add_whole(params, found, &value);
 	if (found->extended)
 		add_extended(out, buf_str(&value));
 	else

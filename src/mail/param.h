@@ -49,6 +49,11 @@ void mail_param_text(struct buf *out, const struct mail_param *param);
 bool mail_params_next(const struct mail_params *params, size_t *position, struct buf *ret_name,
                       struct buf *ret_value);
 
+/* Appends the bytes of a parameter whose character set does not matter: percent signs decoded, no more.
+ * Where it is given in both forms the plain one counts, which every reader understands. False if there is
+ * none. */
+bool mail_params_bytes(const struct mail_params *params, struct str name, struct buf *out);
+
 /* Appends the value of a parameter as UTF-8, by RFC 2231, or by RFC 2047, which RFC 2231 forbids there
  * and everybody sends. False if there is none. */
 bool mail_params_decode(const struct mail_params *params, struct str name, struct buf *out);

@@ -147,16 +147,8 @@ static bool read_boundary(struct cursor *c, struct open_part *open)
 	struct buf text BUF_AUTO;
 	buf_init(&text, BOUNDARY_MAX);
 	mail_params_read(c, &params);
-	for (size_t i = 0; i < params.count; i++) {
-		if (str_eq_nocase(params.list[i].name, STR("boundary"))) {
-			size_t position = i;
-			struct buf name BUF_AUTO;
-			buf_init(&name, BOUNDARY_MAX);
-			if (!mail_params_next(&params, &position, &name, &text) || text.failed)
-				return false;
-			break;
-		}
-	}
+	if (!mail_params_bytes(&params, STR("boundary"), &text) || text.failed)
+		return false;
 	/* Blanks after the boundary cannot be told from padding of the line (RFC 2046 section 5.1.1). */
 	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
 		text.len--;

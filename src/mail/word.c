@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mail/charset.h"
+#include "mail/charset_label.h"
 #include "mail/encoding.h"
 
 enum {
@@ -66,7 +67,8 @@ static bool next_word(struct cursor *c, struct encoded_word *ret)
 }
 
 /* Neighbours in one character set are put together before they are converted: many senders split a
- * character between two words. */
+ * character between two words. Not where bytes shift to others' meaning: each word begins unshifted there
+ * (RFC 2047 section 3). */
 static void decode_run(struct buf *out, struct cursor *c, struct encoded_word word)
 {
 	struct buf bytes BUF_AUTO;
@@ -74,11 +76,12 @@ static void decode_run(struct buf *out, struct cursor *c, struct encoded_word wo
 	bool more = true;
 	while (more) {
 		struct str charset = word.charset;
+		bool alone = mail_charset_find(charset).kind == MAIL_CHARSET_SHIFTS;
 		buf_clear(&bytes);
 		do {
 			decode_one(&bytes, &word);
 			more = next_word(c, &word);
-		} while (more && str_eq_nocase(word.charset, charset));
+		} while (more && !alone && str_eq_nocase(word.charset, charset));
 		if (bytes.failed)
 			out->failed = true;
 		size_t start = out->len;

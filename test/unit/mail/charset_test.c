@@ -48,6 +48,32 @@ static const struct {
 	{{"\x82\xb1", 2}, "shift_jis", 0, "\xe3\x81\x93", "\xe3\x81\x93"},
 	{{"\xb0\xa1", 2}, "euc-kr", 0, "\xea\xb0\x80", "\xea\xb0\x80"},
 	{{"\xa4\xa4", 2}, "big5", 0, "\xe4\xb8\xad", "\xe4\xb8\xad"},
+	/* labels as the WHATWG Encoding standard reads them */
+	{{"don\x92t \x93x\x94", 9}, "ISO_8859-1", 0, "don\u2019t \u201cx\u201d", NULL},
+	{{"don\x92t \x93x\x94", 9}, "iso8859-1", 0, "don\u2019t \u201cx\u201d", NULL},
+	{{"\x93", 1}, "ISO8859_1", 0, "\u201c", NULL},
+	{{"caf\xe9 \x93x\x94", 8}, "windows-1252", 0, "caf\u00e9 \u201cx\u201d", NULL},
+	{{"caf\xe9 \x93", 6}, "ansi_x3.4-1968", 0, "caf\xef\xbf\xbd \xef\xbf\xbd", "caf\u00e9 \u201c"},
+	{{"\x93\xfd\x94", 3}, "iso-8859-9", 0, "\u201c\u0131\u201d", NULL},
+	{{"\xe4\xee", 2}, "x-cp1251", 0, "\u0434\u043e", NULL},
+	{{"\xbb\xe1\xd2\xe9", 4}, "GB_2312-80", 0, "\u4f1a\u8bae", NULL},
+	{{"\xe9\x46\x81\x30\x81\x30", 6}, "x-gbk", 0, "\u9555\xc2\x80", NULL},
+	{{"\x80\xd2\xbb", 3}, "gbk", 0, "\u20ac\u4e00", NULL},
+	{{"\x8c\x63\xb9\xe6", 4}, "euc-kr", 0, "\ub620\ubc29", NULL},
+	{{"\x8c\x63", 2}, "ks_c_5601-1987", 0, "\ub620", NULL},
+	{{"\x87\x40\x81\x60\\", 5}, "Shift_JIS", 0, "\u2460\uff5e\\", NULL},
+	{{"\xa3\xe1\x87\x40", 4}, "big5", 0, "\u20ac\u43f0", NULL},
+	{{"\xa4", 1}, "latin-9", 0, "\u20ac", NULL},
+	{{"\x1b$B2q5D\x1b(B", 10}, "iso-2022-jp-ms", 0, "\u4f1a\u8b70", NULL},
+	{{"\x1b$B2q5D\x1b(B", 10}, "CP50220", 0, "\u4f1a\u8b70", NULL},
+	{{"\x1b$B-!\x1b(I1\x1b(B", 12}, "iso-2022-jp", 0, "\u2460\uff71", NULL},
+	/* pieces put together, with shifts back and forth between them */
+	{{"\x1b$B2q\x1b(B\x1b$B5D\x1b(B", 16}, "iso-2022-jp", 0, "\u4f1a\u8b70", NULL},
+	{{"\x1b$B2q\x1b(B\x1b(J\x1b$@5D\x1b(Bx", 20}, "iso-2022-jp", 0, "\u4f1a\u8b70x", NULL},
+	{{"~{;aRi~}~{M(V*~}", 16}, "hz-gb-2312", 0, "\u4f1a\u8bae\u901a\u77e5", NULL},
+	{{"\x1b$)C\x0e!!\x0f\x0e!!\x0f", 12}, "iso-2022-kr", 0, "\u3000\u3000", NULL},
+	{{"\x1b", 1}, "iso-2022-jp", 0, "\xef\xbf\xbd", NULL},
+	{{"\x1b(\x1b(B~{", 7}, "iso-2022-jp", 0, NULL, NULL},
 	/* RFC 3629: overlong, surrogates, beyond the end, truncated */
 	{{"\xc0\xaf", 2}, "utf-8", 0, "\xef\xbf\xbd\xef\xbf\xbd", "\xef\xbf\xbd\xef\xbf\xbd"},
 	{{"\xed\xa0\x80x", 4}, "utf-8", 0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx", NULL},
@@ -66,7 +92,8 @@ static void test_convert(void **state)
 		                 cases[i].result);
 		assert_true(utf8_valid(buf_str(&out)));
 		buf_add_byte(&out, '\0');
-		assert_string_equal(out.ptr, cases[i].out);
+		if (cases[i].out != NULL)
+			assert_string_equal(out.ptr, cases[i].out);
 		mail_to_utf8_lenient(&lenient, cases[i].in, str_from(cases[i].charset));
 		assert_true(utf8_valid(buf_str(&lenient)));
 		buf_add_byte(&lenient, '\0');
@@ -80,7 +107,8 @@ static void test_any_bytes(void **state)
 {
 	static const char *const charsets[] = {"utf-8",       "us-ascii", "windows-1251", "iso-2022-jp",
 	                                       "iso-2022-kr", "utf-16",   "utf-7",        "gb18030",
-	                                       "euc-jp",      "hz",       "scsu",         "bocu-1"};
+	                                       "euc-jp",      "hz",       "scsu",         "bocu-1",
+	                                       "iso-2022-cn", "cp50220",  "euc-kr",       "x-gbk"};
 	(void)state;
 	char bytes[1024];
 	for (size_t i = 0; i < sizeof(bytes); i++)

@@ -53,6 +53,12 @@ static const struct corpus_message corpus[] = {
 	MESSAGE("boundary of blanks",
 		"Content-Type: multipart/mixed; boundary=\"  \"\r\n\r\n--  \r\n\r\none\r\n",
 		"0:text/plain:13", true),
+	MESSAGE("boundary by RFC 2231",
+		"Content-Type: multipart/mixed; boundary*=us-ascii''ab%20cd\r\n\r\n--ab cd\r\n\r\none\r\n"
+		"--ab cd--\r\n", "0:multipart/mixed:27 1:text/plain:3", false),
+	MESSAGE("boundary in continuations",
+		"Content-Type: multipart/mixed; boundary*0*=utf-8''ab; boundary*1*=c%64\r\n\r\n--abcd\r\n\r\none\r\n"
+		"--abcd--\r\n", "0:multipart/mixed:25 1:text/plain:3", false),
 	MESSAGE("boundary never comes",
 		"Content-Type: multipart/mixed; boundary=b\r\n\r\nbody\r\n", "0:text/plain:6", true),
 	MESSAGE("only the final boundary",

@@ -148,13 +148,44 @@ static void test_limits(void **state)
 	assert_true(clock_monotonic_ms() - start < 20000);
 }
 
+static void test_bytes(void **state)
+{
+	static const struct {
+		const char *in, *bytes; /* NULL: none */
+	} cases[] = {
+		{"; boundary=abcd", "abcd"},
+		{"; boundary*=us-ascii''abcd", "abcd"},
+		{"; boundary*=us-ascii''ab%20cd", "ab cd"},
+		{"; boundary*=\"us-ascii'en'abcd\"", "abcd"},
+		{"; boundary*=''abcd", "abcd"},
+		{"; boundary*=abcd", "abcd"},
+		{"; boundary*0=ab; boundary*1=cd", "abcd"},
+		{"; boundary*1=\"c d\"; boundary*0*=utf-8''a%62", "abc d"},
+		{"; boundary*0*=utf-8''a%3F; boundary*1=%3F; boundary*2*=%3F", "a?%3F?"},
+		{"; boundary=\"=?utf-8?q?a?=\"", "=?utf-8?q?a?="},
+		{"; boundary*=us-ascii''long; boundary=plain", "plain"},
+		{"; boundary*=iso-8859-1''%E4", "\xe4"},
+		{"; boundary*1=b", NULL},
+		{"; bound=x", NULL},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cursor c = cursor_of(str_from(cases[i].in));
+		struct mail_params params;
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1000);
+		mail_params_read(&c, &params);
+		assert_int_equal(mail_params_bytes(&params, STR("boundary"), &out), cases[i].bytes != NULL);
+		buf_add_byte(&out, '\0');
+		assert_string_equal(out.ptr, cases[i].bytes == NULL ? "" : cases[i].bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_decode),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_types), cmocka_unit_test(test_cut),    cmocka_unit_test(test_decode),
+		cmocka_unit_test(test_bytes), cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,11 @@ static const struct {
 	{"=?iso-2022-jp?b?GyRCJDMbKEI=?=", "\xe3\x81\x93"},
 	{"=?gb2312?b?xOO6ww==?=", "\xe4\xbd\xa0\xe5\xa5\xbd"},
 	{"=?koi8-r?q?=F0=D2=C9=D7=C5=D4?=", "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"},
+	/* words that shift begin anew each */
+	{"=?ISO-2022-JP?B?GyRCMnE1RCROGyhC?= =?iso-2022-jp?B?GyRCJCpDTiRpJDsbKEI=?=",
+     "\u4f1a\u8b70\u306e\u304a\u77e5\u3089\u305b"},
+	{"=?HZ-GB-2312?B?fns7YVJpfn0=?=\t=?hz-gb-2312?B?fntNKFYqfn0=?=", "\u4f1a\u8bae\u901a\u77e5"},
+	{"=?utf-7?q?+AOQ?= =?utf-7?q?a+APw-b?=", "\u00e4a\u00fcb"},
 	/* inside of words, with blanks, next to others */
 	{"a=?utf-8?q?=C3=A4?=b", "a\xc3\xa4"
                              "b"},
