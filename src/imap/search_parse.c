@@ -132,7 +132,7 @@ static bool folded(struct builder *b, char **ret)
 		return imap_parse_fail(b->in, "Expected a string to search for");
 	struct buf out BUF_AUTO;
 	buf_init(&out, SEARCH_TEXT_MAX);
-	mail_fold(&out, text);
+	mail_search_form(&out, text);
 	if (out.failed)
 		return imap_parse_fail(b->in, "String to search for is too long");
 	struct str copy = arena_str(b->in->arena, buf_str(&out));

@@ -7,6 +7,7 @@
 #include "mail/address.h"
 #include "mail/body_structure.h"
 #include "mail/charset.h"
+#include "mail/charset_label.h"
 #include "mail/date.h"
 #include "mail/encoding.h"
 #include "mail/envelope.h"
@@ -100,7 +101,7 @@ static struct str decode_field(struct describer *d, struct str value)
 static struct str fold_text(struct describer *d, struct str text)
 {
 	buf_clear(&d->folded);
-	mail_fold(&d->folded, text);
+	mail_search_form(&d->folded, text);
 	d->damaged |= d->folded.failed;
 	return buf_str(&d->folded);
 }
@@ -277,23 +278,67 @@ static void describe_references(struct describer *d, struct str value)
 	d->out->n_references = count - skip;
 }
 
+/* Does the address stand in span, which it was read from, as one piece? */
+static bool stands_plain(const struct mail_address *address, struct str span, struct str spec)
+{
+	return str_find(span, spec) >= 0 &&
+	       (address->name.len == 0 || str_find(span, address->name) >= 0);
+}
+
+/* The addresses of a field whose quotes, comments, folds and blanks hide them in its text, a line each:
+ * "name <local@domain>". */
+static void add_hidden_addresses(struct buf *out, struct str value)
+{
+	struct mail_address_reader reader;
+	struct mail_address address;
+	struct buf spec BUF_AUTO, line BUF_AUTO;
+	buf_init(&spec, FIELD_TEXT_MAX);
+	buf_init(&line, FIELD_TEXT_MAX);
+	mail_address_reader_init(&reader, value);
+	for (const char *start = reader.c.p; !out->failed && mail_address_next(&reader, &address);) {
+		struct str span = STR_OF(start, reader.c.p - start);
+		start = reader.c.p;
+		buf_clear(&spec);
+		buf_add_str(&spec, address.local);
+		if (address.domain.len > 0)
+			buf_add_byte(&spec, '@');
+		buf_add_str(&spec, address.domain);
+		if (spec.len == 0 || stands_plain(&address, span, buf_str(&spec)))
+			continue;
+		buf_clear(&line);
+		mail_words_decode(&line, address.name);
+		if (address.name.len > 0)
+			buf_add_str(&line, STR(" <"));
+		mail_to_utf8_lenient(&line, buf_str(&spec), STR(""));
+		if (address.name.len > 0)
+			buf_add_byte(&line, '>');
+		buf_add_byte(out, '\n');
+		mail_search_form(out, buf_str(&line));
+	}
+	mail_address_reader_done(&reader);
+}
+
+static void add_searched_addresses(struct describer *d, struct buf *out, struct str value)
+{
+	if (out->len > 0)
+		buf_add_byte(out, '\n');
+	mail_search_form(out, decode_field(d, value));
+	add_hidden_addresses(out, value);
+}
+
 /* All fields of one kind, decoded and folded, a line each. */
 static char *search_addresses(struct describer *d, enum mail_field_id id)
 {
 	const struct mail_part *root = &d->tree.parts[0];
-	struct str value = root->field[id];
-	if ((root->repeated & UINT32_C(1) << id) == 0)
-		return keep(d, fold_text(d, decode_field(d, value)));
 	struct buf all BUF_AUTO;
 	buf_init(&all, FIELD_TEXT_MAX);
+	if ((root->repeated & UINT32_C(1) << id) == 0)
+		add_searched_addresses(d, &all, root->field[id]);
 	struct cursor c = cursor_of(str_slice(mail_part_header(d->raw, root), 0, MAIL_HEADER_MAX));
 	struct mail_field field;
-	while (mail_header_next(&c, &field)) {
-		if (mail_field_id(field.name) != id)
-			continue;
-		if (all.len > 0)
-			buf_add_byte(&all, '\n');
-		mail_fold(&all, decode_field(d, field.value));
+	while ((root->repeated & UINT32_C(1) << id) != 0 && mail_header_next(&c, &field)) {
+		if (mail_field_id(field.name) == id)
+			add_searched_addresses(d, &all, field.value);
 	}
 	d->damaged |= all.failed;
 	return keep(d, utf8_cut(buf_str(&all), FIELD_TEXT_MAX));
@@ -339,31 +384,11 @@ static void add_header(struct describer *d, struct buf *out, const struct mail_p
 	while (mail_header_next(&c, &field) && !out->failed) {
 		if (field.name.len == 0)
 			continue;
-		mail_fold(out, field.name);
+		mail_search_form(out, field.name);
 		buf_add_str(out, STR(": "));
-		mail_fold(out, decode_field(d, field.value));
+		mail_search_form(out, decode_field(d, field.value));
 		buf_add_byte(out, '\n');
 	}
-}
-
-/* Removes CR from what stands in b from start on. */
-static void remove_returns(struct buf *b, size_t start)
-{
-	if (b->len == start)
-		return;
-	char *to = memchr(b->ptr + start, '\r', b->len - start);
-	if (to == NULL)
-		return;
-	const char *from = to, *end = b->ptr + b->len;
-	while (from < end) {
-		from++;
-		const char *next = memchr(from, '\r', (size_t)(end - from));
-		size_t len = (size_t)((next == NULL ? end : next) - from);
-		memmove(to, from, len);
-		to += len;
-		from += len;
-	}
-	b->len = (size_t)(to - b->ptr);
 }
 
 /* The body of a text part as UTF-8: borrowed from the message where that is possible, else from the
@@ -386,8 +411,8 @@ static struct str body_text(struct describer *d, const struct mail_part *part)
 		mail_params_read(&c, &params);
 		mail_params_decode(&params, STR("charset"), &charset);
 	}
-	bool is_utf8 = charset.len == 0 || str_eq_nocase(buf_str(&charset), STR("utf-8")) ||
-	               str_eq_nocase(buf_str(&charset), STR("us-ascii"));
+	enum mail_charset_kind kind = mail_charset_find(str_trim(buf_str(&charset))).kind;
+	bool is_utf8 = kind == MAIL_CHARSET_UTF8 || kind == MAIL_CHARSET_ASCII;
 	if (is_utf8 && utf8_valid(body))
 		return body;
 	buf_clear(&d->utf8);
@@ -436,9 +461,7 @@ static void add_text(struct describer *d, const struct mail_part *part)
 		d->damaged |= d->text.failed;
 		text = buf_str(&d->text);
 	}
-	size_t start = d->search.len;
-	mail_fold(&d->search, text);
-	remove_returns(&d->search, start);
+	mail_search_form(&d->search, text);
 	buf_add_byte(&d->search, '\n');
 	if (!d->has_preview && is_text(part) && !is_attached(part))
 		make_preview(d, text);
@@ -471,7 +494,7 @@ static void describe_text(struct describer *d)
 			add_header(d, &d->search, part);
 		struct str name = str_from(d->out->parts[i]->file_name);
 		if (name.len > 0) {
-			mail_fold(&d->search, name);
+			mail_search_form(&d->search, name);
 			buf_add_byte(&d->search, '\n');
 		}
 		if (is_searched(part))

@@ -239,3 +239,57 @@ void mail_fold(struct buf *out, struct str utf8)
 		i += span.len;
 	}
 }
+
+/* 0x80 in each byte of word that is byte. */
+static uint64_t equal_bytes(uint64_t word, unsigned char byte)
+{
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	uint64_t different = word ^ byte * UINT64_C(0x0101010101010101);
+	return ~(((different & low) + low) | different | low);
+}
+
+/* Whether the eight bytes at from go as they are: no CR, no tab, no blank after a blank. */
+static bool goes_unchanged(const char *from, bool after_blank, uint64_t *ret)
+{
+	memcpy(ret, from, sizeof(*ret));
+	uint64_t blanks = equal_bytes(*ret, ' ');
+	return (equal_bytes(*ret, '\r') | equal_bytes(*ret, '\t') | (blanks & blanks << 8)) == 0 &&
+	       !(after_blank && *from == ' ');
+}
+
+/* In what stands in b from start on; it only gets shorter. */
+static void collapse_blanks(struct buf *b, size_t start)
+{
+	if (b->len == start)
+		return;
+	bool after_blank = start > 0 && b->ptr[start - 1] == ' ';
+	char *to = b->ptr + start;
+	const char *from = to, *end = b->ptr + b->len;
+	while (from < end) {
+		uint64_t word;
+		if (end - from >= (ptrdiff_t)sizeof(word) && goes_unchanged(from, after_blank, &word)) {
+			after_blank = from[sizeof(word) - 1] == ' ';
+			memcpy(to, &word, sizeof(word));
+			to += sizeof(word);
+			from += sizeof(word);
+			continue;
+		}
+		size_t count = end - from < (ptrdiff_t)sizeof(word) ? (size_t)(end - from) : sizeof(word);
+		for (size_t i = 0; i < count; i++) {
+			char c = *from++;
+			bool blank = c == ' ' || c == '\t';
+			if (c == '\r' || (blank && after_blank))
+				continue;
+			*to++ = blank ? ' ' : c;
+			after_blank = blank;
+		}
+	}
+	b->len = (size_t)(to - b->ptr);
+}
+
+void mail_search_form(struct buf *out, struct str utf8)
+{
+	size_t start = out->len;
+	mail_fold(out, utf8);
+	collapse_blanks(out, start);
+}

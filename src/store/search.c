@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "base/mem.h"
+#include "store/check.h"
 #include "store/entry.h"
 #include "store/message.h"
 #include "store/request.h"
@@ -17,6 +18,7 @@ enum {
 	SEARCH_KEYS_MAX = 1000,
 	SEARCH_TEXT_MAX = 64 * 1024 * 1024,
 	EMAIL_ID_BYTES = 15,
+	UTF8_MAX = 4, /* bytes of a character */
 	DAY = 24 * 60 * 60,
 };
 
@@ -32,7 +34,9 @@ struct search {
 	struct request *request;
 	struct db_stmt *row;
 	bool has_texts;
+	bool collapsed; /* blanks in them are as in a query */
 	struct buf header, body;
+	struct buf addresses; /* scratch */
 	int error;
 };
 
@@ -43,6 +47,7 @@ static void search_free(void *state)
 	uid_runs_done(&search->found);
 	buf_done(&search->header);
 	buf_done(&search->body);
+	buf_done(&search->addresses);
 	free(search);
 }
 
@@ -140,6 +145,7 @@ static int search_new(struct request *request)
 	search->request = request;
 	buf_init(&search->header, SEARCH_TEXT_MAX);
 	buf_init(&search->body, SEARCH_TEXT_MAX);
+	buf_init(&search->addresses, SEARCH_TEXT_MAX);
 	search->now = clock_realtime_us() / 1000000;
 	if (message->key == NULL)
 		return err_set(&request->info, E_INVALID, "a search without a key");
@@ -170,6 +176,7 @@ static int load_texts(struct search *search)
 	                             "SELECT header, body FROM search_text WHERE message=?1");
 	buf_clear(&search->header);
 	buf_clear(&search->body);
+	search->collapsed = false;
 	db_bind_int(q, 1, db_int(search->row, 7));
 	int rc = db_step(q, &request->info);
 	if (rc != DB_ROW)
@@ -245,10 +252,70 @@ static bool id_matches(struct search *search, const Pk__SearchKey *key)
 	       (int64_t)number == db_int(search->row, 15);
 }
 
-static bool text_matches(struct search *search, const Pk__SearchKey *key)
+/* What came with version 1 of the schema, which stored it with its blanks and addresses as written. */
+static bool is_first_version(const struct search *search)
 {
-	if (!need_texts(search))
+	return db_int(search->row, 16) > 0;
+}
+
+/* A tab is a blank, several are one. */
+static void collapse_blanks(struct buf *text)
+{
+	size_t len = 0;
+	for (size_t i = 0; i < text->len; i++) {
+		char c = text->ptr[i] == '\t' ? ' ' : text->ptr[i];
+		if (c != ' ' || len == 0 || text->ptr[len - 1] != ' ')
+			text->ptr[len++] = c;
+	}
+	text->len = len;
+}
+
+/* Without quotes, comments and the blanks around "@" and ".". */
+static void squeeze_addresses(struct str text, struct buf *out)
+{
+	size_t depth = 0;
+	buf_clear(out);
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c == '(')
+			depth++;
+		else if (c == ')' && depth > 0)
+			depth--;
+		else if (depth > 0 || c == '"')
+			continue;
+		else if (c != '@' && c != '.')
+			buf_add_byte(out, c);
+		else {
+			while (out->len > 0 && out->ptr[out->len - 1] == ' ')
+				out->len--;
+			buf_add_byte(out, c);
+			while (i + 1 < text.len && (text.ptr[i + 1] == ' ' || text.ptr[i + 1] == '\t'))
+				i++;
+		}
+	}
+}
+
+/* FROM, TO, CC and BCC, by the columns that are made for them; a list that was too long for its column
+ * is in the header. */
+static bool addresses_match(struct search *search, const Pk__SearchKey *key)
+{
+	static const char *const fields[] = {"from", "to", "cc", "bcc"};
+	unsigned which = (unsigned)(key->type - PK__SEARCH_KEY__TYPE__FROM);
+	struct str text = db_text(search->row, 8 + (int)which);
+	if (contains(text, key->text))
+		return true;
+	if (text.len + UTF8_MAX > TEXT_FIELD_MAX && need_texts(search) &&
+	    header_has(buf_str(&search->header), fields[which], key->text))
+		return true;
+	if (!is_first_version(search))
 		return false;
+	squeeze_addresses(text, &search->addresses);
+	collapse_blanks(&search->addresses);
+	return contains(buf_str(&search->addresses), key->text);
+}
+
+static bool judge_text(const struct search *search, const Pk__SearchKey *key)
+{
 	struct str header = buf_str(&search->header), body = buf_str(&search->body);
 	switch (key->type) {
 	case PK__SEARCH_KEY__TYPE__HEADER:
@@ -260,6 +327,21 @@ static bool text_matches(struct search *search, const Pk__SearchKey *key)
 	default: /* TEXT */
 		return contains(header, key->text) || contains(body, key->text);
 	}
+}
+
+static bool text_matches(struct search *search, const Pk__SearchKey *key)
+{
+	if (!need_texts(search))
+		return false;
+	if (judge_text(search, key))
+		return true;
+	/* Only a query with a blank can be hidden by blanks. */
+	if (search->collapsed || !is_first_version(search) || strchr(key->text, ' ') == NULL)
+		return false;
+	collapse_blanks(&search->header);
+	collapse_blanks(&search->body);
+	search->collapsed = true;
+	return judge_text(search, key);
 }
 
 static bool has_uid(const Pk__SearchKey *key, uint32_t uid)
@@ -342,8 +424,7 @@ static bool matches(struct search *search, const Pk__SearchKey *key)
 	case PK__SEARCH_KEY__TYPE__TO:
 	case PK__SEARCH_KEY__TYPE__CC:
 	case PK__SEARCH_KEY__TYPE__BCC:
-		return contains(db_text(search->row, 8 + (int)(key->type - PK__SEARCH_KEY__TYPE__FROM)),
-		                key->text);
+		return addresses_match(search, key);
 	case PK__SEARCH_KEY__TYPE__SENTBEFORE:
 	case PK__SEARCH_KEY__TYPE__SENTON:
 	case PK__SEARCH_KEY__TYPE__SENTSINCE:
@@ -368,7 +449,8 @@ static struct db_stmt *query_run(struct search *search)
 	struct db_stmt *q = search->needs_message
 	                        ? db_query(db, "SELECT " ENTRY_COLUMNS
 	                                       ", m.\"from\", m.\"to\", m.cc, m.bcc,"
-	                                       " m.sent_date, m.sent_zone, m.digest, m.thread"
+	                                       " m.sent_date, m.sent_zone, m.digest, m.thread,"
+	                                       " length(m.rendered_body_structure)"
 	                                       " FROM entry e CROSS JOIN message m ON m.id = e.message"
 	                                       " WHERE " ENTRY_WHERE)
 	                        : db_query(db,

@@ -101,6 +101,7 @@ static const struct {
      "e\"",
      "and(subject 'gr\xc3\xbcsse')"},
 	{" FROM {3}\r\nAbC", "and(from 'abc')"},
+	{" TEXT \"two  words\tmore\"", "and(text 'two words more')"},
 	{" HEADER Message-ID <X@y>", "and(header message-id: '<x@y>')"},
 	{" HEADER X \"\"", "and(header x:)"},
 	{" KEYWORD $Junk UNKEYWORD x", "and(keyword '$Junk', unkeyword 'x')"},

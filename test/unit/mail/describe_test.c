@@ -61,7 +61,7 @@ static void test_fields(void **state)
 	assert_string_equal(d->references[0], "zero@x");
 	assert_string_equal(d->references[1], "two@x");
 	assert_string_equal(d->preview, "Hello Wor\xc3\x9f second");
-	assert_bytes(d->search_text, "hello  worss\n\nsecond\n");
+	assert_bytes(d->search_text, "hello worss\n\nsecond\n");
 	assert_bytes(d->search_header, "subject: re: gr\xc3\xbcsse\n"
 	                               "date: mon, 23 nov 2026 16:28:43 +0100\n"
 	                               "from: j\xc3\xbcrgen <j@x.test>\n"
@@ -121,6 +121,81 @@ static void test_attachments(void **state)
 		for (size_t n = 0; n < cases[i].size; n++)
 			buf_add_byte(&raw, 'x');
 		assert_int_equal(describe(buf_str(&raw))->parts[0]->attachment, cases[i].attachment);
+	}
+}
+
+#define SUBJECT(words) "From: a@example.org\r\nSubject: " words "\r\n\r\nx\r\n"
+#define BODY(charset, base64)                                                                \
+	"From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=" charset \
+	"\r\nContent-Transfer-Encoding: base64\r\n\r\n" base64 "\r\n"
+
+/* Character sets under the names and in the pieces that mail has, as they are looked for. */
+static void test_found(void **state)
+{
+	static const struct {
+		const char *raw, *text;
+	} cases[] = {
+		{SUBJECT("=?GB_2312-80?B?u+HS6Q==?="), "\u4f1a\u8bae"},
+		{SUBJECT("=?x-gbk?B?u+HS6elG?="), "\u4f1a\u8bae\u9555"},
+		{BODY("iso-2022-jp-ms", "GyRCMnE1RDtxTkEbKEI="), "\u4f1a\u8b70\u8cc7\u6599"},
+		{SUBJECT("=?CP50220?B?GyRCMnE1RDtxTkEbKEI=?="), "\u4f1a\u8b70\u8cc7\u6599"},
+		{BODY("CP50220", "GyRCMnE1RDtxTkEbKEI="), "\u4f1a\u8b70\u8cc7\u6599"},
+		{SUBJECT("=?euc-kr?B?yLjAxyCMY7nmsKLHzw==?="), "\ub620\ubc29\uac01\ud558"},
+		{SUBJECT("=?x-cp1251?B?xO7h8PvpIOTl7fw=?="), "\u0434\u043e\u0431\u0440\u044b\u0439"},
+		{SUBJECT("=?ISO_8859-1?B?ZG9uknQgk3NtYXJ0lA==?="), "don\u2019t \u201csmart\u201d"},
+		{BODY("ISO_8859-1", "ZG9uknQgk3NtYXJ0lA=="), "don\u2019t \u201csmart\u201d"},
+		{BODY("iso8859-1", "ZG9uknQgk3NtYXJ0lA=="), "don\u2019t \u201csmart\u201d"},
+		{SUBJECT("=?ansi_x3.4-1968?B?Y2Fm6SCTeJQ=?="), "caf\u00e9 \u201cx\u201d"},
+		{SUBJECT("=?iso-8859-9?B?k3h5epQ=?="), "\u201cxyz\u201d"},
+		{SUBJECT("=?ISO-2022-JP?B?GyRCMnE1RCROGyhC?=\r\n =?ISO-2022-JP?B?GyRCJCpDTiRpJDsbKEI=?="),
+	     "\u4f1a\u8b70\u306e\u304a\u77e5\u3089\u305b"},
+		{SUBJECT("=?HZ-GB-2312?B?fns7YVJpfn0=?= =?hz-gb-2312?B?fntNKFYqfn0=?="),
+	     "\u4f1a\u8bae\u901a\u77e5"},
+		{BODY("iso-2022-jp", "GyRCMnEbKEIbJEI1RBsoQg=="), "\u4f1a\u8b70"},
+		{SUBJECT("[list] Close message file after parsing\r\n\theaders"),
+	     "subject: [list] close message file after parsing headers\n"},
+		{SUBJECT("two  blanks,\r\n \t and=?utf-8?q?__more=09?=\xc2\xa0 here"),
+	     "subject: two blanks, and more here\n"},
+		{"Content-Type: text/plain\r\n\r\na \t b\r\n\r\n  c", "a b\n\n c\n"},
+		{"Content-Type: text/html\r\n\r\n<p>a &nbsp; b\t c</p>", "a b c"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Pk__Description *d = describe(str_from(cases[i].raw));
+		struct str text = str_from(cases[i].text);
+		if (str_find(STR_OF_BYTES(d->search_header), text) < 0 &&
+		    str_find(STR_OF_BYTES(d->search_text), text) < 0)
+			fail_msg("\"%s\" in \"%.*s\" or \"%.*s\"", cases[i].text, (int)d->search_header.len,
+			         (const char *)d->search_header.data, (int)d->search_text.len,
+			         (const char *)d->search_text.data);
+	}
+}
+
+/* What is looked for by FROM and the like: the field as it is shown, and each address that does not stand
+ * in it in one piece. */
+static void test_addresses(void **state)
+{
+	static const struct {
+		const char *from, *text;
+	} cases[] = {
+		{"A B <a@b.test>", "a b <a@b.test>"},
+		{"user-from@\r\n domain.test", "user-from@ domain.test\nuser-from@domain.test"},
+		{"\"user-from\"@domain.test", "\"user-from\"@domain.test\nuser-from@domain.test"},
+		{"A <user-from @ domain.test>", "a <user-from @ domain.test>\na <user-from@domain.test>"},
+		{"A <user-from@(c)domain.test>", "a <user-from@(c)domain.test>\na <user-from@domain.test>"},
+		{"\"Roe, \\\"J\\\"\" <j@x>, k@y", "\"roe, \\\"j\\\"\" <j@x>, k@y\nroe, \"j\" <j@x>"},
+		{"team: a @ b, c@d;", "team: a @ b, c@d;\na@b"},
+		{"=?utf-8?q?J=C3=BCrgen?= <J@X.test>", "j\u00fcrgen <j@x.test>"},
+		{"Big \t Team", "big team"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf raw BUF_AUTO;
+		buf_init(&raw, 1000);
+		buf_addf(&raw, "From: %s\r\nTo: %s\r\n\r\n", cases[i].from, cases[i].from);
+		Pk__Description *d = describe(buf_str(&raw));
+		assert_string_equal(d->from, cases[i].text);
+		assert_string_equal(d->to, cases[i].text);
 	}
 }
 
@@ -214,7 +289,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),      cmocka_unit_test(test_text_of_parts),
-		cmocka_unit_test(test_attachments), cmocka_unit_test(test_preview),
+		cmocka_unit_test(test_attachments), cmocka_unit_test(test_found),
+		cmocka_unit_test(test_addresses),   cmocka_unit_test(test_preview),
 		cmocka_unit_test(test_limits),      cmocka_unit_test(test_packs),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

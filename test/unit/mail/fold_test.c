@@ -201,12 +201,53 @@ static void test_linear(void **state)
 	assert_true(clock_monotonic_ms() - start < 30000);
 }
 
+/* Blanks as they are seen, compared with the rule written plainly, at every length and place. */
+static void test_search_form(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"", ""},
+		{"a\tb", "a b"},
+		{"a \t  b", "a b"},
+		{" A  ", " a "},
+		{"a\r\nb\r", "a\nb"},
+		{"a\xc2\xa0 \xe3\x80\x80 b", "a b"},
+		{"a \n b", "a \n b"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1000);
+		mail_search_form(&out, str_from(cases[i].in));
+		buf_add_byte(&out, '\0');
+		assert_string_equal(out.ptr, cases[i].out);
+	}
+	uint32_t random = 1;
+	for (int round = 0; round < 20000; round++) {
+		char in[40], plain[40];
+		size_t len = (size_t)round % sizeof(in), count = 0;
+		for (size_t i = 0; i < len; i++) {
+			random = random * 1664525 + 1013904223;
+			in[i] = "abcdefgh  \t\r\n"[(random >> 24) % 13];
+			char c = in[i] == '\t' ? ' ' : in[i];
+			if (c != '\r' && (c != ' ' || count == 0 || plain[count - 1] != ' '))
+				plain[count++] = c;
+		}
+		struct buf out BUF_AUTO;
+		buf_init(&out, 1000);
+		mail_search_form(&out, STR_OF(in, len));
+		assert_true(str_eq(buf_str(&out), STR_OF(plain, count)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),         cmocka_unit_test(test_every_character),
 		cmocka_unit_test(test_mixtures),         cmocka_unit_test(test_idempotent),
-		cmocka_unit_test(test_garbage_and_room), cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_garbage_and_room), cmocka_unit_test(test_search_form),
+		cmocka_unit_test(test_linear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -490,6 +490,63 @@ static void test_search(void **state)
 	mail_done(&m);
 }
 
+static void append_as_before(struct mail *m, const char *raw, const char *from)
+{
+	struct described d;
+	describe(&d, str_from(raw));
+	d.description.from = text_from(from);
+	d.description.envelope = d.description.body_structure = (ProtobufCBinaryData){0};
+	d.description.rendered_body_structure = bytes_from("(x)", 3);
+	append(m->h, m->session, "INBOX", str_from(raw), &d);
+}
+
+/* Mail of the first version, whose texts have their blanks and addresses as written, is found too; and a
+ * list of addresses that is too long for its column. */
+static void test_search_before(void **state)
+{
+	struct mail m;
+	mail_new(&m, *state, 0);
+	append_as_before(&m, "subject: file after parsing\theaders\r\n\r\ntwo  \tblanks\r\n",
+	                 "user-from@ domain.test");
+	append_as_before(&m, "subject: x\r\n\r\ntwo\r\n", "\"user-from\"@domain.test");
+	append_as_before(&m, "subject: x\r\n\r\nx\r\n", "a <user-from @ domain . test>");
+	append_as_before(&m, "subject: x\r\n\r\nx\r\n", "a  b <user-from@(c(d))domain.test>, c");
+	struct described d;
+	char *many MEM_AUTO = mem_new(80001);
+	memset(many, 'x', 80000);
+	describe(&d, STR("to: many@x, last@domain.test\r\n\r\nfive\r\n"));
+	d.description.to = many;
+	append(m.h, m.session, "INBOX", STR("to: many@x, last@domain.test\r\n\r\nfive\r\n"), &d);
+	const struct {
+		Pk__SearchKey__Type type;
+		const char *text, *wanted;
+	} keys[] = {
+		{PK__SEARCH_KEY__TYPE__SUBJECT, "parsing headers", "1"},
+		{PK__SEARCH_KEY__TYPE__TEXT, "after parsing headers", "1"},
+		{PK__SEARCH_KEY__TYPE__BODY, "two blanks", "1"},
+		{PK__SEARCH_KEY__TYPE__BODY, "two", "1:2"},
+		{PK__SEARCH_KEY__TYPE__FROM, "user-from@domain.test", "1:4"},
+		{PK__SEARCH_KEY__TYPE__FROM, "a <user-from@domain.test>", "3"},
+		{PK__SEARCH_KEY__TYPE__FROM, "a b <user-from@domain.test>, c", "4"},
+		{PK__SEARCH_KEY__TYPE__FROM, "from@domain.example", ""},
+		{PK__SEARCH_KEY__TYPE__TO, "last@domain.test", "5"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		Pk__SearchKey key;
+		add_key(&key, keys[i].type, keys[i].text, 0);
+		assert_search(&m, &key, keys[i].wanted);
+	}
+	/* What one key makes of the texts the next one has to do with. */
+	Pk__SearchKey both, parts[2], *pointers[] = {&parts[0], &parts[1]};
+	add_key(&both, PK__SEARCH_KEY__TYPE__AND, "", 0);
+	add_key(&parts[0], PK__SEARCH_KEY__TYPE__SUBJECT, "parsing headers", 0);
+	add_key(&parts[1], PK__SEARCH_KEY__TYPE__BODY, "two blanks", 0);
+	both.keys = pointers;
+	both.n_keys = 2;
+	assert_search(&m, &both, "1");
+	mail_done(&m);
+}
+
 static void test_search_refused(void **state)
 {
 	struct mail m;
@@ -597,7 +654,8 @@ int main(void)
 		TEST(test_flags),          TEST(test_unchanged_since), TEST(test_counters),
 		TEST(test_mark_seen),      TEST(test_changes),         TEST(test_events),
 		TEST(test_expunge),        TEST(test_copy_and_move),   TEST(test_search),
-		TEST(test_search_refused), TEST(test_fetch_items),     TEST(test_fetch_many),
+		TEST(test_search_refused), TEST(test_search_before),   TEST(test_fetch_items),
+		TEST(test_fetch_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
