@@ -18,6 +18,11 @@
 #include "main/sandbox.h"
 #include "main/supervisor_internal.h"
 
+enum {
+	LOCK_WAIT_MS = 5000,
+	LOCK_RETRY_MS = 50,
+};
+
 /* ---------------------------------------------------------------- coming up */
 
 static int open_signals(struct supervisor *supervisor, struct errinfo *info)
@@ -59,6 +64,21 @@ static bool has_core(const struct config *config)
 	return settings_has_role(config, "store") || settings_has_role(config, "directory");
 }
 
+/* The command line may hold the folder for as long as a command takes: we wait a little. */
+static int lock_data(struct supervisor *supervisor, struct errinfo *info)
+{
+	const struct config *config = supervisor->settings.config;
+	int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+	int error = folders_lock(config, "data_dir", &supervisor->lock_fd, info);
+	if (error == E_BUSY)
+		log_info(&supervisor->log, "supervisor.waiting", F_TEXT("text", info->text));
+	while (error == E_BUSY && clock_monotonic_ms() < deadline_ms) {
+		poll(NULL, 0, LOCK_RETRY_MS);
+		error = folders_lock(config, "data_dir", &supervisor->lock_fd, info);
+	}
+	return error;
+}
+
 /* The folders of the cores: nobody else serves them, all of them are there, and they are ours. */
 static int take_folders(struct supervisor *supervisor, struct errinfo *info)
 {
@@ -66,7 +86,7 @@ static int take_folders(struct supervisor *supervisor, struct errinfo *info)
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	if (!kind_socket_path(config, "directory", path, sizeof(path)))
 		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
-	int error = folders_lock(config, "data_dir", &supervisor->lock_fd, info);
+	int error = lock_data(supervisor, info);
 	if (error == 0)
 		error = installation_check(config, supervisor->settings.host_key, &supervisor->recorded,
 		                           info);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The supervisor and its processes, from outside: restarts, signals, rights, refusals."""
+import fcntl
 import imaplib
 import os
 import re
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -355,6 +357,23 @@ def test_one_supervisor_for_a_folder():
         done = serve(service)
         assert done.returncode == 1 and "served already" in done.stderr, done
         assert greets(service)
+
+
+def test_it_waits_for_a_command_to_end():
+    service = Service(start=False)
+    with open(os.path.join(service.data, "lock"), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def release():
+            wait_for(lambda: events(service, "supervisor.waiting"), "the service to wait")
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        open(service.log_path, "ab").close()
+        command = threading.Thread(target=release)
+        command.start()
+        service.start()
+        command.join()
+    assert greets(service)
+    assert service.stop() == 0
 
 
 def test_a_taken_port_is_named():
