@@ -191,6 +191,8 @@ int care_run(struct request *request, enum care care)
 {
 	struct mailbox *mailbox = request->mailbox;
 	struct caring *caring = request->state;
+	if (care == CARE_FORGET && mailbox->key_holders > 0)
+		return 0; /* the next tick asks again */
 	if (caring == NULL) {
 		caring = request->state = mem_new(sizeof(*caring));
 		request->state_free = free;

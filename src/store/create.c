@@ -131,7 +131,7 @@ static int create_run(struct request *request)
 	if (rc == 0 && !there)
 		rc = create_file(request, secret, record);
 	if (rc == 0)
-		rc = mailbox_unlock(mailbox, secret, record, &unused, &request->info);
+		rc = request_unlock(request, secret, record, &unused);
 	if (rc == E_STALE)
 		return err_set(&request->info, E_EXISTS, "there is such a mailbox, under another key");
 	if (rc != 0)

@@ -49,9 +49,8 @@ struct mailbox {
 	unsigned task_count; /* started and not yet back, or waiting for credit */
 	bool caring;         /* a request of our own is under way */
 	int64_t used_ms;     /* when the last task came back */
-	int64_t left_ms;     /* when the last session, or request that brought the key, ended */
+	int64_t left_ms;     /* when the last session, or request that had shown the secret, ended */
 	bool keyed;          /* a key may be in memory */
-	unsigned key_users;  /* requests under way that bring it */
 
 	/* The turn's. */
 	struct turn turn;
@@ -59,6 +58,8 @@ struct mailbox {
 	struct db *temporary;
 	bool has_key;
 	unsigned unlocks; /* counts mailbox_unlock */
+	unsigned
+		key_holders; /* requests under way that have shown the secret: the key stays for them */
 	struct vaulted key;
 	unsigned char salt[DATA_KEY_SALT_SIZE];
 	bool durable;      /* how commits of db are set at the moment */

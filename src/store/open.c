@@ -47,9 +47,8 @@ static int check_public_key(struct mailbox *mailbox, struct str public_key, stru
 static int unlock(struct request *request, struct opening *opening)
 {
 	const Pk__OpenRequest *message = (const Pk__OpenRequest *)request->message;
-	int rc = mailbox_unlock(request->mailbox, STR_OF_BYTES(message->mailbox_secret),
-	                        STR_OF_BYTES(message->key_record), &opening->new_record,
-	                        &request->info);
+	int rc = request_unlock(request, STR_OF_BYTES(message->mailbox_secret),
+	                        STR_OF_BYTES(message->key_record), &opening->new_record);
 	if (rc == 0)
 		rc = check_public_key(request->mailbox, STR_OF_BYTES(message->public_key), &request->info);
 	opening->unlocked = rc == 0;

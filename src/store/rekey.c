@@ -140,7 +140,7 @@ static int rekey_run(struct request *request)
 	struct str record = STR_OF_BYTES(message->key_record);
 	struct buf new_record BUF_AUTO;
 	buf_init(&new_record, KEY_RECORD_MAX);
-	int rc = mailbox_unlock(mailbox, secret, record, &new_record, &request->info);
+	int rc = request_unlock(request, secret, record, &new_record);
 	if (rc != 0)
 		return rc;
 	struct key32 secret_key KEY32_AUTO = {0};

@@ -75,6 +75,7 @@ struct request {
 	atomic_bool cancelled;
 
 	/* While it runs. */
+	bool holds_key; /* see request_unlock */
 	struct worker *worker;
 	struct packer *packer;
 	int64_t slice_end_ms;
@@ -128,6 +129,10 @@ extern const struct method store_method_open, store_method_close, store_method_f
 	store_method_deliver, store_method_create, store_method_rekey, store_method_verify,
 	store_method_remove, store_method_statistics;
 
+/* mailbox_unlock for a request of several slices: the key that it has put in stays until it is through.
+ * A request that shows no right secret holds nothing up. */
+int request_unlock(struct request *request, struct str secret, struct str record,
+                   struct buf *new_record) MUST_USE;
 /* Packs message as the reply. */
 int request_reply(struct request *request, const ProtobufCMessage *message) MUST_USE;
 /* Tells the sessions that look at folder, once the request is back in the loop. */

@@ -103,6 +103,17 @@ ProtobufCBinaryData packed_bytes(struct str s)
 	return (ProtobufCBinaryData){.len = s.len, .data = pointer.out};
 }
 
+int request_unlock(struct request *request, struct str secret, struct str record,
+                   struct buf *new_record)
+{
+	int rc = mailbox_unlock(request->mailbox, secret, record, new_record, &request->info);
+	if (rc == 0 && !request->holds_key) {
+		request->holds_key = true;
+		request->mailbox->key_holders++;
+	}
+	return rc;
+}
+
 /* ---------------------------------------------------------------- in a worker */
 
 /* Whatever happened, the next request finds no open transaction, and after damage a fresh handle. */
@@ -116,6 +127,9 @@ static void leave_clean(struct request *request)
 	if (request->error == E_CORRUPT || request->error == E_IO)
 		mailbox_close_handles(mailbox);
 	request->wants_care = mailbox->needs_care;
+	if (request->holds_key)
+		mailbox->key_holders--;
+	request->holds_key = false;
 }
 
 /* Requests that open a mailbox, or do without a session, bring its secret. */
@@ -243,9 +257,11 @@ static void request_finish(struct request *request)
 	session_tell_changes(request);
 	apply_to_session(request);
 	if (brings_secret(request->method)) {
-		mailbox->key_users--;
+		/* One that failed may have left a key, but is no reason to keep any: whoever has no secret
+		 * could go on failing for ever. */
 		mailbox->keyed = true;
-		mailbox->left_ms = clock_monotonic_ms();
+		if (request->error == 0)
+			mailbox->left_ms = clock_monotonic_ms();
 	}
 	bool care = request->wants_care && !store->stopping;
 	store->upload_bytes_held -= request->upload.len;
@@ -409,7 +425,6 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 	struct request *request = request_new(store, method, store_mailbox(store, str_from(*id)));
 	request->message = message;
 	request->inbound = inbound;
-	request->mailbox->key_users++;
 	if (method->scope == METHOD_OPENING) {
 		const Pk__OpenRequest *open = (const Pk__OpenRequest *)message;
 		request->session = session_new(store, request->mailbox, link_inbound_peer(inbound),
@@ -576,7 +591,7 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
                          unsigned *too_many)
 {
 	/* However much mail comes in, the key goes: what waits in line behind is sealed then. */
-	if (mailbox->keyed && mailbox->session_count == 0 && mailbox->key_users == 0 &&
+	if (mailbox->keyed && mailbox->session_count == 0 &&
 	    now - mailbox->left_ms >= store->options.limits.linger_ms) {
 		store_start_care(store, mailbox, CARE_FORGET);
 		return;

@@ -173,8 +173,8 @@ static int begin(struct request *request, struct verify *verify)
 	struct buf record BUF_AUTO, findings BUF_AUTO;
 	buf_init(&record, KEY_RECORD_MAX);
 	buf_init(&findings, 1024 * 1024);
-	int rc = mailbox_unlock(mailbox, STR_OF_BYTES(message->mailbox_secret),
-	                        STR_OF_BYTES(message->key_record), &record, &request->info);
+	int rc = request_unlock(request, STR_OF_BYTES(message->mailbox_secret),
+	                        STR_OF_BYTES(message->key_record), &record);
 	if (rc != 0)
 		return rc;
 	verify->begun = true;

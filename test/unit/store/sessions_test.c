@@ -189,6 +189,72 @@ static void test_linger(void **state)
 	owner_done(&owner);
 }
 
+/* Somebody who opens and opens without the right secret, several times at once. */
+struct pest {
+	struct link *link;
+	Pk__OpenRequest request;
+	unsigned under_way, refused;
+	bool over;
+};
+
+static void pester(struct pest *pest);
+
+static void on_refused(void *ctx, int error, struct str text, struct str body)
+{
+	struct pest *pest = ctx;
+	(void)text;
+	(void)body;
+	assert_int_equal(error, E_DENIED);
+	pest->under_way--;
+	pest->refused++;
+	pester(pest);
+}
+
+static void pester(struct pest *pest)
+{
+	while (!pest->over && pest->under_way < 8) {
+		struct link_request request = {.method = PK__STORE_METHOD__STORE_OPEN,
+		                               .body = &pest->request.base,
+		                               .ctx = pest,
+		                               .reply = on_refused};
+		pest->under_way++;
+		link_call(pest->link, &request);
+	}
+}
+
+/* Who has no secret keeps no key in memory, however often he asks. */
+static void test_failing_opens_keep_no_key(void **state)
+{
+	struct harness *h = *state;
+	harness_down(h);
+	h->options.limits.linger_ms = 3000;
+	harness_up(h);
+	struct owner owner;
+	create_mailbox(h, &owner);
+	struct key32 wrong;
+	key32_random(&wrong);
+	struct pest pest = {.link = h->link, .request = PK__OPEN_REQUEST__INIT};
+	pest.request.mailbox = owner.mailbox;
+	pest.request.mailbox_secret = bytes_from(wrong.bytes, KEY_SIZE);
+	pest.request.key_record = bytes_from(owner.record.ptr, owner.record.len);
+	pest.request.service = text_from("imap");
+	close_session(h, open_session(h, &owner));
+	pester(&pest);
+	bool sealed = false;
+	int64_t closed = clock_monotonic_ms();
+	for (int i = 0; !sealed && clock_monotonic_ms() - closed < 20000; i++) {
+		char id[17];
+		snprintf(id, sizeof(id), "pester%010d", i);
+		assert_int_equal(deliver_to(h, &owner, str_from(hello), id, NULL, &sealed), 0);
+		WAIT_FOR(h, pest.refused > (unsigned)i);
+	}
+	assert_true(sealed);
+	assert_true(clock_monotonic_ms() - closed >= 2000); /* and no key goes sooner than it should */
+	pest.over = true;
+	WAIT_FOR(h, pest.under_way == 0);
+	owner_done(&owner);
+}
+
 /* ---------------------------------------------------------------- keys */
 
 static void change_key(struct owner *owner, struct data_key *next)
@@ -751,6 +817,7 @@ int main(void)
 		TEST(test_wrong_secrets),
 		TEST(test_sessions_max),
 		TEST(test_linger),
+		TEST(test_failing_opens_keep_no_key),
 		TEST(test_rekey_under_a_session),
 		TEST(test_rekey_in_the_background),
 		TEST(test_create_again),
