@@ -222,8 +222,11 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 	sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &ignored);
 	sqlite3_wal_hook(handle, wal_committed, db); /* in the place of automatic checkpoints */
 	int rc = 0;
-	if ((db->flags & DB_EXCLUSIVE) != 0) {
+	if ((db->flags & (DB_EXCLUSIVE | DB_COPY)) != 0) {
 		rc = db_exec(db, "PRAGMA locking_mode=EXCLUSIVE", info);
+	}
+	if (rc == 0 && (db->flags & DB_COPY) != 0) {
+		rc = db_exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", info);
 	}
 	if (rc == 0 && is_new) {
 		rc = db_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", info);
@@ -235,7 +238,7 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 	/* The first access to the file: here a wrong key is found out. A no-op in a file of ours. */
 	if (rc == 0 && (db->flags & DB_READ_ONLY) != 0) {
 		rc = db_exec(db, "PRAGMA schema_version", info);
-	} else if (rc == 0) {
+	} else if (rc == 0 && (db->flags & DB_COPY) == 0) {
 		rc = db_exec(db, "PRAGMA journal_mode=WAL", info);
 	}
 	if (rc == E_CORRUPT && (sqlite3_extended_errcode(handle) & 0xff) == SQLITE_NOTADB) {

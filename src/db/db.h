@@ -125,12 +125,21 @@ int db_checkpoint(struct db *db, bool truncate, struct errinfo *info) MUST_USE;
 /* Bytes in the WAL that are not in the main file yet, from the wal hook; no system call. What was
  * there at db_open counts from the first commit on. */
 uint64_t db_wal_bytes(const struct db *db);
-/* VACUUM INTO path under another key. The copy is complete, on disk, one file, with key->salt in
- * front, so that the new password opens it; its folder is synced too. Nothing is left when it
- * fails. E_EXISTS when there is something at path, E_BUSY inside a transaction. About 0.2 s for 80
- * MB, in one go. */
-int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
-                    struct errinfo *info) MUST_USE;
+/*
+ * A copy under another key, made in steps between which db goes on being used: what it writes to pages
+ * that are copied already goes into the copy, too. It is to be freed before db is closed.
+ */
+struct db_copy;
+/* Begins one at path. E_EXISTS when there is something there. */
+int db_copy_new(struct db_copy **ret, struct db *db, const char *path, const struct data_key *key,
+                struct errinfo *info) MUST_USE;
+/* Copies that many pages; key is the one that it began with. When *ret_done the copy is as db is now, complete, on disk, one file, with
+ * key->salt in front, so that the new password opens it, and its folder is synced; what db writes from
+ * then on is not in it. E_BUSY inside a transaction. */
+int db_copy_step(struct db_copy *copy, const struct data_key *key, int pages, bool *ret_done,
+                 struct errinfo *info) MUST_USE;
+/* Of one that is not done nothing stays on the disk. NULL is fine. */
+void db_copy_free(struct db_copy *copy);
 /* PRAGMA integrity_check and foreign_key_check; findings are appended as lines. E_CORRUPT if
  * any. */
 int db_integrity_check(struct db *db, struct buf *findings, struct errinfo *info) MUST_USE;

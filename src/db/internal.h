@@ -7,6 +7,10 @@
 
 #include "db/db.h"
 
+/* Of a file that is filled by db_copy_step: it counts only once it is complete, so it has no journal on
+ * the disk, and is synced once. */
+enum { DB_COPY = 1 << 16 };
+
 struct db {
 	sqlite3 *handle; /* owned */
 	unsigned flags;

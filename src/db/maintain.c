@@ -48,32 +48,17 @@ static int salt_verify(const char *path, const struct data_key *key, struct erri
 	return 0;
 }
 
-static int vacuum_into(struct db *db, const char *path, const struct data_key *key,
-                       struct errinfo *info)
-{
-	if ((db->flags & DB_PLAIN) == 0) {
-		page_cipher_set_copy_key(db->handle, key);
-	}
-	struct db_stmt *stmt = db_query(db, "VACUUM INTO ?1");
-	db_bind_text(stmt, 1, str_from(path));
-	int rc = db_run(stmt, info);
-	if ((db->flags & DB_PLAIN) == 0) {
-		page_cipher_set_copy_key(db->handle, NULL);
-	}
-	return rc;
-}
-
-/* Opens the copy with its own key, which also puts it into WAL mode, and leaves one file. */
-static int copy_finish(struct db *db, const char *path, const struct data_key *key,
-                       struct errinfo *info)
+/* Opens the copy with its own key, as any other file, and leaves one file. */
+static int copy_check(const char *path, const struct data_key *key, unsigned flags,
+                      struct errinfo *info)
 {
 	struct db *copy;
-	int rc = db_open(&copy, path, key, db->flags & DB_PLAIN, info);
+	int rc = db_open(&copy, path, key, flags & DB_PLAIN, info);
 	if (rc < 0) {
 		return rc;
 	}
 	db_close(copy);
-	if ((db->flags & DB_PLAIN) == 0) {
+	if ((flags & DB_PLAIN) == 0) {
 		rc = salt_verify(path, key, info);
 	}
 	if (rc == 0) {
@@ -96,25 +81,104 @@ static void copy_remove(const char *path)
 	}
 }
 
-int db_copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
-                    struct errinfo *info)
+/* ---------------------------------------------------------------- a copy under another key */
+
+/* Written pages are brought to the disk in between, so that the last sync finds little to do. */
+enum { COPY_SYNC_PAGES = 512 };
+
+struct db_copy {
+	struct db *from; /* borrowed */
+	struct db *to;
+	sqlite3_backup *backup;
+	char *path;
+	int unsynced; /* pages */
+	bool done;
+};
+
+static int copy_fail(struct db_copy *copy, int code, struct errinfo *info)
 {
-	if (db_in_transaction(db)) {
-		return err_set(info, E_BUSY, "database: a transaction is open");
-	}
+	return db_fail((code & 0xff) == SQLITE_BUSY ? copy->from : copy->to, code, info);
+}
+
+int db_copy_new(struct db_copy **ret, struct db *db, const char *path, const struct data_key *key,
+                struct errinfo *info)
+{
+	*ret = NULL;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		return fail_errno(errno, "cannot create the copy", info);
 	}
 	close(fd);
-	int rc = vacuum_into(db, path, key, info);
+	struct db_copy *copy = mem_new(sizeof(*copy));
+	copy->from = db;
+	copy->path = mem_copy_string(path, strlen(path));
+	int rc = db_open(&copy->to, path, key, (db->flags & DB_PLAIN) | DB_CREATE | DB_COPY, info);
 	if (rc == 0) {
-		rc = copy_finish(db, path, key, info);
+		copy->backup = sqlite3_backup_init(copy->to->handle, "main", db->handle, "main");
+		if (copy->backup == NULL) {
+			rc = copy_fail(copy, sqlite3_extended_errcode(copy->to->handle), info);
+		}
 	}
 	if (rc < 0) {
-		copy_remove(path);
+		db_copy_free(copy);
+		return rc;
+	}
+	*ret = copy;
+	return 0;
+}
+
+/* The file is complete but for what SQLite still holds of it. */
+static int copy_complete(struct db_copy *copy, const struct data_key *key, struct errinfo *info)
+{
+	int code = sqlite3_backup_finish(copy->backup);
+	copy->backup = NULL;
+	int rc = code == SQLITE_OK ? 0 : copy_fail(copy, code, info);
+	unsigned flags = copy->to->flags;
+	db_close(copy->to);
+	copy->to = NULL;
+	if (rc == 0) {
+		rc = copy_check(copy->path, key, flags, info);
+	}
+	copy->done = rc == 0;
+	return rc;
+}
+
+int db_copy_step(struct db_copy *copy, const struct data_key *key, int pages, bool *ret_done,
+                 struct errinfo *info)
+{
+	*ret_done = false;
+	int code = sqlite3_backup_step(copy->backup, pages);
+	int rc = 0;
+	if (code == SQLITE_DONE) {
+		rc = copy_complete(copy, key, info);
+		*ret_done = rc == 0;
+		return rc;
+	}
+	if (code != SQLITE_OK) {
+		return copy_fail(copy, code, info);
+	}
+	copy->unsynced += pages;
+	if (copy->unsynced >= COPY_SYNC_PAGES) {
+		copy->unsynced = 0;
+		rc = path_sync(copy->path, O_RDWR, info);
 	}
 	return rc;
+}
+
+void db_copy_free(struct db_copy *copy)
+{
+	if (copy == NULL) {
+		return;
+	}
+	if (copy->backup != NULL) {
+		sqlite3_backup_finish(copy->backup);
+	}
+	db_close(copy->to);
+	if (!copy->done) {
+		copy_remove(copy->path);
+	}
+	free(copy->path);
+	free(copy);
 }
 
 enum { PAGE_SIZE = 4096, PROBED_PAGES = 32 };

@@ -18,7 +18,6 @@ enum {
 	POOL_SIZE = 16384, /* random bytes for a thousand pages in one system call */
 };
 
-static const char COPY_KEY_NAME[] = "postkasse copy key";
 static const char RAW_PREFIX[4] = {'r', 'a', 'w', ':'}; /* of a key that is not a password */
 
 /* Fetched once when the cipher is registered, constant afterwards. */
@@ -74,7 +73,6 @@ struct page_cipher {
 	EVP_MAC_CTX *mac;
 	struct data_key key;
 	bool keyed;
-	bool pinned; /* keeps its key when another cipher is cloned into it */
 };
 
 static void cipher_set_key(struct page_cipher *cipher, const struct data_key *key)
@@ -229,13 +227,8 @@ bool page_cipher_decrypt(struct page_cipher *cipher, uint32_t page, unsigned cha
 
 static void *method_allocate(sqlite3 *db)
 {
-	struct page_cipher *cipher = cipher_new();
-	const struct data_key *copy_key = sqlite3_get_clientdata(db, COPY_KEY_NAME);
-	if (copy_key != NULL) {
-		cipher_set_key(cipher, copy_key);
-		cipher->pinned = true;
-	}
-	return cipher;
+	(void)db;
+	return cipher_new();
 }
 
 static void method_free(void *cipher)
@@ -247,7 +240,7 @@ static void method_clone(void *to, void *from)
 {
 	struct page_cipher *target = to;
 	const struct page_cipher *source = from;
-	if (!target->pinned && source->keyed) {
+	if (source->keyed) {
 		cipher_set_key(target, &source->key);
 	}
 }
@@ -339,11 +332,6 @@ int page_cipher_register(struct errinfo *info)
 		return err_set(info, E_INTERNAL, "SQLite does not accept the page cipher");
 	}
 	return 0;
-}
-
-void page_cipher_set_copy_key(struct sqlite3 *db, const struct data_key *key)
-{
-	must(sqlite3_set_clientdata(db, COPY_KEY_NAME, (void *)key, NULL) == SQLITE_OK);
 }
 
 void page_cipher_raw_key(const struct data_key *key, unsigned char ret[RAW_KEY_SIZE])

@@ -34,10 +34,6 @@ struct sqlite3;
  * and once. E_INTERNAL when OpenSSL or SQLite refuses. */
 int page_cipher_register(struct errinfo *info) MUST_USE;
 
-/* Until it is called with NULL, files that are attached to db without a key of their own (which is
- * what VACUUM INTO does) get this one instead of db's. key is borrowed until then. */
-void page_cipher_set_copy_key(struct sqlite3 *db, const struct data_key *key);
-
 /* The form of a key that sqlite3_key_v2 takes; the caller wipes ret. */
 void page_cipher_raw_key(const struct data_key *key, unsigned char ret[RAW_KEY_SIZE]);
 

@@ -155,10 +155,10 @@ static int care_step(struct request *request, struct caring *caring, enum care c
 	struct errinfo *info = &request->info;
 	if (caring->merging)
 		return temporary_merge(mailbox, request->packer, &caring->merged, &caring->merging, info);
-	if (!caring->rekeyed) {
-		caring->rekeyed = true;
-		return rekey_due(mailbox, info);
-	}
+	if (store_stopping(mailbox->store))
+		caring->rekeyed = true; /* the next opening says again that it is due */
+	if (!caring->rekeyed)
+		return rekey_step(mailbox, &caring->rekeyed, info);
 	if (!caring->garbage_gone && atomic_load(&mailbox->streams_inside) == 0)
 		return collect_garbage(mailbox, &caring->garbage_gone, info);
 	if (!caring->vacuumed)
@@ -175,7 +175,8 @@ static int tidy(struct request *request, struct caring *caring, enum care care)
 {
 	struct mailbox *mailbox = request->mailbox;
 	/* A handle that is already given back is not opened again just for this. */
-	bool done = mailbox->db == NULL && !mailbox->has_next_key && !caring->merging;
+	bool done = mailbox->db == NULL && mailbox->rekey == NULL && !mailbox->has_next_key &&
+	            !caring->merging;
 	int rc = checkpoint(mailbox, &request->info);
 	while (rc == 0 && !done) {
 		rc = mailbox_ready(mailbox, &request->info);

@@ -36,7 +36,7 @@ struct store {
 	unsigned session_count;
 	uint64_t deliveries, upload_bytes_held;
 
-	bool stopping;
+	atomic_bool stopping; /* set in the loop's thread */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;
 };

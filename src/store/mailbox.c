@@ -13,6 +13,7 @@
 #include "crypto/digest.h"
 #include "store/folder.h"
 #include "store/message.h"
+#include "store/rekey.h"
 #include "store/schema.h"
 #include "store/server.h"
 
@@ -278,6 +279,7 @@ void mailbox_close_handles(struct mailbox *mailbox)
 	if (mailbox->temporary != NULL)
 		store_handle_closed(mailbox->store);
 	mailbox_rollback(mailbox);
+	rekey_abort(mailbox);
 	db_close(mailbox->db);
 	db_close(mailbox->temporary);
 	mailbox->db = mailbox->temporary = NULL;
@@ -366,7 +368,7 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
 	mailbox->unlocks++;
 	if (is_next)
 		key_record_seal(new_record, id, &secret_key, &next, NULL);
-	else if (has_next)
+	else if (has_next && !rekey_under_way(mailbox, &next))
 		remember_next_key(mailbox, &next);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct store;
 struct session;
 struct piece_cache;
 struct folder_summary;
+struct rekey;
 
 enum {
 	MAILBOX_ID_SIZE = 24,              /* hexadecimal digits */
@@ -62,9 +63,10 @@ struct mailbox {
 		key_holders; /* requests under way that have shown the secret: the key stays for them */
 	struct vaulted key;
 	unsigned char salt[DATA_KEY_SALT_SIZE];
-	bool durable;      /* how commits of db are set at the moment */
-	bool needs_care;   /* mailbox_care has something to do */
-	bool has_next_key; /* a re-key is due */
+	bool durable;        /* how commits of db are set at the moment */
+	bool needs_care;     /* mailbox_care has something to do */
+	struct rekey *rekey; /* one that is under way, or NULL */
+	bool has_next_key;   /* a re-key is due */
 	struct vaulted next_key;
 	unsigned char next_salt[DATA_KEY_SALT_SIZE];
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */

@@ -2,12 +2,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "store/request.h"
 #include "store/schema.h"
 #include "store/server.h"
 
-enum { COUNTS = 5 };
+enum {
+	COUNTS = 5,
+	STEP_PAGES = 64,
+};
 
 /* ---------------------------------------------------------------- the copy */
 
@@ -24,7 +31,9 @@ static int count_all(struct db *db, int64_t ret[COUNTS], struct errinfo *info)
 	return rc < 0 ? rc : 0;
 }
 
-/* Opens under the new key, whole, with all that was there. */
+/* Opens under the new key, with all that is there. That its pages are whole needs no look at each of
+ * them, which takes as long as the copy: they are the mailbox's own, and what the disk makes of one
+ * later its tag tells. */
 static int check_copy(struct mailbox *mailbox, const char *path, const struct data_key *next,
                       struct errinfo *info)
 {
@@ -32,12 +41,8 @@ static int check_copy(struct mailbox *mailbox, const char *path, const struct da
 	int rc = db_open(&copy, path, next, 0, info);
 	if (rc != 0)
 		return rc;
-	struct buf findings BUF_AUTO;
-	buf_init(&findings, 64 * 1024);
 	int64_t before[COUNTS] = {0}, after[COUNTS] = {0};
 	rc = schema_mailbox_check(copy, info);
-	if (rc == 0)
-		rc = db_integrity_check(copy, &findings, info);
 	if (rc == 0)
 		rc = count_all(mailbox->db, before, info);
 	if (rc == 0)
@@ -85,38 +90,122 @@ static int change_file(struct mailbox *mailbox, const char *copy, const struct d
 	return mailbox_sync_folder(mailbox, PATH_MAIN, info);
 }
 
-int rekey_file(struct mailbox *mailbox, const struct data_key *next, struct errinfo *info)
+/* ---------------------------------------------------------------- its steps */
+
+struct rekey {
+	struct vaulted key;
+	unsigned char salt[DATA_KEY_SALT_SIZE];
+	struct db_copy *copy;
+	int64_t started_ms;
+};
+
+static void copy_salt(unsigned char to[DATA_KEY_SALT_SIZE], const unsigned char *from)
 {
-	struct buf copy BUF_AUTO;
-	buf_init(&copy, 4096);
-	mailbox_path(mailbox, PATH_REKEY, &copy);
-	int rc = mailbox_remove_file(mailbox, PATH_REKEY, info); /* of an attempt that was cut short */
+	for (size_t i = 0; i < DATA_KEY_SALT_SIZE; i++)
+		to[i] = from[i];
+}
+
+static void rekey_free(struct rekey *rekey)
+{
+	db_copy_free(rekey->copy);
+	wipe(&rekey->key, sizeof(rekey->key));
+	free(rekey);
+}
+
+void rekey_abort(struct mailbox *mailbox)
+{
+	if (mailbox->rekey == NULL)
+		return;
+	rekey_free(mailbox->rekey);
+	mailbox->rekey = NULL;
+}
+
+bool rekey_under_way(const struct mailbox *mailbox, const struct data_key *next)
+{
+	return mailbox->rekey != NULL &&
+	       memcmp(mailbox->rekey->salt, next->salt, DATA_KEY_SALT_SIZE) == 0;
+}
+
+static int next_key(struct mailbox *mailbox, struct data_key *ret, struct errinfo *info)
+{
+	copy_salt(ret->salt, mailbox->rekey->salt);
+	if (!store_key_get(mailbox->store, &mailbox->rekey->key, &ret->key))
+		return err_set(info, E_INTERNAL, "a key was damaged in memory");
+	return 0;
+}
+
+static int begin(struct mailbox *mailbox, const char *path, struct errinfo *info)
+{
+	struct rekey *rekey = mailbox->rekey = mem_new(sizeof(*rekey));
+	rekey->key = mailbox->next_key;
+	copy_salt(rekey->salt, mailbox->next_salt);
+	rekey->started_ms = clock_monotonic_ms();
+	mailbox->has_next_key = false; /* the next opening says it again if this fails */
+	wipe(&mailbox->next_key, sizeof(mailbox->next_key));
+	struct data_key next DATA_KEY_AUTO = {0};
+	int rc = next_key(mailbox, &next, info);
 	if (rc == 0)
-		rc = db_copy_rekeyed(mailbox->db, copy.ptr, next, info);
+		rc = mailbox_remove_file(mailbox, PATH_REKEY, info); /* of an attempt that was cut short */
 	if (rc == 0)
-		rc = check_copy(mailbox, copy.ptr, next, info);
-	if (rc == 0)
-		rc = change_file(mailbox, copy.ptr, next, info);
-	struct errinfo ignored;
-	int removed = mailbox_remove_file(mailbox, PATH_REKEY, &ignored);
-	if (rc == 0 && removed == 0)
-		log_info(store_log(mailbox->store), "store.rekeyed", F_TEXT("mailbox", mailbox->id));
+		rc = db_copy_new(&rekey->copy, mailbox->db, path, &next, info);
 	return rc;
 }
 
-int rekey_due(struct mailbox *mailbox, struct errinfo *info)
+/* The copy is as the mailbox is now, and this turn ends with it in the mailbox's place. */
+static int finish(struct mailbox *mailbox, const char *path, const struct data_key *next,
+                  struct errinfo *info)
+{
+	struct rekey *rekey = mailbox->rekey;
+	/* Somebody has been given a record with yet another key, in which this one has no place. */
+	if (mailbox->has_next_key)
+		return err_set(info, E_STALE, "the password was changed again");
+	int rc = check_copy(mailbox, path, next, info);
+	mailbox->rekey = NULL;
+	if (rc == 0)
+		rc = change_file(mailbox, path, next, info);
+	if (rc == 0)
+		log_info(store_log(mailbox->store), "store.rekeyed", F_TEXT("mailbox", mailbox->id),
+		         F_INT("ms", clock_monotonic_ms() - rekey->started_ms));
+	rekey_free(rekey);
+	return rc;
+}
+
+static int copy_some(struct mailbox *mailbox, const char *path, bool *ret_done,
+                     struct errinfo *info)
 {
 	struct data_key next DATA_KEY_AUTO = {0};
-	if (!mailbox->has_next_key || !mailbox->has_key)
+	int rc = next_key(mailbox, &next, info);
+	if (rc == 0)
+		rc = db_copy_step(mailbox->rekey->copy, &next, STEP_PAGES, ret_done, info);
+	if (rc == 0 && *ret_done)
+		rc = finish(mailbox, path, &next, info);
+	return rc;
+}
+
+int rekey_step(struct mailbox *mailbox, bool *ret_done, struct errinfo *info)
+{
+	*ret_done = mailbox->rekey == NULL && (!mailbox->has_next_key || !mailbox->has_key);
+	if (*ret_done)
 		return 0;
-	if (!store_key_get(mailbox->store, &mailbox->next_key, &next.key))
-		return err_set(info, E_INTERNAL, "a key was damaged in memory");
-	for (size_t i = 0; i < sizeof(next.salt); i++)
-		next.salt[i] = mailbox->next_salt[i];
-	mailbox->has_next_key = false; /* the next opening says it again if this fails */
-	wipe(&mailbox->next_key, sizeof(mailbox->next_key));
-	int rc = mailbox_ready(mailbox, info);
-	return rc == 0 ? rekey_file(mailbox, &next, info) : rc;
+	struct buf path BUF_AUTO;
+	buf_init(&path, 4096);
+	mailbox_path(mailbox, PATH_REKEY, &path);
+	int rc = 0;
+	if (mailbox->rekey == NULL) {
+		rc = mailbox_ready(mailbox, info);
+		if (rc == 0)
+			rc = begin(mailbox, path.ptr, info);
+	} else {
+		rc = copy_some(mailbox, path.ptr, ret_done, info);
+	}
+	if (rc != 0) {
+		struct errinfo ignored;
+		rekey_abort(mailbox);
+		(void)!mailbox_remove_file(mailbox, PATH_REKEY, &ignored);
+	} else {
+		mailbox->needs_care = true; /* whoever asked for it may go away meanwhile */
+	}
+	return rc;
 }
 
 /* ---------------------------------------------------------------- REKEY */
@@ -132,28 +221,47 @@ static int seal_new_record(struct request *request, const struct key32 *secret,
 	return request_reply(request, &reply.base);
 }
 
+/* What the request says, opened. */
+static int open_record(struct request *request, struct key32 *secret, struct data_key *next)
+{
+	const Pk__RekeyRequest *message = (const Pk__RekeyRequest *)request->message;
+	struct data_key current DATA_KEY_AUTO = {0};
+	bool has_next;
+	for (size_t i = 0; i < KEY_SIZE; i++)
+		secret->bytes[i] = message->mailbox_secret.data[i];
+	int rc = key_record_open(STR_OF_BYTES(message->key_record), str_from(request->mailbox->id),
+	                         secret, &current, next, &has_next);
+	return rc == 0 && has_next
+	           ? 0
+	           : err_set(&request->info, E_INVALID, "the record holds no key to change to");
+}
+
 static int rekey_run(struct request *request)
 {
 	const Pk__RekeyRequest *message = (const Pk__RekeyRequest *)request->message;
 	struct mailbox *mailbox = request->mailbox;
-	struct str secret = STR_OF_BYTES(message->mailbox_secret);
-	struct str record = STR_OF_BYTES(message->key_record);
+	struct key32 secret KEY32_AUTO = {0};
+	struct data_key next DATA_KEY_AUTO = {0}, held DATA_KEY_AUTO = {0};
 	struct buf new_record BUF_AUTO;
 	buf_init(&new_record, KEY_RECORD_MAX);
-	int rc = request_unlock(request, secret, record, &new_record);
-	if (rc != 0)
-		return rc;
-	struct key32 secret_key KEY32_AUTO = {0};
-	struct data_key current DATA_KEY_AUTO = {0}, next DATA_KEY_AUTO = {0};
-	bool has_next;
-	for (size_t i = 0; i < KEY_SIZE; i++)
-		secret_key.bytes[i] = (unsigned char)secret.ptr[i];
-	rc = key_record_open(record, str_from(mailbox->id), &secret_key, &current, &next, &has_next);
-	if (rc != 0 || !has_next)
-		return err_set(&request->info, E_INVALID, "the record holds no key to change to");
-	if (new_record.len == 0)
-		rc = rekey_due(mailbox, &request->info);
-	return rc == 0 ? seal_new_record(request, &secret_key, &next) : rc;
+	int rc = 0;
+	if (!request->holds_key)
+		rc = request_unlock(request, STR_OF_BYTES(message->mailbox_secret),
+		                    STR_OF_BYTES(message->key_record), &new_record);
+	if (rc == 0)
+		rc = open_record(request, &secret, &next);
+	bool done = new_record.len > 0;
+	while (rc == 0 && !done) {
+		if (store_stopping(request->store))
+			return err_set(&request->info, E_UNAVAILABLE, "the store is stopping");
+		rc = rekey_step(mailbox, &done, &request->info);
+		if (rc == 0 && !done && request_slice_over(request))
+			return REQUEST_AGAIN;
+	}
+	/* One that was given up because its handle was closed is over, too. */
+	if (rc == 0 && (!mailbox_key(mailbox, &held) || !key32_eq(&held.key, &next.key)))
+		rc = err_set(&request->info, E_UNAVAILABLE, "the change of the key was interrupted");
+	return rc == 0 ? seal_new_record(request, &secret, &next) : rc;
 }
 
 const struct method store_method_rekey = {

@@ -16,6 +16,8 @@ const char *store_data_dir(const struct store *store);
 const struct log *store_log(const struct store *store);
 /* How long what waits and could not be taken over is left alone. */
 int64_t store_merge_retry_ms(const struct store *store);
+/* What can wait for the next time is not begun or gone on with any more. */
+bool store_stopping(const struct store *store);
 
 /* Keys of mailboxes, sealed under the process's own key while nobody uses them. */
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret);

@@ -39,6 +39,11 @@ int64_t store_merge_retry_ms(const struct store *store)
 	return store->options.limits.merge_retry_ms;
 }
 
+bool store_stopping(const struct store *store)
+{
+	return atomic_load_explicit(&store->stopping, memory_order_relaxed);
+}
+
 void store_key_put(struct store *store, const struct key32 *key, struct vaulted *ret)
 {
 	pthread_mutex_lock(&store->key_lock);

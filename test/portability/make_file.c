@@ -72,7 +72,13 @@ static int rekey(struct db *db, const char *copy, const char *password, struct e
 	struct data_key key DATA_KEY_AUTO;
 	random_bytes(key.salt, sizeof(key.salt));
 	data_key_derive(str_from(password), key.salt, &key);
-	return db_copy_rekeyed(db, copy, &key, info);
+	struct db_copy *made;
+	bool done = false;
+	int rc = db_copy_new(&made, db, copy, &key, info);
+	while (rc == 0 && !done)
+		rc = db_copy_step(made, &key, 64, &done, info);
+	db_copy_free(made);
+	return rc;
 }
 
 int main(int argc, char **argv)

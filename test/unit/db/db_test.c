@@ -404,11 +404,14 @@ static void copies_under_another_key(void **state)
 	for (int i = 0; i < 50; i++) {
 		exec_ok(db, "INSERT INTO t VALUES('marker-of-plain-text' || hex(randomblob(3000)))");
 	}
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), E_EXISTS);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), E_EXISTS);
+	unlink(folder->copy);
 	assert_int_equal(db_begin(db, &info), 0);
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), E_BUSY);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), E_BUSY);
+	assert_int_equal(access(folder->copy, F_OK), -1);
 	db_rollback(db);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	/* The original is what it was, under its key. */
 	exec_ok(db, "INSERT INTO t VALUES('later')");
 	assert_int_equal(query_int(db, "SELECT count(*) FROM t"), 51);
@@ -445,7 +448,7 @@ static void plain_files_show_what_they_hold(void **state)
 	struct db *db;
 	assert_int_equal(db_open(&db, folder->file, NULL, DB_CREATE | DB_PLAIN, &info), 0);
 	exec_ok(db, "CREATE TABLE t(a); INSERT INTO t VALUES('marker-of-plain-text')");
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->key, &info), 0);
 	db_close(db);
 	size_t len;
 	char *bytes = file_read(folder->file, &len);

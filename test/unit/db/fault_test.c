@@ -368,7 +368,7 @@ static void copies(void **state)
 	begin_with(folder);
 	struct db *db = open_ok(folder, 0);
 	disk_heal();
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	int operations = disk.operations, failed = 0;
 	assert_true(operations > 10);
 	unlink(folder->copy);
@@ -377,7 +377,7 @@ static void copies(void **state)
 			disk_heal();
 			disk.kind = (enum fault_kind)kind;
 			disk.countdown = n;
-			int rc = db_copy_rekeyed(db, folder->copy, &folder->other_key, &info);
+			int rc = copy_rekeyed(db, folder->copy, &folder->other_key, &info);
 			disk_heal();
 			if (rc == 0) {
 				/* A whole copy, or none: then its close failed to tidy up. */

@@ -123,4 +123,17 @@ static inline int64_t query_int_of(struct db_stmt *stmt)
 	return value;
 }
 
+/* The whole copy at once. */
+static inline int copy_rekeyed(struct db *db, const char *path, const struct data_key *key,
+                               struct errinfo *info)
+{
+	struct db_copy *copy;
+	bool done = false;
+	int rc = db_copy_new(&copy, db, path, key, info);
+	while (rc == 0 && !done)
+		rc = db_copy_step(copy, key, 7, &done, info);
+	db_copy_free(copy);
+	return rc;
+}
+
 #endif

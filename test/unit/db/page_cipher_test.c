@@ -121,7 +121,7 @@ static void a_password_opens_the_file(void **state)
 	struct db *db = open_ok(folder, DB_CREATE);
 	exec_ok(db, FILL);
 	int64_t sum = query_int(db, SUM);
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	db_close(db);
 
 	sqlite3 *builtin = builtin_open(folder->file, "the password", 12);

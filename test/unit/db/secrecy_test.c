@@ -127,7 +127,7 @@ static void no_file_gets_plain_text(void **state)
 		watch.skip = 0;
 		watch_files(&watch);
 	}
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	sqlite3_progress_handler(db_handle(db), 0, NULL, NULL);
 	db_close(db);
 	assert_int_equal(watch.found, 0);
@@ -234,14 +234,14 @@ __attribute__((noinline)) static void work_with_key(const struct folder *folder,
 		exec_ok(db, "INSERT INTO t VALUES(randomblob(2000))");
 	}
 	assert_int_equal(db_checkpoint(db, true, &info), 0);
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	db_close(db);
 	assert_int_equal(db_open(&db, folder->file, &key, 0, &info), 0);
 	assert_int_equal(query_int(db, "SELECT count(*) FROM t"), 100);
 	db_close(db);
 	unlink(folder->copy);
 	assert_int_equal(db_open(&db, folder->file, &key, 0, &info), 0);
-	assert_int_equal(db_copy_rekeyed(db, folder->copy, &key, &info), 0);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &key, &info), 0);
 	db_close(db);
 
 	/* And what a login does with keys. */

@@ -341,6 +341,76 @@ static void test_rekey_in_the_background(void **state)
 	owner_done(&owner);
 }
 
+/* Something that does not compress, another text for each number. */
+static void noise(struct buf *ret, unsigned number, size_t len)
+{
+	buf_init(ret, len + 1000);
+	buf_addf(ret, "From: a@example.org\r\nSubject: %u\r\n\r\n", number);
+	while (ret->len < len) {
+		unsigned char bytes[900];
+		random_bytes(bytes, sizeof(bytes));
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] |= 0x80;
+		buf_add(ret, bytes, sizeof(bytes));
+		buf_add_str(ret, STR("\r\n"));
+	}
+}
+
+static bool copy_there(struct harness *h, const struct owner *owner)
+{
+	char path[600];
+	snprintf(path, sizeof(path), "%s/mailboxes/%.2s/%s.sqlite.rekey", h->dir, owner->mailbox,
+	         owner->mailbox);
+	return access(path, F_OK) == 0;
+}
+
+/* Mail comes, is read, changed and removed while the file gets another key: nobody waits for the whole
+ * of it, and nothing of it is missing afterwards. */
+static void test_rekey_while_mail_comes(void **state)
+{
+	enum { OLD = 25, SIZE = 2000000 };
+	struct harness *h = *state;
+	struct owner owner;
+	create_mailbox(h, &owner);
+	uint64_t session = open_session(h, &owner), folder = folder_id(h, session, "INBOX");
+	struct buf first;
+	noise(&first, 0, SIZE);
+	append(h, session, "INBOX", buf_str(&first), NULL);
+	for (unsigned i = 1; i < OLD; i++) {
+		struct buf raw BUF_AUTO;
+		noise(&raw, i, SIZE);
+		append(h, session, "INBOX", buf_str(&raw), NULL);
+	}
+	struct data_key next;
+	change_key(&owner, &next);
+	int error;
+	FREE(try_open(h, h->link, &owner, &error));
+	assert_int_equal(error, 0);
+	WAIT_FOR(h, copy_there(h, &owner));
+	unsigned meanwhile = 0, added = 0;
+	for (; meanwhile < 10000 && copy_there(h, &owner); meanwhile++) {
+		struct buf raw BUF_AUTO;
+		noise(&raw, 1000 + meanwhile, meanwhile % 8 == 3 ? 100000 : 500);
+		uint32_t uid = append(h, session, "INBOX", buf_str(&raw), NULL);
+		added++;
+		assert_body(h, session, folder, uid, buf_str(&raw));
+	}
+	assert_true(meanwhile >= 2); /* between its steps */
+	assert_false(copy_there(h, &owner));
+	assert_body(h, session, folder, 1, buf_str(&first));
+	append(h, session, "INBOX", str_from(hello), NULL);
+	assert_sound(h, &owner, OLD + added + 1);
+	harness_restart(h);
+	owner.key = next;
+	buf_clear(&owner.record);
+	key_record_seal(&owner.record, str_from(owner.mailbox), &owner.secret, &owner.key, NULL);
+	session = open_session(h, &owner);
+	assert_body(h, session, folder, 1, buf_str(&first));
+	assert_sound(h, &owner, OLD + added + 1);
+	buf_done(&first);
+	owner_done(&owner);
+}
+
 static void test_create_again(void **state)
 {
 	struct harness *h = *state;
@@ -820,6 +890,7 @@ int main(void)
 		TEST(test_failing_opens_keep_no_key),
 		TEST(test_rekey_under_a_session),
 		TEST(test_rekey_in_the_background),
+		TEST(test_rekey_while_mail_comes),
 		TEST(test_create_again),
 		TEST(test_remove),
 		TEST(test_missing),
