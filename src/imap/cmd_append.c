@@ -17,6 +17,7 @@ struct append {
 	struct imap_flags flags;
 	int64_t internal_date;
 	uint64_t size;
+	bool binary; /* a literal8 (RFC 9051 section 4.3), which may hold NUL */
 };
 
 /* mailbox [SP flag-list] [SP date-time] SP literal, up to the bytes of the literal */
@@ -30,6 +31,7 @@ static bool append_arguments(struct imap_parse *in, struct append *args)
 	if (cursor_peek(&in->c) == '"' &&
 	    (!imap_date_time(in, &args->internal_date) || !imap_space(in)))
 		return false;
+	args->binary = cursor_peek(&in->c) == '~';
 	return imap_literal_header(in, &args->size) ||
 	       imap_parse_fail(in, "Expected a literal with the message");
 }
@@ -156,6 +158,12 @@ static void append_start(struct imap_client *client)
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_INVALID, STR("The message is empty"));
 		return;
 	}
+	const struct append *args = client->args;
+	struct str message = STR_OF(client->append->message, client->append->size);
+	if (!args->binary && str_find_byte(message, '\0') >= 0) {
+		imap_finish_with(client, IMAP_NO, "CANNOT", "NUL takes a literal8");
+		return;
+	}
 	Pk__AppendRequest *request = make_request(client);
 	if (request == NULL) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_TOO_LARGE, STR(""));
@@ -166,7 +174,7 @@ static void append_start(struct imap_client *client)
 						 .body = &request->base,
 						 .reply_type = &pk__append_reply__descriptor,
 						 .answered = appended,
-						 .upload = STR_OF(client->append->message, client->append->size),
+						 .upload = message,
 					 });
 }
 

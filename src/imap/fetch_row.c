@@ -1,4 +1,7 @@
 #include "imap/fetch.h"
+
+#include <string.h>
+
 #include "imap/structure.h"
 #include "imap/writer.h"
 
@@ -176,6 +179,21 @@ static void open_section(struct fetch_run *run, uint64_t total, struct buf *out)
 	buf_add_str(out, STR("}\r\n"));
 }
 
+/* CHAR8, of which a literal consists, has no NUL. A message may have some (RFC 5322 section 4 wants them
+ * accepted); to the client each is 0x80, as in other servers, so that sizes and offsets stay. */
+static void add_body_bytes(struct buf *out, struct str bytes)
+{
+	size_t start = out->len;
+	buf_add_str(out, bytes);
+	while (out->len > start) {
+		char *nul = memchr(out->ptr + start, '\0', out->len - start);
+		if (nul == NULL)
+			return;
+		*nul = '\x80';
+		start = (size_t)(nul + 1 - out->ptr);
+	}
+}
+
 /* One piece. Those before the place where a resumed row is open are passed over. */
 static int piece(struct fetch_run *run, const Pk__SectionData *data, struct buf *out)
 {
@@ -203,7 +221,7 @@ static int piece(struct fetch_run *run, const Pk__SectionData *data, struct buf 
 	if (end >= run->section_done) {
 		struct str bytes = str_from_byte(STR_OF(data->data.data, data->data.len),
 		                                 run->section_done - data->offset);
-		buf_add_str(is_held(section_of(run)) ? &run->held : out, bytes);
+		add_body_bytes(is_held(section_of(run)) ? &run->held : out, bytes);
 		run->section_done = end;
 	}
 	if (run->section_done < run->section_total)
