@@ -47,7 +47,12 @@ enum {
 	                                         requests end with E_LIMIT */
 	LINK_REQUESTS_MAX = 16384,  /* of one front at once; more end with E_LIMIT */
 	LINK_PEERS_MAX = 1024,      /* of one core */
+	LINK_PEERS_OF_ONE = 256,    /* of these, of one user of this host or one address of another */
 	LINK_PROCESS_PEERS_MAX = 4, /* of one process that the supervisor has named */
+	LINK_UPLOAD_STALL_MS = 30 * 1000, /* standard upload_stall_ms */
+	LINK_UPLOAD_RATE_MIN = 64 *
+	                       1024, /* bytes a second, of an upload on average once it is granted */
+	LINK_OUTPUT_TOTAL_MAX = 512 * 1024 * 1024, /* standard output_total_max */
 	LINK_HELLO_MS = 10 * 1000,
 	LINK_DEAD_MS = 20 * 1000, /* standard dead_ms over TLS */
 	LINK_RETRY_MIN_MS = 20,   /* reconnection: first, and at most */
@@ -177,6 +182,11 @@ struct link_server_limits {
 	                                        no more upload is granted until some are done; 0:
 	                                        LINK_UPLOAD_TOTAL_MAX */
 	uint64_t upload_max; /* of one request: more is E_TOO_LARGE; 0: LINK_UPLOAD_MAX */
+	int64_t
+		upload_stall_ms; /* without a byte of an upload that was granted; 0: LINK_UPLOAD_STALL_MS */
+	uint64_t
+		output_total_max; /* bytes that peers have not read, all together: past it the one who has
+	                              read least is sent away; 0: LINK_OUTPUT_TOTAL_MAX */
 };
 
 struct link_server_options {

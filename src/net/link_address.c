@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BITS = 128, V4_OFFSET = 12 };
+enum { BITS = 128, V4_OFFSET = 12, NETWORK_SIZE = 8 };
 
 /* Every address as IPv6: RFC 4291 section 2.5.5.2. */
 struct address {
@@ -66,6 +66,15 @@ static bool in_prefix(const struct address *address, const struct address *prefi
 			return false;
 	}
 	return true;
+}
+
+void link_address_network(const struct sockaddr *address, unsigned char ret[LINK_NETWORK_SIZE])
+{
+	struct address full = {{0}};
+	const struct address v4 = from_v4("\0\0\0");
+	if (from_sockaddr(address, &full) && memcmp(full.bytes, v4.bytes, V4_OFFSET) != 0)
+		memset(full.bytes + NETWORK_SIZE, 0, LINK_NETWORK_SIZE - NETWORK_SIZE);
+	memcpy(ret, full.bytes, LINK_NETWORK_SIZE);
 }
 
 bool link_address_valid(struct str word)

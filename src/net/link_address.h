@@ -18,4 +18,10 @@ bool link_address_allowed(const struct sockaddr *address, const char *const *lis
 enum { LINK_ADDRESS_SIZE = 64 };
 void link_address_format(const struct sockaddr *address, char ret[LINK_ADDRESS_SIZE]);
 
+enum { LINK_NETWORK_SIZE = 16 };
+
+/* The network that address belongs to, as IPv6: an IPv4 address, or a /64 of IPv6; zeros for what is
+ * neither. */
+void link_address_network(const struct sockaddr *address, unsigned char ret[LINK_NETWORK_SIZE]);
+
 #endif

@@ -12,19 +12,11 @@ enum { BODY_COPY_MAX = 16384 };
 
 /* ---------------------------------------------------------------- memory of requests */
 
-void link_inbound_admit(struct link_server *server);
-static void stop_waiting(struct link_inbound *request);
-
-static void hold(struct link_inbound *request, uint64_t bytes)
-{
-	request->held += bytes;
-	request->server->held += bytes;
-}
-
 static void leave_peer(struct link_inbound *request)
 {
 	if (request->peer == NULL)
 		return;
+	link_upload_leave(request);
 	id_table_remove(&request->peer->table, &request->node);
 	TAILQ_REMOVE(&request->peer->requests, request, of_peer);
 	request->peer = NULL;
@@ -36,6 +28,7 @@ static void join_peer(struct link_inbound *request, struct link_peer *peer, uint
 	request->node.id = id;
 	id_table_put(&peer->table, &request->node);
 	TAILQ_INSERT_TAIL(&peer->requests, request, of_peer);
+	link_upload_join(request);
 }
 
 static void drop_pieces(struct link_inbound *request)
@@ -51,10 +44,10 @@ static void drop_pieces(struct link_inbound *request)
 void link_inbound_free(struct link_inbound *request)
 {
 	struct link_server *server = request->server;
+	link_upload_end(request);
 	leave_peer(request);
+	link_owner_release(server, request->owner);
 	TAILQ_REMOVE(&server->requests, request, of_server);
-	stop_waiting(request);
-	server->held -= request->held;
 	drop_pieces(request);
 	buf_done(&request->upload);
 	buf_done(&request->reply);
@@ -63,7 +56,7 @@ void link_inbound_free(struct link_inbound *request)
 	free(request->text);
 	free(request->message);
 	free(request);
-	link_inbound_admit(server);
+	link_upload_admit(server);
 }
 
 /* ---------------------------------------------------------------- replies */
@@ -78,7 +71,7 @@ static void send_reply(struct link_peer *peer, uint64_t id, int error, struct st
 		.text = text,
 		.body = body,
 	};
-	link_send(peer->ws, &frame);
+	link_peer_send(peer, &frame);
 }
 
 /* Ends a request: its reply is sent, or remembered, or both, or goes nowhere. Takes body. */
@@ -97,7 +90,7 @@ static void finish(struct link_inbound *request, int error, const char *text, st
 		repeat_finish(server->repeats, request->repeat, error, frame.text, buf_str(body),
 		              request->secret, clock_monotonic_ms());
 	if (request->peer != NULL && !request->cancelled)
-		link_send_buf(request->peer->ws, &frame, body);
+		link_peer_send_buf(request->peer, &frame, body);
 	buf_done(body);
 	link_inbound_free(request);
 }
@@ -149,7 +142,7 @@ static void send_chunk(struct link_inbound *request, struct buf *body)
 {
 	struct frame frame = {.kind = PK__FRAME__KIND__CHUNK, .id = request->node.id};
 	request->credit -= (int64_t)body->len;
-	link_send_buf(request->peer->ws, &frame, body);
+	link_peer_send_buf(request->peer, &frame, body);
 }
 
 bool link_chunk(struct link_inbound *request, struct buf *body)
@@ -210,7 +203,7 @@ static void send_again(struct link_peer *peer, uint64_t id, const struct repeat 
 		.text = text,
 		.secret = body.secret,
 	};
-	link_send_buf(peer->ws, &frame, &body);
+	link_peer_send_buf(peer, &frame, &body);
 }
 
 /* Whether a request with this repeat id is known; then it is answered, or taken over by this peer. */
@@ -236,6 +229,7 @@ static bool known_repeat(struct link_peer *peer, uint64_t id, struct str repeat_
 static void deliver(struct link_inbound *request)
 {
 	struct link_server *server = request->server;
+	link_upload_complete(request);
 	if (request->has_repeat_id) {
 		struct str repeat_id = STR_OF(request->repeat_id, FRAME_REPEAT_ID_SIZE);
 		struct link_peer *peer = request->peer;
@@ -252,56 +246,6 @@ static void deliver(struct link_inbound *request)
 	server->handlers.request(server->handlers.ctx, request);
 	if (secret)
 		stack_wipe();
-}
-
-static void admit(struct link_inbound *request)
-{
-	uint64_t rest = request->upload_size - request->upload_granted;
-	hold(request, rest);
-	request->upload_granted += rest;
-	struct frame frame = {
-		.kind = PK__FRAME__KIND__GRANT,
-		.id = request->node.id,
-		.credit = rest,
-	};
-	link_send(request->peer->ws, &frame);
-}
-
-static void wait_for_room(struct link_inbound *request)
-{
-	struct link_server *server = request->server;
-	request->waits = true;
-	server->waiting_held += request->held;
-	TAILQ_INSERT_TAIL(&server->waiting, request, waiting);
-}
-
-static void stop_waiting(struct link_inbound *request)
-{
-	struct link_server *server = request->server;
-	if (!request->waits)
-		return;
-	request->waits = false;
-	server->waiting_held -= request->held;
-	TAILQ_REMOVE(&server->waiting, request, waiting);
-}
-
-/* Grants uploads in the order of asking, within the budget; one alone is granted in any case. */
-void link_inbound_admit(struct link_server *server)
-{
-	struct link_inbound *first;
-	while (!server->freeing && (first = TAILQ_FIRST(&server->waiting)) != NULL) {
-		/* Of a peer that is just being taken down: there is nobody to grant it to. */
-		if (first->peer->ws == NULL) {
-			stop_waiting(first);
-			continue;
-		}
-		uint64_t others = server->held - server->waiting_held;
-		uint64_t whole = first->held + first->upload_size - first->upload_granted;
-		if (others > 0 && others + whole > server->options.limits.upload_total_max)
-			return;
-		stop_waiting(first);
-		admit(first);
-	}
 }
 
 /* Keeps body: by its message's memory when that saves a large copy and wastes little. */
@@ -323,14 +267,18 @@ static const char *refuse(struct link_peer *peer, uint64_t id, int error, const 
 	return NULL;
 }
 
-/* A frame breaks the rules of one request: that one ends, its peer's others go on. What still comes for
- * it belongs to nobody and is dropped. */
-static void fault(struct link_inbound *request, const char *reason)
+void link_inbound_fault(struct link_inbound *request, int error, const char *reason)
 {
 	struct link_peer *peer = request->peer;
 	link_log_fault(&peer->faults, peer->server->log, peer->role, request->method, reason);
-	send_reply(peer, request->node.id, E_INVALID, str_from(reason), STR(""));
+	send_reply(peer, request->node.id, error, str_from(reason), STR(""));
 	link_inbound_orphan(request);
+}
+
+/* A frame breaks the rules of one request: its peer's others go on. */
+static void fault(struct link_inbound *request, const char *reason)
+{
+	link_inbound_fault(request, E_INVALID, reason);
 }
 
 /* Returns what is wrong with the frame, or NULL. The peer may be gone afterwards. */
@@ -351,12 +299,13 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 		return NULL;
 	if (frame->upload_size > limits->upload_max)
 		return refuse(peer, frame->id, E_TOO_LARGE, "larger than this service takes");
-	if (peer->table.count >= LINK_REQUESTS_MAX ||
-	    server->held > limits->upload_total_max + LINK_UPLOAD_SLACK)
+	if (peer->table.count >= LINK_REQUESTS_MAX || link_upload_full(peer))
 		return refuse(peer, frame->id, E_LIMIT, "too much at once");
 
 	struct link_inbound *request = mem_new(sizeof(*request));
 	request->server = server;
+	request->owner = peer->owner;
+	request->owner->users++;
 	request->method = frame->method;
 	request->credit = (int64_t)frame->credit;
 	request->streams = frame->credit > 0;
@@ -372,13 +321,7 @@ static const char *take_request(struct link_peer *peer, const struct frame *fram
 	join_peer(request, peer, frame->id);
 	keep_body(request, frame->body, message);
 
-	request->upload_granted = frame->upload_size < LINK_UPLOAD_FIRST ? frame->upload_size
-	                                                                 : LINK_UPLOAD_FIRST;
-	hold(request, request->body.len + request->upload_granted);
-	if (request->upload_granted < request->upload_size) {
-		wait_for_room(request);
-		link_inbound_admit(server);
-	}
+	link_upload_begin(request);
 	if (request->upload_size == 0)
 		deliver(request);
 	return NULL;
@@ -397,6 +340,7 @@ static void take_data(struct link_inbound *request, struct str bytes)
 	/* Room for all that is granted at once: the bytes are on their way. */
 	if (buf_reserve(&request->upload, request->upload_granted - request->upload.len) != NULL)
 		buf_add_str(&request->upload, bytes);
+	request->moved_ms = clock_monotonic_ms();
 	if (request->upload.len == request->upload_size)
 		deliver(request);
 }

@@ -123,6 +123,9 @@ static void peer_free(struct link_peer *peer)
 	if (peer->up && server->handlers.peer_down != NULL)
 		server->handlers.peer_down(server->handlers.ctx, peer);
 	id_table_done(&peer->table);
+	server->output -= peer->output;
+	peer->owner->peers--;
+	link_owner_release(server, peer->owner);
 	timer_free(peer->hello_timer);
 	ws_free(ws);
 	free(peer);
@@ -152,6 +155,53 @@ static void on_closed(void *ctx, const char *text)
 	peer_free(peer);
 }
 
+/* What it has not read yet. */
+static void count_output(struct link_peer *peer)
+{
+	uint64_t output = peer->leaving ? 0 : ws_output_len(peer->ws);
+	peer->server->output += output - peer->output;
+	peer->output = output;
+}
+
+/* Who asks and does not read may not fill the memory for all: the one who has read least goes. */
+static void shed_output(struct link_server *server)
+{
+	struct link_peer *peer, *worst = NULL;
+	TAILQ_FOREACH (peer, &server->peers, link) {
+		if (!peer->leaving && (worst == NULL || peer->output > worst->output))
+			worst = peer;
+	}
+	if (worst == NULL)
+		return;
+	worst->leaving = true;
+	count_output(worst);
+	ws_fail(worst->ws, WS_CLOSE_POLICY, "peer does not read, and memory is short");
+}
+
+static void sent(struct link_peer *peer)
+{
+	count_output(peer);
+	if (peer->server->output > peer->server->options.limits.output_total_max)
+		shed_output(peer->server);
+}
+
+void link_peer_send(struct link_peer *peer, const struct frame *frame)
+{
+	link_send(peer->ws, frame);
+	sent(peer);
+}
+
+void link_peer_send_buf(struct link_peer *peer, struct frame *frame, struct buf *body)
+{
+	link_send_buf(peer->ws, frame, body);
+	sent(peer);
+}
+
+static void on_written(void *ctx)
+{
+	count_output(ctx);
+}
+
 static void on_hello_timer(void *ctx)
 {
 	struct link_peer *peer = ctx;
@@ -161,16 +211,47 @@ static void on_hello_timer(void *ctx)
 static const struct ws_handlers ws_handlers = {
 	.open = on_open,
 	.message = on_message,
+	.written = on_written,
 	.closed = on_closed,
 };
 
-static struct link_peer *add_peer(struct link_server *server, int fd,
-                                  const struct sockaddr_storage *address, uint32_t uid)
+static void refuse_fd(struct link_server *server, int fd, const struct sockaddr_storage *address,
+                      const char *reason)
+{
+	char where[LINK_ADDRESS_SIZE];
+	link_address_format((const struct sockaddr *)address, where);
+	log_refused(server, where, reason);
+	close(fd);
+}
+
+/* On this host there is no address. */
+static void refuse_here(struct link_server *server, int fd, const char *reason)
+{
+	static const struct sockaddr_storage here = {.ss_family = AF_UNIX};
+	refuse_fd(server, fd, &here, reason);
+}
+
+static void add_peer(struct link_server *server, int fd, const struct sockaddr_storage *address,
+                     uint32_t uid, const struct link_origin *origin)
 {
 	bool tls = address != NULL;
+	struct link_owner *owner = link_owner_get(server, (const struct sockaddr *)address, uid,
+	                                          origin);
+	if (owner->peers >= LINK_PEERS_OF_ONE || server->peer_count >= LINK_PEERS_MAX) {
+		link_owner_release(server, owner);
+		if (tls)
+			refuse_fd(server, fd, address, "too many peers");
+		else
+			refuse_here(server, fd, "too many peers");
+		return;
+	}
 	struct link_peer *peer = mem_new(sizeof(*peer));
 	const struct link_server_options *options = &server->options;
 	peer->server = server;
+	peer->owner = owner;
+	owner->peers++;
+	if (origin != NULL)
+		peer->origin = *origin;
 	peer->tls = tls;
 	peer->uid = uid;
 	if (tls) {
@@ -191,23 +272,6 @@ static struct link_peer *add_peer(struct link_server *server, int fd,
 	                                     : 0,
 	};
 	peer->ws = ws_new(server->loop, fd, &ws_options, &ws_handlers, peer);
-	return peer;
-}
-
-static void refuse_fd(struct link_server *server, int fd, const struct sockaddr_storage *address,
-                      const char *reason)
-{
-	char where[LINK_ADDRESS_SIZE];
-	link_address_format((const struct sockaddr *)address, where);
-	log_refused(server, where, reason);
-	close(fd);
-}
-
-/* On this host there is no address. */
-static void refuse_here(struct link_server *server, int fd, const char *reason)
-{
-	static const struct sockaddr_storage here = {.ss_family = AF_UNIX};
-	refuse_fd(server, fd, &here, reason);
 }
 
 static void check_unix(struct link_server *server, int fd)
@@ -219,7 +283,7 @@ static void check_unix(struct link_server *server, int fd)
 	else if (!allowed_uid(server, peer.uid))
 		refuse_here(server, fd, "user may not connect");
 	else
-		add_peer(server, fd, NULL, peer.uid);
+		add_peer(server, fd, NULL, peer.uid, NULL);
 }
 
 static void check_tls(struct link_server *server, int fd, const struct sockaddr_storage *address)
@@ -230,7 +294,7 @@ static void check_tls(struct link_server *server, int fd, const struct sockaddr_
 	                               server->options.limits.allowed_addresses))
 		refuse_fd(server, fd, address, "address is not on the list");
 	else
-		add_peer(server, fd, address, LINK_ANY_UID);
+		add_peer(server, fd, address, LINK_ANY_UID, NULL);
 }
 
 static const char *listed_role(const struct link_server *server, const char *role)
@@ -260,7 +324,7 @@ static void check_origin(struct link_server *server, int fd, const struct link_o
 	else if (links_of(server, &known) >= LINK_PROCESS_PEERS_MAX)
 		refuse_here(server, fd, "too many links of one process");
 	else
-		add_peer(server, fd, NULL, LINK_NO_UID)->origin = known;
+		add_peer(server, fd, NULL, LINK_NO_UID, &known);
 }
 
 /* ---------------------------------------------------------------- listening */
@@ -288,9 +352,7 @@ static void accept_cb(evutil_socket_t listening, short what, void *ctx)
 			}
 			return;
 		}
-		if (server->peer_count >= LINK_PEERS_MAX)
-			refuse_fd(server, fd, &address, "too many peers");
-		else if (accepter->tls)
+		if (accepter->tls)
 			check_tls(server, fd, &address);
 		else
 			check_unix(server, fd);
@@ -314,9 +376,7 @@ void link_server_listen(struct link_server *server, int fd, bool tls)
 void link_server_add_fd(struct link_server *server, int fd, const struct link_origin *origin)
 {
 	evutil_make_socket_nonblocking(fd);
-	if (server->peer_count >= LINK_PEERS_MAX)
-		refuse_here(server, fd, "too many peers");
-	else if (origin != NULL)
+	if (origin != NULL)
 		check_origin(server, fd, origin);
 	else
 		check_unix(server, fd);
@@ -343,6 +403,10 @@ static void take_limits(struct link_server *server, const struct link_server_lim
 		ours->upload_max = LINK_UPLOAD_MAX;
 	if (ours->upload_total_max == 0)
 		ours->upload_total_max = LINK_UPLOAD_TOTAL_MAX;
+	if (ours->upload_stall_ms == 0)
+		ours->upload_stall_ms = LINK_UPLOAD_STALL_MS;
+	if (ours->output_total_max == 0)
+		ours->output_total_max = LINK_OUTPUT_TOTAL_MAX;
 	if (limits->allowed_addresses == NULL)
 		return;
 	while (limits->allowed_addresses[count] != NULL)
@@ -364,7 +428,7 @@ void link_server_set_limits(struct link_server *server, const struct link_server
 		                                       server->options.limits.allowed_addresses))
 			ws_fail(peer->ws, WS_CLOSE_POLICY, "address is no longer on the list");
 	}
-	link_inbound_admit(server);
+	link_upload_admit(server);
 }
 
 /* ---------------------------------------------------------------- the server's life */
@@ -386,6 +450,9 @@ struct link_server *link_server_new(struct loop *loop, const struct log *log,
 	TAILQ_INIT(&server->peers);
 	TAILQ_INIT(&server->requests);
 	TAILQ_INIT(&server->waiting);
+	TAILQ_INIT(&server->uploading);
+	server->owners = map_new();
+	server->sweep = timer_new(loop, link_upload_sweep, server);
 	return server;
 }
 
@@ -407,6 +474,8 @@ void link_server_free(struct link_server *server)
 	/* Those that the core has not answered; it must not do so any more. */
 	while (!TAILQ_EMPTY(&server->requests))
 		link_inbound_free(TAILQ_FIRST(&server->requests));
+	map_free(server->owners);
+	timer_free(server->sweep);
 	repeat_memory_free(server->repeats);
 	free_addresses(server);
 	free(server->role);
@@ -448,5 +517,5 @@ void link_event(struct link_peer *peer, uint32_t method, const ProtobufCMessage 
 	if (body != NULL)
 		link_pack(&packed, body);
 	struct frame frame = {.kind = PK__FRAME__KIND__EVENT, .method = method};
-	link_send_buf(peer->ws, &frame, &packed);
+	link_peer_send_buf(peer, &frame, &packed);
 }
