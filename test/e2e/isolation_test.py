@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from service import BUILD, Service, message, wait_for  # noqa: E402
 
 ROGUE = os.path.join(BUILD, "test", "rogue")
-OWN, VICTIM = "rogue@example.test", "victim@example.test"
+OWN, VICTIM, OTHER = "rogue@example.test", "victim@example.test", "other@example.test"
 BREAK_OUTS = ("socket", "unconnect", "fast-open", "signal")
 
 
@@ -81,11 +81,144 @@ def break_out(service, results, role, port):
         results.add(bool(ended) and ended[0][1] in ("31", "6"), f"{role}: dies of trying {name}")
 
 
+class Stream:
+    """An IMAP connection whose every byte is read by the grammar of RFC 3501 section 9, and nothing else."""
+
+    def __init__(self, service, address, password):
+        self.socket = socket.create_connection(("127.0.0.1", service.imap_port), timeout=60)
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.file.readline()
+        self.count = 0
+        if not self.greeting.startswith(b"* OK "):
+            raise ConnectionError("the rogue's own")
+        self.command(f'LOGIN {address} "{password}"')
+
+    def byte(self, wanted):
+        got = self.file.read(1)
+        if got != wanted:
+            raise AssertionError(f"{got} instead of {wanted}")
+
+    def peek(self):
+        return self.file.peek(1)[:1]
+
+    def quoted(self):
+        text = b""
+        self.byte(b'"')
+        while (c := self.file.read(1)) != b'"':
+            if c == b"\\":
+                c = self.file.read(1)
+                assert c in (b'"', b"\\"), c
+            assert c and c not in b"\r\n\0" and c < b"\x80", c
+            text += c
+        return text
+
+    def literal(self):
+        self.byte(b"{")
+        digits = b""
+        while (c := self.file.read(1)).isdigit():
+            digits += c
+        assert digits and c == b"}", (digits, c)
+        self.byte(b"\r")
+        self.byte(b"\n")
+        text = self.file.read(int(digits))
+        assert len(text) == int(digits) and b"\0" not in text
+        return text
+
+    def value(self):
+        if self.peek() == b"(":
+            return self.list()
+        if self.peek() == b'"':
+            return self.quoted()
+        if self.peek() == b"{":
+            return self.literal()
+        atom = b""
+        while self.peek() not in (b" ", b")", b"\r"):
+            c = self.file.read(1)
+            if c == b"[":
+                while c[-1:] != b"]":
+                    c += self.file.read(1)
+            assert c > b" " and c not in (b"(", b"{", b'"') and c < b"\x7f", c
+            atom += c
+        assert atom
+        return atom
+
+    def list(self):
+        items = []
+        self.byte(b"(")
+        while self.peek() != b")":
+            items.append(self.value())
+            if self.peek() == b" ":
+                self.byte(b" ")
+            elif self.peek() != b"(":  # addresses and bodies follow each other without a blank
+                break
+        self.byte(b")")
+        return items
+
+    def command(self, text):
+        """The untagged responses, each a list of values; text responses as their line."""
+        self.count += 1
+        tag = f"t{self.count}".encode()
+        self.socket.sendall(tag + b" " + text.encode() + b"\r\n")
+        responses = []
+        while self.peek() != b"t":
+            self.byte(b"*")
+            self.byte(b" ")
+            words = [self.value()]
+            assert words[0] in (b"FLAGS", b"LIST", b"SEARCH", b"STATUS", b"OK", b"CAPABILITY") or words[0].isdigit(), words
+            if words[0] in (b"OK", b"CAPABILITY"):
+                responses.append(words + [self.file.readline()])
+                continue
+            while self.peek() == b" ":
+                self.byte(b" ")
+                words.append(self.value())
+            self.byte(b"\r")
+            self.byte(b"\n")
+            responses.append(words)
+        assert self.file.readline().startswith(tag + b" OK "), text
+        return responses
+
+
+def honest_stream(service, address, password):
+    for _ in range(1000):
+        try:
+            return Stream(service, address, password)
+        except OSError:
+            continue
+    raise AssertionError("never got there")
+
+
+def slander(service, results, address, password):
+    """A front says what it likes of mail to a victim: the victim's stream stays well-formed."""
+    said = tell_rogue(service.smtp_port, f"slander {address}")
+    lines = [line for line in said.splitlines() if line.startswith(("ok", "not ok"))]
+    for line in lines:
+        word, _, rest = line.partition(" - ")
+        results.add(word.startswith("ok"), f"slander: {rest}")
+    stream = honest_stream(service, address, password)
+    stream.command('LIST "" *')
+    count = len(lines) - 1
+    selected = stream.command("SELECT INBOX")
+    results.add([str(count).encode(), b"EXISTS"] in selected and count >= 20, "slander: all of it is there")
+    rows = stream.command("FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE PREVIEW"
+                          " BODY.PEEK[] BODY.PEEK[1] BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    good = len(rows) == count and all(
+        row[1] == b"FETCH" and len(row[2]) == 22 and len(row[2][9]) == 10 and row[2][17] == b"Subject: x\r\n\r\ny\r\n"
+        for row in rows)
+    results.add(good, "slander: every response is one value for each item")
+    if not good:
+        print(f"# {rows}")
+    stream.command("SEARCH SUBJECT BYE")
+    stream.command("STATUS INBOX (MESSAGES)")
+    stream.command("NOOP")
+    results.add(True, "slander: the stream goes on")
+
+
 def main():
     results = Results()
     options = {"imap_processes": "2", "smtp_processes": "2"}
     with Service(options=options, binary=ROGUE) as service:
         own_password, victim_password = service.add_alias(OWN), service.add_alias(VICTIM)
+        other_password = service.add_alias(OTHER)
         victim = {alias["address"]: alias for alias in service.json("alias", "list")["aliases"]}[VICTIM]
         sent = message(1, "Private")
         with connect(service.smtp_port, False) as client:
@@ -111,6 +244,7 @@ def main():
             if not good:
                 print("# " + "\n# ".join(said.splitlines()[-40:]))
             break_out(service, results, role, port)
+        slander(service, results, OTHER, other_password)
         status, data = reader.fetch("1", "(BODY.PEEK[])")
         fresh = honest_imap(service, VICTIM, victim_password)
         untouched = (status == "OK" and data[0][1].endswith(sent)

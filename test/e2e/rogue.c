@@ -32,6 +32,7 @@
 
 #include "directory.pb-c.h"
 #include "store.pb-c.h"
+#include "rogue_lies.h"
 
 enum { SESSIONS_GUESSED = 8 };
 
@@ -209,9 +210,43 @@ static bool open_own(struct rogue *r)
 	return opened != NULL;
 }
 
+/* Words that another front would write to a client as they are. */
+static void refused_words(struct rogue *r)
+{
+	char word[] = "x)\r\n* BYE", use[] = "\\Sent)\r\n* BYE", *keywords[] = {word};
+	Pk__FolderCreateRequest create = PK__FOLDER_CREATE_REQUEST__INIT;
+	create.session = r->own_session;
+	create.name = word;
+	refused(r, "a folder whose name ends a line", r->store, PK__STORE_METHOD__STORE_FOLDER_CREATE,
+	        PACK(create), NOTHING);
+	create.name = (char *)"Fine";
+	create.special_use = use;
+	refused(r, "a special use that ends a line", r->store, PK__STORE_METHOD__STORE_FOLDER_CREATE,
+	        PACK(create), NOTHING);
+	Pk__FolderSubscribeRequest subscribe = PK__FOLDER_SUBSCRIBE_REQUEST__INIT;
+	subscribe.session = r->own_session;
+	subscribe.name = word;
+	subscribe.subscribed = true;
+	refused(r, "a subscription that ends a line", r->store,
+	        PK__STORE_METHOD__STORE_FOLDER_SUBSCRIBE, PACK(subscribe), NOTHING);
+	Pk__Part part = PK__PART__INIT, *parts[] = {&part};
+	Pk__Description description = PK__DESCRIPTION__INIT;
+	description.parts = parts;
+	description.n_parts = 1;
+	Pk__AppendRequest append = PK__APPEND_REQUEST__INIT;
+	append.session = r->own_session;
+	append.name = (char *)"INBOX";
+	append.description = &description;
+	append.keywords = keywords;
+	append.n_keywords = 1;
+	refused(r, "a keyword that ends a line", r->store, PK__STORE_METHOD__STORE_APPEND, PACK(append),
+	        STR("Subject: x\r\n\r\n"));
+}
+
 static void rogue_imap(struct rogue *r)
 {
 	result(r, open_own(r), "its own user's mailbox opens, so the requests are well made", 0);
+	refused_words(r);
 	for (uint64_t guess = 0; guess < SESSIONS_GUESSED; guess++) {
 		uint64_t session = guess < 4 ? r->own_session + guess + 1 : UINT64_C(1) << (guess * 8);
 		char what[60];
@@ -288,6 +323,78 @@ static void rogue_smtp(struct rogue *r)
 	refused(r, "smtp opens a mailbox, even with its right secret", r->store,
 	        PK__STORE_METHOD__STORE_OPEN, PACK(open), NOTHING);
 	refused_sessions(r, "no session, as smtp", 1);
+}
+
+/* ---------------------------------------------------------------- slander */
+
+static int deliver_lies(struct rogue *r, const Pk__ResolveReply *victim, struct str lie, int way)
+{
+	struct buf envelope BUF_AUTO, structure BUF_AUTO, reply BUF_AUTO;
+	buf_init(&envelope, 100000);
+	buf_init(&structure, 100000);
+	buf_init(&reply, LINK_MESSAGE_MAX);
+	Pk__Part part = PK__PART__INIT, *parts[] = {&part};
+	Pk__Description d = PK__DESCRIPTION__INIT;
+	char text[100], *references[] = {text};
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(lie));
+	part.media_type = part.file_name = text;
+	d.subject = d.base_subject = d.message_id = d.in_reply_to = d.preview = text;
+	d.from = d.to = d.cc = d.bcc = d.sort_from = d.sort_to = d.sort_cc = text;
+	d.references = references;
+	d.n_references = 1;
+	d.parts = parts;
+	d.n_parts = 1;
+	d.search_header = d.search_text = bytes_of(lie);
+	if (way == 0)
+		pack_lies(lie, &envelope, &structure);
+	if (way == 2)
+		buf_addf(&envelope, "(NIL \"%s\" NIL NIL NIL NIL NIL NIL NIL NIL)", text);
+	if (way == 2)
+		buf_addf(&structure, "(\"a\" \"%s\" NIL NIL NIL \"7bit\" 1 NIL NIL NIL NIL)", text);
+	if (way == 1 || way == 3) {
+		buf_add_str(&envelope, lie);
+		buf_add_str(&structure, lie);
+	}
+	*(way < 2 ? &d.envelope : &d.rendered_envelope) = bytes_of(buf_str(&envelope));
+	*(way < 2 ? &d.body_structure : &d.rendered_body_structure) = bytes_of(buf_str(&structure));
+	unsigned char id[16];
+	random_bytes(id, sizeof(id));
+	Pk__DeliverTarget target = PK__DELIVER_TARGET__INIT, *targets[] = {&target};
+	target.mailbox = victim->mailbox;
+	target.public_key = victim->public_key;
+	target.delivery_id = (ProtobufCBinaryData){sizeof(id), id};
+	target.folder = text;
+	Pk__DeliverRequest deliver = PK__DELIVER_REQUEST__INIT;
+	deliver.targets = targets;
+	deliver.n_targets = 1;
+	deliver.description = &d;
+	return call(r, r->store, PK__STORE_METHOD__STORE_DELIVER, PACK(deliver),
+	            STR("Subject: x\r\n\r\ny\r\n"), &reply);
+}
+
+/* Mail to the victim whose description lies in each of the ways there are. */
+static void slander(struct rogue *r)
+{
+	struct buf reply BUF_AUTO;
+	buf_init(&reply, LINK_MESSAGE_MAX);
+	Pk__ResolveRequest request = PK__RESOLVE_REQUEST__INIT;
+	request.address = r->victim_address;
+	int rc = call(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_RESOLVE, PACK(request), NOTHING,
+	              &reply);
+	Pk__ResolveReply *victim = rc != 0 ? NULL
+	                                   : (Pk__ResolveReply *)link_unpack(
+											 &pk__resolve_reply__descriptor, buf_str(&reply));
+	result(r, victim != NULL, "asks who its victim is", rc);
+	for (size_t i = 0; victim != NULL && i < ARRAY_LEN(lies); i++) {
+		for (int way = 0; way < 4; way++) {
+			char name[40];
+			snprintf(name, sizeof(name), "lie %zu in way %d", i, way);
+			rc = deliver_lies(r, victim, lies[i], way);
+			result(r, rc == 0, name, rc);
+		}
+	}
+	if (victim != NULL)
+		pk__resolve_reply__free_unpacked(victim, NULL);
 }
 
 /* Bytes that are no message at all, to every method there is and some that are not. */
@@ -404,6 +511,10 @@ static void obey(struct rogue *r, char *line)
 		words[i] = strtok_r(NULL, " \n", &rest);
 	if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
 		break_out(r, words[0]);
+	} else if (verb != NULL && strcmp(verb, "slander") == 0 && words[0] != NULL) {
+		r->victim_address = words[0];
+		slander(r);
+		dprintf(r->client, "1..%d\n", r->number);
 	} else if (verb != NULL && strcmp(verb, "attack") == 0 && words[3] != NULL) {
 		r->victim = words[0];
 		r->own_address = words[1];
