@@ -107,7 +107,10 @@ static void searched(struct imap_client *client, const struct imap_answer *answe
 	else
 		write_search(&client->out, &found, args->modseq, reply->highest_modseq);
 	seq_list_done(&found);
-	imap_finish(client, NULL, "Searched");
+	if (reply->unreadable > 0)
+		imap_finish_with(client, IMAP_NO, "CORRUPTION", "Damaged messages were not searched");
+	else
+		imap_finish(client, NULL, "Searched");
 }
 
 /* Both: the modseqs of an answer are of messages that the client knows. NULL: arena full. */

@@ -22,14 +22,18 @@ struct caring {
 	struct merged merged;
 	bool merging; /* what waits could not be taken over before */
 	bool rekeyed, garbage_gone, vacuumed, pruned;
-	unsigned unlocks; /* of the mailbox when this began */
+	int garbage_step;      /* messages in a transaction */
+	int64_t garbage_after; /* those up to this one have been passed over */
+	unsigned unlocks;      /* of the mailbox when this began */
 };
 
 /* ---------------------------------------------------------------- garbage */
 
-static int next_garbage(struct db *db, int64_t *ret, struct errinfo *info)
+static int next_garbage(struct db *db, int64_t after, int64_t *ret, struct errinfo *info)
 {
-	struct db_stmt *q = db_query(db, "SELECT message FROM garbage LIMIT 1");
+	struct db_stmt *q = db_query(
+		db, "SELECT message FROM garbage WHERE message>?1 ORDER BY message LIMIT 1");
+	db_bind_int(q, 1, after);
 	int rc = db_step(q, info);
 	if (rc != DB_ROW)
 		return rc == 0 ? E_NOT_FOUND : rc;
@@ -46,22 +50,42 @@ static int delete_garbage(struct db *db, int64_t message, struct errinfo *info)
 	return rc == 0 ? message_delete(db, message, info) : rc;
 }
 
-/* Some messages that no entry holds any more; *ret_gone: none is left. */
-static int collect_garbage(struct mailbox *mailbox, bool *ret_gone, struct errinfo *info)
+/* One that lies on a damaged page stays, and is no reason to keep the others: after a failure they go
+ * one by one, and it is passed over. */
+static int pass_over_garbage(struct mailbox *mailbox, struct caring *caring, int64_t message,
+                             int error, const struct errinfo *info)
+{
+	mailbox_rollback(mailbox);
+	if (caring->garbage_step > 1) {
+		caring->garbage_step = 1;
+		return 0;
+	}
+	caring->garbage_after = message;
+	log_error(store_log(mailbox->store), "store.garbage_damaged", F_TEXT("mailbox", mailbox->id),
+	          F_INT("message", message), F_ERR(error), F_TEXT("text", info->text));
+	return 0;
+}
+
+/* Some messages that no entry holds any more. */
+static int collect_garbage(struct mailbox *mailbox, struct caring *caring, struct errinfo *info)
 {
 	int64_t message;
-	int rc = next_garbage(mailbox->db, &message, info);
-	*ret_gone = rc == E_NOT_FOUND;
+	int rc = next_garbage(mailbox->db, caring->garbage_after, &message, info);
+	caring->garbage_gone = rc == E_NOT_FOUND;
 	if (rc != 0)
-		return *ret_gone ? 0 : rc;
+		return caring->garbage_gone ? 0 : rc;
 	rc = mailbox_begin(mailbox, false, info);
-	for (int i = 0; i < GARBAGE_STEP && rc == 0; i++) {
-		rc = next_garbage(mailbox->db, &message, info);
+	if (rc != 0)
+		return rc;
+	for (int i = 0; i < caring->garbage_step && rc == 0; i++) {
+		rc = next_garbage(mailbox->db, caring->garbage_after, &message, info);
 		if (rc == 0)
 			rc = delete_garbage(mailbox->db, message, info);
 	}
-	*ret_gone = rc == E_NOT_FOUND;
-	if (rc == 0 || *ret_gone)
+	if (rc == E_CORRUPT || rc == E_IO)
+		return pass_over_garbage(mailbox, caring, message, rc, info);
+	caring->garbage_gone = rc == E_NOT_FOUND;
+	if (rc == 0 || caring->garbage_gone)
 		rc = mailbox_commit(mailbox, info);
 	return rc;
 }
@@ -160,7 +184,7 @@ static int care_step(struct request *request, struct caring *caring, enum care c
 	if (!caring->rekeyed)
 		return rekey_step(mailbox, &caring->rekeyed, info);
 	if (!caring->garbage_gone && atomic_load(&mailbox->streams_inside) == 0)
-		return collect_garbage(mailbox, &caring->garbage_gone, info);
+		return collect_garbage(mailbox, caring, info);
 	if (!caring->vacuumed)
 		return give_back_pages(mailbox, &caring->vacuumed, info);
 	if (!caring->pruned && care == CARE_FORGET) {
@@ -198,6 +222,7 @@ int care_run(struct request *request, enum care care)
 		caring = request->state = mem_new(sizeof(*caring));
 		request->state_free = free;
 		caring->unlocks = mailbox->unlocks;
+		caring->garbage_step = GARBAGE_STEP;
 		caring->merging = care == CARE_TIDY && mailbox->has_key && mailbox->merge_retry_ms != 0;
 		mailbox->needs_care = false;
 	}

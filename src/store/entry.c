@@ -25,6 +25,32 @@ int64_t date_seconds(struct str text)
 	return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000);
 }
 
+/* ---------------------------------------------------------------- finding */
+
+int entry_next_uid(struct db *db, int64_t folder, uint32_t first, uint32_t last, uint32_t *ret,
+                   struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT min(uid) FROM entry WHERE folder=?1"
+	                                 " AND uid BETWEEN ?2 AND ?3");
+	db_bind_int(q, 1, folder);
+	db_bind_int(q, 2, first);
+	db_bind_int(q, 3, last);
+	int rc = db_step(q, info);
+	if (rc == E_CORRUPT || rc == E_IO) {
+		q = db_query(db, "SELECT min(uid) FROM entry INDEXED BY entry_message"
+		                 " WHERE folder=?1 AND uid BETWEEN ?2 AND ?3");
+		db_bind_int(q, 1, folder);
+		db_bind_int(q, 2, first);
+		db_bind_int(q, 3, last);
+		rc = db_step(q, info);
+	}
+	if (rc < 0)
+		return rc;
+	*ret = rc == DB_ROW ? (uint32_t)db_int(q, 0) : 0;
+	db_reset(q);
+	return 0;
+}
+
 /* ---------------------------------------------------------------- keywords */
 
 int keywords_count(struct db *db, int64_t *ret, struct errinfo *info)

@@ -55,4 +55,9 @@ int entry_remove(struct mailbox *mailbox, struct folder *folder, const struct en
 int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
                  struct errinfo *info) MUST_USE;
 
+/* The lowest UID of a range that there is, 0 for none; also where the entry itself cannot be read any
+ * more, then from an index, slowly. */
+int entry_next_uid(struct db *db, int64_t folder, uint32_t first, uint32_t last, uint32_t *ret,
+                   struct errinfo *info) MUST_USE;
+
 #endif

@@ -31,6 +31,9 @@ struct fetch {
 	bool prepared;
 	/* Where a message goes on whose sections did not fit into the chunk before. */
 	bool inside;
+	/* What cannot be read is left out, and the answer in the end is an error. */
+	unsigned unreadable;
+	int error;
 	struct mailbox *mailbox; /* whose streams_inside counts us while inside */
 	uint32_t inside_uid;
 	int64_t inside_message;
@@ -247,6 +250,20 @@ static int read_sections(struct request *request, struct fetch *fetch,
 	return 0;
 }
 
+/* Once the length of a body has been sent, all of it must follow: what goes out in several pieces is
+ * looked at before its first byte does. */
+static int check_whole(struct request *request, struct fetch *fetch, struct message_reader *reader,
+                       const Pk__Description *parts)
+{
+	const Pk__FetchRequest *message = message_of(request);
+	uint64_t total = 0;
+	if (fetch->inside)
+		return 0;
+	for (size_t i = 0; i < message->n_sections; i++)
+		total += section_find(message->sections[i], parts, reader->size, reader->header_size).size;
+	return total <= PIECE_MIN ? 0 : message_check_readable(reader, &request->info);
+}
+
 /* Fills in the sections of row from where fetch stands, as far as they go into this chunk. */
 static int add_sections(struct request *request, struct fetch *fetch, int64_t message,
                         Pk__FetchRow *row)
@@ -262,6 +279,8 @@ static int add_sections(struct request *request, struct fetch *fetch, int64_t me
 	Pk__Description *parts = NULL;
 	if (needs_parts(message_of(request)))
 		parts = load_parts(request, message, &rc);
+	if (rc == 0)
+		rc = check_whole(request, fetch, &reader, parts);
 	if (rc == 0)
 		rc = read_sections(request, fetch, &reader, parts, row);
 	if (parts != NULL)
@@ -423,6 +442,33 @@ static bool chunk_full(const struct request *request)
 	return request->chunk.len >= CHUNK_SIZE || request_slice_over(request);
 }
 
+/* One message is gone, not the rest of them. */
+static bool is_damage(int rc)
+{
+	return rc == E_CORRUPT || rc == E_IO || rc == E_NOT_FOUND;
+}
+
+static void pass_over(struct fetch *fetch, uint32_t uid, int rc)
+{
+	fetch->unreadable++;
+	fetch->error = rc == E_IO ? E_IO : E_CORRUPT;
+	fetch->uid = uid + 1;
+}
+
+/* A row that cannot even be stepped to. */
+static int pass_over_next(struct request *request, struct fetch *fetch, int error, bool *ret_end)
+{
+	const Pk__UidRange *run = &fetch->uids.items[fetch->run];
+	uint32_t uid;
+	int rc = entry_next_uid(request->mailbox->db, (int64_t)message_of(request)->folder,
+	                        fetch->uid == 0 ? run->first : fetch->uid, run->last, &uid,
+	                        &request->info);
+	*ret_end = rc == 0 && uid == 0;
+	if (rc == 0 && uid != 0)
+		pass_over(fetch, uid, error);
+	return rc;
+}
+
 /* Rows of the current run; *ret_end: it is done with. */
 static int fetch_run_rows(struct request *request, struct fetch *fetch, bool *ret_end)
 {
@@ -433,13 +479,17 @@ static int fetch_run_rows(struct request *request, struct fetch *fetch, bool *re
 		uint32_t uid = (uint32_t)db_int(q, 0);
 		rc = build_row(request, fetch, q, message_of(request)->items);
 		fetch->uid = uid + 1;
+		if (is_damage(rc)) {
+			pass_over(fetch, uid, rc);
+			rc = 0;
+		}
 		if (rc != 0 || fetch->inside || chunk_full(request)) {
 			db_reset(q);
 			return rc;
 		}
 	}
 	*ret_end = rc == 0;
-	return rc;
+	return is_damage(rc) ? pass_over_next(request, fetch, rc, ret_end) : rc;
 }
 
 static int fetch_run(struct request *request)
@@ -462,6 +512,12 @@ static int fetch_run(struct request *request)
 		return rc;
 	if (fetch->inside || fetch->run < fetch->uids.count)
 		return request->chunk.len > 0 ? REQUEST_CHUNK : REQUEST_AGAIN;
+	if (fetch->unreadable > 0) {
+		if (request->chunk.len > 0)
+			return REQUEST_CHUNK; /* an error takes none along */
+		return err_set(&request->info, fetch->error, "%u messages cannot be read",
+		               fetch->unreadable);
+	}
 	Pk__Empty reply = PK__EMPTY__INIT;
 	return request_reply(request, &reply.base);
 }

@@ -73,6 +73,9 @@ int message_reader_init(struct message_reader *ret, struct mailbox *mailbox, str
                         int64_t id, struct errinfo *info) MUST_USE;
 void message_reader_done(struct message_reader *reader);
 #define MESSAGE_READER_AUTO __attribute__((cleanup(message_reader_done)))
+/* Whether every piece can be read, without taking them apart: what is stored is authenticated page by
+ * page. E_CORRUPT, E_IO. About 0.4 ms a megabyte. */
+int message_check_readable(struct message_reader *reader, struct errinfo *info) MUST_USE;
 /* Appends bytes offset to offset + len, which lie within the message. */
 int message_read(struct message_reader *reader, uint64_t offset, uint64_t len, struct buf *out,
                  struct errinfo *info) MUST_USE;

@@ -264,3 +264,30 @@ int message_read(struct message_reader *reader, uint64_t offset, uint64_t len, s
 		rc = err_set(info, E_TOO_LARGE, "more was asked for than can be sent");
 	return rc;
 }
+
+/* Touches the pieces of content or of an attachment. */
+static int touch_pieces(struct db *db, bool attachment, int64_t id, struct errinfo *info)
+{
+	struct db_stmt *q = attachment
+	                        ? db_query(db, "SELECT data FROM attachment_content"
+	                                       " WHERE id BETWEEN ?1 AND ?2")
+	                        : db_query(db, "SELECT data FROM content WHERE id BETWEEN ?1 AND ?2");
+	db_bind_int(q, 1, id << PIECE_BITS);
+	db_bind_int(q, 2, ((id + 1) << PIECE_BITS) - 1);
+	int rc;
+	while ((rc = db_step(q, info)) == DB_ROW) {
+		if (db_blob(q, 0).len == 0) {
+			db_reset(q);
+			return err_set(info, E_CORRUPT, "a piece of a message is empty");
+		}
+	}
+	return rc;
+}
+
+int message_check_readable(struct message_reader *reader, struct errinfo *info)
+{
+	int rc = touch_pieces(reader->mailbox->db, false, reader->id, info);
+	for (size_t i = 0; i < reader->cut_count && rc == 0; i++)
+		rc = touch_pieces(reader->mailbox->db, true, reader->cuts[i].attachment, info);
+	return rc;
+}

@@ -38,6 +38,7 @@ struct search {
 	struct buf header, body;
 	struct buf addresses; /* scratch */
 	int error;
+	uint64_t unreadable; /* messages that could not be judged */
 };
 
 static void search_free(void *state)
@@ -462,6 +463,30 @@ static struct db_stmt *query_run(struct search *search)
 	return q;
 }
 
+/* One message cannot be judged, the others can. */
+static bool is_damage(int rc)
+{
+	return rc == E_CORRUPT || rc == E_IO;
+}
+
+/* A row that cannot even be stepped to. */
+static int pass_over_next(struct search *search, bool *ret_end)
+{
+	struct request *request = search->request;
+	const Pk__SearchRequest *message = (const Pk__SearchRequest *)request->message;
+	const Pk__UidRange *run = &search->uids.items[search->run];
+	uint32_t uid;
+	int rc = entry_next_uid(request->mailbox->db, (int64_t)message->folder,
+	                        search->uid == 0 ? run->first : search->uid, run->last, &uid,
+	                        &request->info);
+	*ret_end = rc == 0 && uid == 0;
+	if (rc == 0 && uid != 0) {
+		search->uid = uid + 1;
+		search->unreadable++;
+	}
+	return rc;
+}
+
 static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool *ret_end)
 {
 	struct request *request = search->request;
@@ -474,6 +499,11 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		uint64_t modseq = (uint64_t)db_int(search->row, 1);
 		bool found = matches(search, key);
 		search->uid = uid + 1;
+		if (is_damage(search->error)) {
+			search->unreadable++;
+			search->error = 0;
+			found = false;
+		}
 		if (found && search->error == 0) {
 			uid_runs_add(&search->found, uid);
 			if (search->first_modseq == 0)
@@ -488,7 +518,7 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		}
 	}
 	*ret_end = rc == 0;
-	return rc;
+	return is_damage(rc) ? pass_over_next(search, ret_end) : rc;
 }
 
 static int search_run(struct request *request)
@@ -514,6 +544,7 @@ static int search_run(struct request *request)
 	reply.highest_modseq = search->highest_modseq;
 	reply.first_modseq = search->first_modseq;
 	reply.last_modseq = search->last_modseq;
+	reply.unreadable = search->unreadable;
 	return request_reply(request, &reply.base);
 }
 
