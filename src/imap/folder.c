@@ -318,8 +318,10 @@ int imap_folder_uids(const struct imap_folder *folder, struct seqset *set, bool 
 			return error;
 	}
 	size_t kept = 0;
+	bool unknown = false;
 	for (size_t i = 0; i < set->count; i++) {
 		struct seq_range range = set->ranges[i];
+		unknown |= folder->behind && range.last > uidmap_highest_uid(&folder->map);
 		if (range.last > uidmap_highest_uid(&folder->map))
 			range.last = uidmap_highest_uid(&folder->map);
 		if (range.first <= range.last && uidmap_count(&folder->map, range.first, range.last) > 0)
@@ -328,5 +330,7 @@ int imap_folder_uids(const struct imap_folder *folder, struct seqset *set, bool 
 	set->count = kept;
 	*ret = imap_uid_ranges(arena, set->ranges, kept);
 	*ret_count = kept;
+	if (uid && unknown && kept == 0)
+		return E_UNAVAILABLE;
 	return *ret == NULL ? E_TOO_LARGE : 0;
 }

@@ -19,7 +19,8 @@ struct imap_folder {
 	uint32_t uid_validity;
 	uint64_t seen_modseq;
 	bool read_only;
-	bool dirty; /* the store has, or may have, changes that we have not asked for */
+	bool behind; /* asking for them failed: a client may know UIDs that we do not */
+	bool dirty;  /* the store has, or may have, changes that we have not asked for */
 	struct uidmap map;
 	struct seq_list recent;     /* UIDs that are \Recent here; some may be expunged */
 	Pk__ChangesRequest changes; /* the one that is under way: IDLE's arena must not grow */
@@ -72,7 +73,8 @@ void imap_folder_expunged(struct imap_folder *folder, Pk__UidRange *const *range
                           const struct imap_untagged *to);
 
 /* Message numbers of a command to UID ranges of a request, in the arena: clipped to what the client
- * knows. E_INVALID: a sequence number that does not exist. *ret_count may be 0. */
+ * knows. E_INVALID: a sequence number that does not exist. *ret_count may be 0; for UIDs that only a
+ * folder that is behind does not know, it is E_UNAVAILABLE instead. */
 int imap_folder_uids(const struct imap_folder *folder, struct seqset *set, bool uid,
                      struct arena *arena, Pk__UidRange ***ret, size_t *ret_count) MUST_USE;
 /* The same from ranges of UIDs. NULL: arena full. */

@@ -14,8 +14,14 @@ static struct imap_untagged untagged(struct imap_client *client)
 
 static void give_up(struct imap_client *client)
 {
-	client->folder->dirty = true;
+	client->folder->dirty = client->folder->behind = true;
 	client->synced(client, false);
+}
+
+static void succeed(struct imap_client *client)
+{
+	client->folder->behind = false;
+	client->synced(client, true);
 }
 
 /* The command under way gets its answer all the same. */
@@ -60,7 +66,7 @@ static void flags_told(struct imap_client *client, const struct imap_answer *ans
 		return;
 	}
 	imap_folder_saw(client->folder, resync->modseq);
-	client->synced(client, true);
+	succeed(client);
 }
 
 static void ask_flags(struct imap_client *client, struct resync *resync, uint32_t known)
@@ -71,7 +77,7 @@ static void ask_flags(struct imap_client *client, struct resync *resync, uint32_
 	resync->fetch.uids = imap_uid_ranges(client->arena, &range, 1);
 	if (resync->fetch.uids == NULL || known == 0) {
 		imap_folder_saw(folder, resync->modseq);
-		client->synced(client, true);
+		succeed(client);
 		return;
 	}
 	resync->fetch.n_uids = 1;
@@ -141,7 +147,7 @@ static void changes_told(struct imap_client *client, const struct imap_answer *a
 	} else {
 		const struct imap_untagged to = untagged(client);
 		imap_folder_changes(client->folder, reply, &to);
-		client->synced(client, true);
+		succeed(client);
 	}
 }
 

@@ -111,6 +111,30 @@ static void test_modseq_of_own_changes(void **state)
 	imap_folder_free(folder);
 }
 
+/* After an APPEND with APPENDUID, when the store could not say what is new: that is no "no such". */
+static void test_uids_of_a_folder_that_is_behind(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *set;
+		int error;
+	} cases[] = {{"15", E_UNAVAILABLE}, {"5", 0}, {"14:15", 0}, {"*", 0}};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct arena *arena = arena_new(100000);
+		struct cursor c = cursor_of(str_from(cases[i].set));
+		struct seqset set;
+		Pk__UidRange **uids;
+		size_t count = 0;
+		folder->dirty = folder->behind = true;
+		assert_int_equal(seqset_parse(&c, arena, &set), 0);
+		assert_int_equal(imap_folder_uids(folder, &set, true, arena, &uids, &count),
+		                 cases[i].error);
+		imap_folder_free(folder);
+		arena_free(arena);
+	}
+}
+
 static void test_uids(void **state)
 {
 	(void)state;
@@ -123,6 +147,7 @@ static void test_uids(void **state)
 		{"1:*", false, 0, "10:14"},    {"2,4", false, 0, "11,13"}, {"6", false, E_INVALID, ""},
 		{"1:6", false, E_INVALID, ""}, {"1:*", true, 0, "1:14"},   {"12:99", true, 0, "12:14"},
 		{"99:*", true, 0, "14"},       {"1:5", true, 0, ""},       {"*", true, 0, "14"},
+		{"15", true, 0, ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct imap_folder *folder = make_folder(10, 14, 0);
@@ -192,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_expunge_is_held_back),
 		cmocka_unit_test(test_modseq_of_own_changes),
 		cmocka_unit_test(test_uids),
+		cmocka_unit_test(test_uids_of_a_folder_that_is_behind),
 		cmocka_unit_test(test_reselected),
 	};
 	return cmocka_run_group_tests_name("imap/folder", tests, NULL, NULL);

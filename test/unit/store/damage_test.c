@@ -90,8 +90,7 @@ static void page_flip(const char *path, size_t page)
 }
 
 /* False when the mailbox does not open at all. */
-static bool damage_page(struct harness *h, struct owner *owner, uint64_t folder,
-                        unsigned *ret_lost)
+static bool damage_page(struct harness *h, struct owner *owner, uint64_t folder, unsigned *ret_lost)
 {
 	int error;
 	harness_up(h);
