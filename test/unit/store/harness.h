@@ -103,7 +103,8 @@ static const struct link_allowed harness_allowed[] = {
 static UNUSED void harness_up(struct harness *h)
 {
 	struct errinfo info = {0};
-	assert_int_equal(store_new(&h->store, h->loop, &h->log, &h->options, h->host_key, &info), 0);
+	if (store_new(&h->store, h->loop, &h->log, &h->options, h->host_key, &info) != 0)
+		fail_msg("%s", info.text);
 	h->link = harness_connect(h, "cli");
 }
 
