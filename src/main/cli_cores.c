@@ -233,7 +233,7 @@ static int become_owner(const struct config *config, struct errinfo *info)
 static void add_core(struct cores *cores, struct core *core, const char *name)
 {
 	struct child *child = &cores->supervisor.children[cores->supervisor.child_count++];
-	*child = (struct child){.kind = kind_find(str_from(name)), .control_fd = -1};
+	*child = (struct child){.kind = kind_find(str_from(name)), .control_fd = -1, .log = {.fd = -1}};
 	*core = (struct core){.name = name, .child = child, .cores = cores};
 }
 

@@ -99,7 +99,8 @@ static void reload(struct started *started, const struct handoff *handoff)
 	if (role->on_reload != NULL)
 		role->on_reload(role->ctx);
 	config_free(old_config);
-	log_info(role->log, "role.reloaded", F_INT("pid", getpid()));
+	log_info(role->log, "role.reloaded",
+	         F_TEXT("log_level", config_text(role->config, "log_level")));
 }
 
 /* Answers in either case: the supervisor tells the next ones when we are through. */
@@ -272,7 +273,8 @@ static int confine(struct started *started, const struct kind *kind, const struc
 {
 	int error = sandbox_set_limits(info);
 	if (error == 0 && !sandbox_lock_memory())
-		log_debug(started->role.log, "sandbox.memory_not_locked", F_INT("pid", getpid()));
+		log_debug(started->role.log, "sandbox.memory_not_locked",
+		          F_TEXT("because", "RLIMIT_MEMLOCK"));
 	if (error == 0)
 		error = sandbox_drop_user(handoff->uid, handoff->gid, info);
 	/* A change of user forgets both of these. */

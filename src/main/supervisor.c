@@ -55,7 +55,7 @@ static void make_children(struct supervisor *supervisor)
 		unsigned processes = supervisor_processes(config, &kind[i]);
 		for (unsigned k = 0; k < processes && supervisor->child_count < CHILDREN_MAX; k++)
 			supervisor->children[supervisor->child_count++] = (struct child){
-				.kind = &kind[i], .index = k, .control_fd = -1};
+				.kind = &kind[i], .index = k, .control_fd = -1, .log = {.fd = -1}};
 	}
 }
 
@@ -368,6 +368,12 @@ static int time_left(struct supervisor *supervisor)
 		if (child->pid == 0 && child->start_ms < due_ms)
 			due_ms = child->start_ms;
 	}
+	int64_t now_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < supervisor->child_count; i++) {
+		int64_t log_ms = process_log_due_ms(&supervisor->children[i].log, now_ms);
+		if (log_ms < due_ms)
+			due_ms = log_ms;
+	}
 	int64_t links_ms = links_due_ms(supervisor);
 	if (links_ms < due_ms)
 		due_ms = links_ms;
@@ -377,14 +383,15 @@ static int time_left(struct supervisor *supervisor)
 	return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
-/* What is polled of each process: its orders, and the connections that are made for it. */
-enum { POLLED_ORDERS, POLLED_WISHES, POLLED_EACH = POLLED_WISHES + KIND_LINKS_MAX };
+/* What is polled of each process: its orders, its log, and the connections that are made for it. */
+enum { POLLED_ORDERS, POLLED_LOG, POLLED_WISHES, POLLED_EACH = POLLED_WISHES + KIND_LINKS_MAX };
 
 /* poll passes over negative descriptors. */
 static void fill_polled(const struct child *child, int64_t now_ms, struct pollfd *ret)
 {
 	bool quiet = child->read_ms > now_ms;
 	ret[POLLED_ORDERS] = (struct pollfd){.fd = quiet ? -1 : child->control_fd, .events = POLLIN};
+	ret[POLLED_LOG] = (struct pollfd){.fd = process_log_fd(&child->log, now_ms), .events = POLLIN};
 	for (size_t i = 0; i < KIND_LINKS_MAX; i++) {
 		const struct wish *wish = &child->wishes[i];
 		ret[POLLED_WISHES + i] = (struct pollfd){.fd = wish->connecting ? wish->fd : -1,
@@ -397,6 +404,8 @@ static void child_polled(struct supervisor *supervisor, struct child *child,
 {
 	for (size_t i = 0; i < KIND_LINKS_MAX; i++)
 		links_connected(child, i, polled[POLLED_WISHES + i].revents != 0);
+	if (polled[POLLED_LOG].revents != 0)
+		process_log_read(&child->log, &supervisor->log, clock_monotonic_ms());
 	if (polled[POLLED_ORDERS].revents != 0 && child->control_fd >= 0)
 		child_read(supervisor, child);
 }
@@ -441,7 +450,8 @@ int supervisor_run(const struct supervisor_options *options)
 	struct supervisor *supervisor = mem_new(sizeof(*supervisor));
 	struct errinfo info;
 	supervisor->options = options;
-	supervisor->log = (struct log){"supervisor", STDERR_FILENO, LOG_LEVEL_INFO};
+	supervisor->log = (struct log){"supervisor", STDERR_FILENO, LOG_LEVEL_INFO, true};
+	supervisor->stamps = true;
 	supervisor->separate = geteuid() == 0;
 	supervisor->lock_fd = supervisor->run_lock_fd = supervisor->signal_fd = -1;
 	supervisor->ready_fd = options->ready_fd;

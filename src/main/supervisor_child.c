@@ -34,7 +34,8 @@ static void small_environment(char *const *environment, char **ret, size_t max)
 }
 
 /* Between fork and exec: only what is safe there. Never returns. */
-static void become(const struct supervisor *supervisor, const struct child *child, int control)
+static void become(const struct supervisor *supervisor, const struct child *child, int control,
+                   int log)
 {
 	char *environment[8];
 	char program[] = "postkasse", option[] = "--role", name[16];
@@ -45,6 +46,8 @@ static void become(const struct supervisor *supervisor, const struct child *chil
 	sigemptyset(&none);
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		_exit(EXIT_FAILURE);
+	if (log >= 0 && (dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0))
 		_exit(EXIT_FAILURE);
 	/* dup2 onto itself would leave it close-on-exec. */
 	if (control == HANDOFF_FD ? fcntl(control, F_SETFD, 0) < 0 : dup2(control, HANDOFF_FD) < 0)
@@ -79,17 +82,28 @@ static void start_failed(struct supervisor *supervisor, struct child *child,
 void child_start(struct supervisor *supervisor, struct child *child)
 {
 	struct errinfo info;
-	int ours, theirs;
+	int ours, theirs, log = -1;
+	child->log.fd = -1;
 	if (handoff_pair(&ours, &theirs, &info) != 0) {
+		start_failed(supervisor, child, &info);
+		return;
+	}
+	if (supervisor->stamps && process_log_open(&child->log, &log, &info) != 0) {
+		close(ours);
+		close(theirs);
 		start_failed(supervisor, child, &info);
 		return;
 	}
 	pid_t pid = fork();
 	if (pid == 0)
-		become(supervisor, child, theirs);
+		become(supervisor, child, theirs, log);
 	close(theirs);
+	if (log >= 0)
+		close(log);
+	process_log_start(&child->log, child->kind, child->index, pid);
 	if (pid < 0) {
 		close(ours);
+		process_log_end(&child->log, &supervisor->log);
 		err_set(&info, err_from_errno(errno), "fork: %s", strerror(errno));
 		start_failed(supervisor, child, &info);
 		return;
@@ -218,6 +232,7 @@ void child_kill(struct child *child)
 void child_ended(struct supervisor *supervisor, struct child *child, int status)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	process_log_end(&child->log, &supervisor->log);
 	bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	bool stopping = supervisor->phase != PHASE_SERVING;
 	bool sound = child->ready && now_ms - child->ready_ms >= RESTART_SOUND_MS;

@@ -8,6 +8,7 @@
 #include "main/folders.h"
 #include "main/handoff.h"
 #include "main/kinds.h"
+#include "main/process_log.h"
 #include "main/settings.h"
 #include "main/supervisor.h"
 
@@ -46,6 +47,7 @@ struct child {
 	int64_t ready_ms;
 	int64_t start_ms;  /* when to start it, while it is not running */
 	unsigned failures; /* deaths in a row without having served for RESTART_SOUND_MS */
+	struct process_log log;
 	struct wish wishes[KIND_LINKS_MAX]; /* in the order of its kind's links */
 	int64_t asked_ms;                   /* when all that it asked for would have been its turn */
 	int64_t read_ms;                    /* it asked too often: not read again before this */
@@ -62,6 +64,7 @@ struct supervisor {
 	struct settings settings;
 	struct log log;
 	bool separate; /* started as root: each role has its own user */
+	bool stamps;   /* reads the logs of the processes; otherwise they write to our standard error */
 	int lock_fd, run_lock_fd, signal_fd, ready_fd;
 	struct listening sockets[SOCKETS_MAX];
 	size_t socket_count;

@@ -81,6 +81,19 @@ def break_out(service, results, role, port):
         results.add(bool(ended) and ended[0][1] in ("31", "6"), f"{role}: dies of trying {name}")
 
 
+def forge(service, results, role, port):
+    """Whatever a front writes to its log stands there as its own, and holds nobody up."""
+    before = service.log_text()
+    pid = next(re.search(r"pid=(\d+)", line).group(1) for line in reversed(before.splitlines())
+               if f"event=supervisor.serving process={role} index=1 " in line)
+    said = tell_rogue(port, "forge")
+    log = service.log_text()[len(before):].splitlines()
+    forged = [line for line in log[:-1] if "forged" in line or "ended process=store" in line]
+    stamp = re.compile(rf"time=\S+ level=error role={role} index=1 pid={pid} event=process\.output text=\"")
+    results.add("forged" in said and bool(forged) and all(stamp.match(line) for line in forged),
+                f"{role}: forges no line of the log")
+
+
 class Stream:
     """An IMAP connection whose every byte is read by the grammar of RFC 3501 section 9, and nothing else."""
 
@@ -243,6 +256,7 @@ def main():
             results.add(good, f"{role}: ran to its end")
             if not good:
                 print("# " + "\n# ".join(said.splitlines()[-40:]))
+            forge(service, results, role, port)
             break_out(service, results, role, port)
         slander(service, results, OTHER, other_password)
         status, data = reader.fetch("1", "(BODY.PEEK[])")

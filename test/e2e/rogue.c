@@ -7,6 +7,7 @@
  *
  *     attack VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS OWN-PASSWORD
  *     break-out NAME
+ *     forge
  *
  * A rogue front may well have users of its own, and with them it proves that its requests are right in
  * all but the right to make them.
@@ -500,6 +501,19 @@ static void break_out(const struct rogue *r, const char *name)
 	dprintf(r->client, "still here\n");
 }
 
+/* Lines of others in the log, and far too many of them. */
+static void forge(void)
+{
+	static const char line[] =
+		"time=2026-11-25T04:00:00.000Z level=error role=store event=store.forged x=1\n"
+		"time=2026-11-25T04:00:00.000Z level=info role=imap event=link.forged role=store pid=1\n"
+		"time=2026-11-25T04:00:00.000Z level=info role=imap event=supervisor.ended process=store\n";
+	for (int i = 0; i < 100000; i++) {
+		ssize_t unused = write(i % 2 == 0 ? STDERR_FILENO : STDOUT_FILENO, line, sizeof(line) - 1);
+		(void)unused;
+	}
+}
+
 /* ---------------------------------------------------------------- in the place of a front */
 
 static void obey(struct rogue *r, char *line)
@@ -509,7 +523,10 @@ static void obey(struct rogue *r, char *line)
 	char *words[4] = {NULL};
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		words[i] = strtok_r(NULL, " \n", &rest);
-	if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
+	if (verb != NULL && strcmp(verb, "forge") == 0) {
+		forge();
+		dprintf(r->client, "forged\n");
+	} else if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
 		break_out(r, words[0]);
 	} else if (verb != NULL && strcmp(verb, "slander") == 0 && words[0] != NULL) {
 		r->victim_address = words[0];
