@@ -178,6 +178,37 @@ int directory_alias_list(struct directory *d, const struct request *request, str
 	return reply_page(q, request, info);
 }
 
+/* The aliases of the first LIST_PAGE of these mailboxes; one without an alias has no row. */
+int directory_mailbox_list(struct directory *d, const struct request *request, struct errinfo *info)
+{
+	const Pk__MailboxListRequest *asked = (const Pk__MailboxListRequest *)request->message;
+	Pk__AliasListReply reply = PK__ALIAS_LIST_REPLY__INIT;
+	Pk__AliasReply rows[LIST_PAGE], *pointers[LIST_PAGE];
+	int rc = 0;
+	reply.aliases = pointers;
+	for (size_t i = 0; i < asked->n_mailboxes && i < LIST_PAGE && rc == 0; i++) {
+		struct db_stmt *q = db_query(
+			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
+				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
+				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+				   " FROM mailbox m JOIN alias a ON a.mailbox = m.id WHERE m.id = $1");
+		db_bind_text(q, 1, field_text(asked->mailboxes[i]));
+		rc = db_step(q, info);
+		if (rc == DB_ROW) {
+			read_alias(q, &rows[reply.n_aliases]);
+			pointers[reply.n_aliases] = &rows[reply.n_aliases];
+			reply.n_aliases++;
+			rc = 0;
+		}
+		db_reset(q);
+	}
+	if (rc == 0)
+		link_pack(request->reply, &reply.base);
+	for (size_t i = 0; i < reply.n_aliases; i++)
+		alias_done(&rows[i]);
+	return rc;
+}
+
 static int delete_alias(struct directory *d, const struct address *address, struct errinfo *info)
 {
 	struct db_stmt *q = db_query(d->db, "DELETE FROM alias WHERE domain = $1 AND local = $2");

@@ -160,6 +160,8 @@ static const struct method methods[] = {
 	 &pk__list_request__descriptor, directory_statistics},
 	{NUMBER(FAILURE_LIST), "failure_list", ROLE_ADMIN,
 	 &pk__list_request__descriptor, directory_failure_list},
+	{NUMBER(MAILBOX_LIST), "mailbox_list", ROLE_ADMIN,
+	 &pk__mailbox_list_request__descriptor, directory_mailbox_list},
 	{NUMBER(FAILURE_FORGET), "failure_forget", ROLE_ADMIN,
 	 &pk__failure_forget_request__descriptor, directory_failure_forget},
 };

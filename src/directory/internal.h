@@ -106,7 +106,7 @@ request_handler directory_resolve, directory_login, directory_scram_start, direc
 	directory_password_create, directory_password_confirm, directory_password_list,
 	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
 	directory_removed_done, directory_session_check, directory_statistics, directory_failure_list,
-	directory_failure_forget;
+	directory_failure_forget, directory_mailbox_list;
 
 /* ---------------------------------------------------------------- the core, directory.c */
 

@@ -78,6 +78,8 @@ static void closed(void *ctx, int error, struct str text)
 	(void)text;
 	if (error == E_DENIED)
 		imap_bye(client, "EXPIRED", "This login was revoked");
+	else if (error == E_CANCELLED)
+		imap_bye(client, NULL, "This session was ended by the administrator");
 	else
 		imap_bye(client, response->code, "The mailbox is not available any more");
 }
@@ -130,8 +132,8 @@ static void sasl_done(void *ctx, int error, struct str text, const Pk__LoginRepl
 		return;
 	}
 	struct errinfo info = {0};
-	error = session_open(&client->session, client->front->hub, login, "imap", &session_handlers,
-	                     client, &info);
+	error = session_open(&client->session, client->front->hub, login, "imap", client->peer.address,
+	                     &session_handlers, client, &info);
 	if (error != 0)
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, str_from(info.text));
 }

@@ -309,8 +309,11 @@ int cores_directory(struct cli *cli, uint32_t method, const ProtobufCMessage *re
                     const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret,
                     struct errinfo *info)
 {
-	struct link_request asked = {
-		.method = method, .body = request, .secret = true, .kind = LINK_REPEAT};
+	struct link_request asked = {.method = method,
+	                             .body = request,
+	                             .secret = true,
+	                             .kind = LINK_REPEAT,
+	                             .deadline_ms = cli->deadline_ms};
 	*ret = NULL;
 	int rc = cores_open(cli, info);
 	return rc != 0 ? rc : call(cli->cores, &cli->cores->directory, &asked, type, ret, info);
@@ -325,7 +328,7 @@ int cores_store(struct cli *cli, uint32_t method, const ProtobufCMessage *reques
 		.body = request,
 		.secret = true,
 		.kind = LINK_REPEAT,
-		.deadline_ms = deadline_ms,
+		.deadline_ms = deadline_ms == 0 ? cli->deadline_ms : deadline_ms,
 	};
 	*ret = NULL;
 	int rc = cores_open(cli, info);

@@ -13,6 +13,8 @@
 #include "main/cli_internal.h"
 #include "net/link.h"
 
+#include "store.pb-c.h"
+
 /* Finds the cores, or gets ready to start them; waits for a service that is just starting. */
 int cores_open(struct cli *cli, struct errinfo *info) MUST_USE;
 /* Ends what was started. NULL is fine. */
@@ -28,6 +30,29 @@ int cores_directory(struct cli *cli, uint32_t method, const ProtobufCMessage *re
 int cores_store(struct cli *cli, uint32_t method, const ProtobufCMessage *request,
                 const ProtobufCMessageDescriptor *type, int64_t deadline_ms, ProtobufCMessage **ret,
                 struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- cli_session.c */
+
+/* The aliases of at most 1000 mailboxes, for CORES_FREE; one without an alias is left out. */
+int cli_find_addresses(struct cli *cli, char **mailboxes, size_t count, Pk__AliasListReply **ret,
+                       struct errinfo *info) MUST_USE;
+/* That of a mailbox, borrowed, or NULL. */
+const Pk__AliasReply *cli_alias_of(const Pk__AliasListReply *list, const char *mailbox);
+
+/* One page of sessions; an error ends the walk. */
+typedef int cli_session_page(struct cli *cli, const Pk__SessionListReply *page,
+                             struct errinfo *info);
+/* Calls each for every page of sessions, of one mailbox unless that is empty. */
+int cli_session_pages(struct cli *cli, const char *mailbox, cli_session_page *each,
+                      struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- cli_status_cores.c */
+
+/* Calls each for every folder of mailbox files, or of temporary mailboxes; an error ends the walk. */
+int cli_each_file(struct cli *cli, bool waiting,
+                  int (*each)(struct cli *cli, const Pk__FileListReply *page, void *ctx,
+                              struct errinfo *info),
+                  void *ctx, struct errinfo *info) MUST_USE;
 
 /* ---------------------------------------------------------------- cli_list.c */
 

@@ -86,6 +86,8 @@ struct cli {
 	int current_fd;        /* of --current-file; -1: none */
 	struct config *config; /* once cli_load_config was called */
 	struct cores *cores;   /* once cli_cores was called */
+	int64_t deadline_ms;   /* of calls without a deadline of their own; 0: the link's */
+	void *ctx;             /* the command's own */
 };
 
 static inline bool cli_given(const struct cli *cli, enum cli_option option)
@@ -139,8 +141,9 @@ typedef int cli_run(struct cli *cli, struct errinfo *info);
 
 cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
 	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
-	cli_password_revoke, cli_login_list, cli_login_unlock, cli_mailbox_verify, cli_config_check,
-	cli_config_print, cli_completion, cli_help, cli_version;
+	cli_password_revoke, cli_session_list, cli_session_end, cli_status, cli_login_list,
+	cli_login_unlock, cli_mailbox_verify, cli_config_check, cli_config_print, cli_completion,
+	cli_help, cli_version;
 
 /* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
  * before anybody can rely on it. E_EXISTS when there is one. */
@@ -155,6 +158,8 @@ int cli_login(struct cli *cli, const char *address, struct str password, Pk__Log
 void cli_login_free(Pk__LoginReply *login);
 /* Removes the files of mailboxes that no alias has any more. What fails is tried again next time. */
 void cli_sweep_removed(struct cli *cli);
+/* "12 minutes" */
+void cli_add_age(struct buf *out, uint64_t seconds);
 /* "12.3 MB" */
 void cli_add_size(struct buf *out, uint64_t bytes);
 /* text, blanks up to width, and one more; what is no visible ASCII or UTF-8 becomes "?": a peer's text

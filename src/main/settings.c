@@ -102,6 +102,16 @@ int settings_load_config(struct config **ret, const char *file, char *const *env
 	return error != 0 ? error : settings_parse_config(ret, file, buf_str(&text), environment, info);
 }
 
+int settings_digest(const char *file, unsigned char ret[SHA256_SIZE], struct errinfo *info)
+{
+	struct buf text BUF_AUTO;
+	int error = settings_read_file(&text, file == NULL ? SETTINGS_FILE : file, "configuration",
+	                               S_IWOTH, info);
+	if (error == 0)
+		sha256(buf_str(&text), ret);
+	return error;
+}
+
 int settings_parse_config(struct config **ret, const char *file, struct str text,
                           char *const *environment, struct errinfo *info)
 {
@@ -320,6 +330,8 @@ static int load_options(struct settings *ret, const char *file, char *const *env
 {
 	*ret = (struct settings){0};
 	int error = settings_load_config(&ret->config, file, environment, info);
+	if (error == 0)
+		error = settings_digest(file, ret->digest, info);
 	if (error == 0)
 		error = settings_check(ret->config, info);
 	if (error == 0)

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "crypto/digest.h"
 #include "crypto/secret.h"
 
 enum {
@@ -25,6 +26,8 @@ struct settings {
 	struct buf tls_certificate, tls_key;
 	struct buf link_certificate, link_key, link_ca;
 	struct secret *host_key; /* NULL where this host has no core */
+	unsigned char
+		digest[SHA256_SIZE]; /* of the configuration file, to tell whether it has changed */
 };
 
 /* Reads file (NULL: the standard one), then the environment, then every file that they name, and
@@ -42,6 +45,9 @@ int settings_load_config(struct config **ret, const char *file, char *const *env
 /* The same of a file whose text is here already; file is its name for messages. */
 int settings_parse_config(struct config **ret, const char *file, struct str text,
                           char *const *environment, struct errinfo *info) MUST_USE;
+/* The digest of a configuration file, NULL for the standard one. */
+int settings_digest(const char *file, unsigned char ret[SHA256_SIZE],
+                    struct errinfo *info) MUST_USE;
 /* What can be said of a configuration without reading another file: roles, addresses, the name. */
 int settings_check(const struct config *config, struct errinfo *info) MUST_USE;
 /* The name in force: hostname, or that of the machine, which must be a domain name (RFC 5321 section

@@ -17,6 +17,7 @@
 #include "main/installation.h"
 #include "main/sandbox.h"
 #include "main/supervisor_internal.h"
+#include "main/supervisor_status.h"
 
 enum {
 	LOCK_WAIT_MS = 5000,
@@ -119,8 +120,11 @@ static int come_up(struct supervisor *supervisor, struct errinfo *info)
 		error = open_signals(supervisor, info);
 	if (error == 0)
 		error = supervisor_bind(supervisor, info);
-	if (error == 0)
+	if (error == 0) {
+		supervisor->since_ms = supervisor->loaded_ms = clock_monotonic_ms();
 		make_children(supervisor);
+		supervisor_status_open(supervisor);
+	}
 	return error;
 }
 
@@ -131,6 +135,8 @@ static void go_down(struct supervisor *supervisor)
 		close(supervisor->signal_fd);
 	if (supervisor->ready_fd >= 0)
 		close(supervisor->ready_fd);
+	if (supervisor->status_fd >= 0)
+		close(supervisor->status_fd);
 	if (supervisor->run_lock_fd >= 0)
 		close(supervisor->run_lock_fd);
 	if (supervisor->lock_fd >= 0)
@@ -216,6 +222,7 @@ static void reload(struct supervisor *supervisor)
 			notify_service_manager(options->environment, "READY=1\n");
 		return;
 	}
+	supervisor->loaded_ms = clock_monotonic_ms();
 	bool known = log_level_parse(str_from(config_text(supervisor->settings.config, "log_level")),
 	                             &supervisor->log.level);
 	(void)known;
@@ -412,16 +419,20 @@ static void child_polled(struct supervisor *supervisor, struct child *child,
 
 static void wait_and_read(struct supervisor *supervisor)
 {
-	struct pollfd polled[1 + CHILDREN_MAX * POLLED_EACH];
+	struct pollfd polled[2 + CHILDREN_MAX * POLLED_EACH];
 	int64_t now_ms = clock_monotonic_ms();
 	size_t count = supervisor->child_count;
+	struct pollfd *status = &polled[1 + count * POLLED_EACH];
 	polled[0] = (struct pollfd){.fd = supervisor->signal_fd, .events = POLLIN};
+	*status = (struct pollfd){.fd = supervisor->status_fd, .events = POLLIN};
 	for (size_t i = 0; i < count; i++)
 		fill_polled(&supervisor->children[i], now_ms, &polled[1 + i * POLLED_EACH]);
-	if (poll(polled, 1 + count * POLLED_EACH, time_left(supervisor)) < 0)
+	if (poll(polled, 2 + count * POLLED_EACH, time_left(supervisor)) < 0)
 		return;
 	for (size_t i = 0; i < count; i++)
 		child_polled(supervisor, &supervisor->children[i], &polled[1 + i * POLLED_EACH]);
+	if (status->revents != 0)
+		supervisor_status_accept(supervisor);
 	if (polled[0].revents != 0)
 		read_signals(supervisor);
 }
@@ -454,6 +465,7 @@ int supervisor_run(const struct supervisor_options *options)
 	supervisor->stamps = true;
 	supervisor->separate = geteuid() == 0;
 	supervisor->lock_fd = supervisor->run_lock_fd = supervisor->signal_fd = -1;
+	supervisor->status_fd = -1;
 	supervisor->ready_fd = options->ready_fd;
 	supervisor->pid = getpid();
 	int error = come_up(supervisor, &info);

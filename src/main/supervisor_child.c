@@ -113,6 +113,7 @@ void child_start(struct supervisor *supervisor, struct child *child)
 	child->ready = false;
 	child->settings_due = 0;
 	child->told_to_stop = false;
+	child->starts++;
 	log_info(&supervisor->log, "supervisor.started", F_TEXT("process", child->kind->name),
 	         F_INT("index", child->index), F_INT("pid", pid));
 	if (child_send_settings(supervisor, child, true, &info) != 0) {

@@ -36,6 +36,13 @@ struct wish {
 	int64_t deadline_ms;
 };
 
+/* Whether a process has the link that it asked for, as far as can be seen from here: it asks again when
+ * that broke. */
+struct link_seen {
+	bool up;
+	int64_t since_ms; /* 0: it never asked */
+};
+
 struct child {
 	const struct kind *kind;
 	unsigned index; /* among those of its kind */
@@ -46,11 +53,13 @@ struct child {
 	unsigned settings_due; /* sent, and not yet said to be in use */
 	int64_t ready_ms;
 	int64_t start_ms;  /* when to start it, while it is not running */
+	uint64_t starts;   /* so far */
 	unsigned failures; /* deaths in a row without having served for RESTART_SOUND_MS */
 	struct process_log log;
 	struct wish wishes[KIND_LINKS_MAX]; /* in the order of its kind's links */
-	int64_t asked_ms;                   /* when all that it asked for would have been its turn */
-	int64_t read_ms;                    /* it asked too often: not read again before this */
+	struct link_seen seen[KIND_LINKS_MAX];
+	int64_t asked_ms; /* when all that it asked for would have been its turn */
+	int64_t read_ms;  /* it asked too often: not read again before this */
 };
 
 /* Of a reload: the cores have the new settings before a front goes by them, so that nothing is let in
@@ -65,7 +74,8 @@ struct supervisor {
 	struct log log;
 	bool separate; /* started as root: each role has its own user */
 	bool stamps;   /* reads the logs of the processes; otherwise they write to our standard error */
-	int lock_fd, run_lock_fd, signal_fd, ready_fd;
+	int lock_fd, run_lock_fd, signal_fd, ready_fd, status_fd;
+	int64_t since_ms, loaded_ms; /* it started; the configuration in force was read */
 	struct listening sockets[SOCKETS_MAX];
 	size_t socket_count;
 	struct child children[CHILDREN_MAX];
@@ -93,6 +103,8 @@ int links_ask(struct child *child, const struct handoff_link *asked) MUST_USE;
 void links_drop(struct child *child);
 /* Gives what was asked for, as far as the cores are there. */
 void links_serve(struct supervisor *supervisor);
+/* The address of a core on another host, as configured; empty: it is on this one. */
+const char *links_address(const struct supervisor *supervisor, const char *core);
 /* The connection of a wish is ready, or its deadline may have passed. */
 void links_connected(struct child *child, size_t place, bool ready);
 /* When links_serve, or reading a process again, is due; INT64_MAX: not by time. */

@@ -14,11 +14,17 @@ enum {
 	ASK_BURST_MS = 64 * ASK_EVERY_MS,
 };
 
-static const char *address_of(const struct supervisor *supervisor, const char *core)
+const char *links_address(const struct supervisor *supervisor, const char *core)
 {
 	char option[32];
 	snprintf(option, sizeof(option), "%s_address", core);
 	return config_text(supervisor->settings.config, option);
+}
+
+static void see(struct child *child, size_t place, bool up)
+{
+	if (child->seen[place].up != up || child->seen[place].since_ms == 0)
+		child->seen[place] = (struct link_seen){up, clock_monotonic_ms()};
 }
 
 static void close_wish(struct wish *wish)
@@ -39,13 +45,17 @@ int links_ask(struct child *child, const struct handoff_link *asked)
 	child->read_ms = child->asked_ms - ASK_BURST_MS;
 	close_wish(&child->wishes[place]);
 	child->wishes[place].open = true;
+	see(child, (size_t)place, false);
 	return 0;
 }
 
 void links_drop(struct child *child)
 {
-	for (size_t i = 0; i < KIND_LINKS_MAX; i++)
+	for (size_t i = 0; i < KIND_LINKS_MAX; i++) {
 		close_wish(&child->wishes[i]);
+		if (child->seen[i].up)
+			see(child, i, false);
+	}
 	child->asked_ms = child->read_ms = 0;
 }
 
@@ -56,6 +66,7 @@ static void answer(struct child *child, size_t place, int fd, int errnum)
 	const struct kind *core = kind_find(str_from(child->kind->links[place]));
 	struct handoff_link link = {kind_number(core), fd >= 0 ? 0 : errnum};
 	close_wish(&child->wishes[place]);
+	see(child, place, fd >= 0);
 	int error = handoff_send_link(child->control_fd, HANDOFF_LINK, &link, fd, NULL);
 	if (error == E_AGAIN)
 		child_kill(child);
@@ -140,7 +151,7 @@ void links_serve(struct supervisor *supervisor)
 		for (size_t k = 0; k < KIND_LINKS_MAX; k++) {
 			if (!child->wishes[k].open || child->wishes[k].connecting)
 				continue;
-			const char *address = address_of(supervisor, child->kind->links[k]);
+			const char *address = links_address(supervisor, child->kind->links[k]);
 			if (*address == '\0')
 				join(supervisor, child, k);
 			else

@@ -227,6 +227,8 @@ void link_server_listen(struct link_server *server, int fd, bool tls);
 void link_server_add_fd(struct link_server *server, int fd, const struct link_origin *origin);
 
 const char *link_peer_role(const struct link_peer *peer);
+/* Numeric, with the port; empty over a Unix socket. */
+const char *link_peer_address(const struct link_peer *peer);
 /* A front that has said hello. */
 struct link_peer_info {
 	const char *role;

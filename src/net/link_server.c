@@ -487,6 +487,11 @@ const char *link_peer_role(const struct link_peer *peer)
 	return peer->role;
 }
 
+const char *link_peer_address(const struct link_peer *peer)
+{
+	return peer->where;
+}
+
 void link_inbound_each_peer(const struct link_inbound *request,
                             bool (*each)(void *ctx, const struct link_peer_info *peer), void *ctx)
 {

@@ -1,5 +1,6 @@
 #include "net/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +28,8 @@ static void uncount(struct session *session)
 }
 
 int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginReply *login,
-                 const char *service, const struct session_handlers *handlers, void *ctx,
-                 struct errinfo *info)
+                 const char *service, const char *client, const struct session_handlers *handlers,
+                 void *ctx, struct errinfo *info)
 {
 	struct str mailbox = str_from(login->mailbox);
 	if (mailbox.len == 0 || mailbox.len >= sizeof((*ret)->mailbox) ||
@@ -50,6 +51,7 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	TAILQ_INIT(&session->calls);
 	memcpy(session->mailbox, mailbox.ptr, mailbox.len);
 	session->service = service;
+	snprintf(session->client, sizeof(session->client), "%s", client);
 	struct key32 secret KEY32_AUTO;
 	memcpy(secret.bytes, login->mailbox_secret.data, KEY_SIZE);
 	vault_put(hub->vault, &secret, &session->secret);

@@ -59,16 +59,18 @@ struct session_handlers {
 	/* The selected folder may have changed: ask STORE_CHANGES. May come without cause. */
 	void (*changed)(void *ctx);
 	/* It is over for good: E_DENIED when its password was revoked or replaced or its address removed,
-	 * E_STALE when the mailbox or the selected folder was replaced. Calls under way get no reply any
+	 * E_STALE when the mailbox or the selected folder was replaced, E_CANCELLED when an administrator
+	 * ended it. Calls under way get no reply any
 	 * more; only session_call_cancel and session_free are allowed. */
 	void (*closed)(void *ctx, int error, struct str text);
 };
 
 /* Opens the mailbox of login (copied), of which nothing was revoked since the directory sent it. E_LIMIT: it has too many sessions. handlers is borrowed for
- * the session's life and never called from inside a session_ function. service: "imap", "pop3". */
+ * the session's life and never called from inside a session_ function. service: "imap", "pop3";
+ * client: the network address of whom it is for. */
 int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginReply *login,
-                 const char *service, const struct session_handlers *handlers, void *ctx,
-                 struct errinfo *info) MUST_USE;
+                 const char *service, const char *client, const struct session_handlers *handlers,
+                 void *ctx, struct errinfo *info) MUST_USE;
 /* Ends it in the store too. Calls are forgotten without their reply. NULL is fine. */
 void session_free(struct session *session);
 /* The mailbox id, for the log. */

@@ -88,7 +88,8 @@ static void on_closed(struct session_hub *hub, const Pk__ClosedEvent *event)
 			session->record_stale = true;
 			session_lose(session);
 		} else {
-			session_close_for_good(session, E_STALE, str_from(event->reason));
+			session_close_for_good(session, event->ended ? E_CANCELLED : E_STALE,
+			                       str_from(event->reason));
 		}
 	}
 }

@@ -80,6 +80,7 @@ struct session {
 	char mailbox[32];
 	uint64_t slot;
 	const char *service; /* borrowed, static */
+	char client[64];
 	struct vaulted secret;
 	char *record;
 	size_t record_len;

@@ -229,6 +229,7 @@ static void ask_open(struct session *session, struct key32 *secret)
 	request.key_record = (ProtobufCBinaryData){session->record_len,
 	                                           (unsigned char *)session->record};
 	request.service = (char *)session->service;
+	request.client = session->client;
 	request.public_key = (ProtobufCBinaryData){session->public_key_len, session->public_key};
 	request.quota_bytes = session->quota_bytes;
 	struct opening *opening = mem_new(sizeof(*opening));

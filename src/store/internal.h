@@ -33,6 +33,7 @@ struct store {
 	bool handles_closed; /* since memory was last given back */
 	int64_t trimmed_ms;  /* when that was */
 
+	int64_t start_ms;
 	unsigned session_count;
 	uint64_t deliveries, upload_bytes_held;
 
@@ -52,7 +53,7 @@ void peer_opened(struct link_peer *link_peer);
 void peer_closed(struct store *store, struct link_peer *link_peer);
 
 struct session *session_new(struct store *store, struct mailbox *mailbox, struct link_peer *peer,
-                            uint64_t quota);
+                            const Pk__OpenRequest *open);
 /* From now on it can be asked for. */
 void session_register(struct store *store, struct session *session);
 /* NULL when there is none of that id, or it is another peer's. */
@@ -64,7 +65,11 @@ void session_request_done(struct store *store, struct session *session);
 /* Tells the sessions that look at a changed folder. */
 void session_tell_changes(struct request *request);
 /* Tells all sessions of a mailbox that it is gone, and ends them. */
-void session_close_all(struct store *store, struct mailbox *mailbox, const char *reason);
+void session_close_all(struct store *store, struct mailbox *mailbox, const char *reason,
+                       bool by_administrator);
+/* Tells a session so, and ends it. */
+void session_end(struct store *store, struct session *session, const char *reason,
+                 bool by_administrator);
 
 /* ---- server.c ---- */
 
@@ -76,6 +81,5 @@ void store_server_handlers(struct store *store, struct link_server_handlers *ret
 void store_tick(void *ctx);
 /* Goes on with stopping as far as it is possible now. */
 void store_stop_further(struct store *store);
-void store_answer_statistics(struct store *store, struct link_inbound *inbound);
 
 #endif

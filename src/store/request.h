@@ -22,6 +22,8 @@ enum {
 	CHANGES_MAX = 2,
 };
 
+enum { SESSION_CLIENT_SIZE = 64 };
+
 struct session {
 	uint64_t id;
 	struct mailbox *mailbox;
@@ -34,6 +36,8 @@ struct session {
 	bool closed;
 	bool told;         /* scratch of one round of events */
 	uint64_t watching; /* the folder whose changes it is told of */
+	int64_t since_ms;
+	char service[8], client[SESSION_CLIENT_SIZE]; /* to show; as the front says */
 
 	/* The turn's. */
 	uint64_t folder; /* selected; 0: none */
@@ -118,7 +122,10 @@ struct method {
 	bool upload;  /* comes with the bytes of a message */
 	bool grouped; /* takes its likes that wait behind it along */
 	const ProtobufCMessageDescriptor *request;
-	int (*run)(struct request *request); /* NULL where the loop's thread answers */
+	int (*run)(struct request *request); /* NULL where the loop's thread answers: */
+	/* of METHOD_STORE; replies before it returns */
+	void (*answer)(struct store *store, struct link_inbound *inbound,
+	               const ProtobufCMessage *message);
 };
 
 extern const struct method store_method_open, store_method_close, store_method_folder_list,
@@ -127,7 +134,8 @@ extern const struct method store_method_open, store_method_close, store_method_f
 	store_method_unselect, store_method_changes, store_method_fetch, store_method_store,
 	store_method_search, store_method_copy, store_method_expunge, store_method_append,
 	store_method_deliver, store_method_create, store_method_rekey, store_method_verify,
-	store_method_remove, store_method_statistics;
+	store_method_remove, store_method_statistics, store_method_session_list,
+	store_method_session_end, store_method_file_list, store_method_waiting;
 
 /* mailbox_unlock for a request of several slices: the key that it has put in stays until it is through.
  * A request that shows no right secret holds nothing up. */

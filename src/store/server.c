@@ -36,6 +36,10 @@ static const struct method *const methods[] = {
 	&store_method_verify,
 	&store_method_remove,
 	&store_method_statistics,
+	&store_method_session_list,
+	&store_method_session_end,
+	&store_method_file_list,
+	&store_method_waiting,
 };
 
 static const struct method *find_method(uint32_t number)
@@ -219,7 +223,7 @@ static void apply_to_session(struct request *request)
 		finish_opening(request);
 		break;
 	case PK__STORE_METHOD__STORE_REMOVE:
-		session_close_all(request->store, request->mailbox, "the mailbox is removed");
+		session_close_all(request->store, request->mailbox, "the mailbox is removed", false);
 		break;
 	default:
 		if (request->watch_set && request->session != NULL)
@@ -427,8 +431,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 	request->inbound = inbound;
 	if (method->scope == METHOD_OPENING) {
 		const Pk__OpenRequest *open = (const Pk__OpenRequest *)message;
-		request->session = session_new(store, request->mailbox, link_inbound_peer(inbound),
-		                               open->quota_bytes);
+		request->session = session_new(store, request->mailbox, link_inbound_peer(inbound), open);
 		request->session->request_count = 1;
 	}
 	link_inbound_set_data(inbound, request);
@@ -488,8 +491,8 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		protobuf_c_message_free_unpacked(message, NULL);
 		break;
 	case METHOD_STORE:
+		method->answer(store, inbound, message);
 		protobuf_c_message_free_unpacked(message, NULL);
-		store_answer_statistics(store, inbound);
 		break;
 	}
 }
@@ -661,22 +664,4 @@ void store_stop_further(struct store *store)
 		store->stopped = NULL;
 		stopped(store->stopped_ctx);
 	}
-}
-
-const struct method store_method_statistics = {
-	.number = PK__STORE_METHOD__STORE_STATISTICS,
-	.name = "statistics",
-	.roles = ROLE_CLI,
-	.scope = METHOD_STORE,
-	.request = &pk__empty__descriptor,
-};
-
-void store_answer_statistics(struct store *store, struct link_inbound *inbound)
-{
-	Pk__StatisticsReply reply = PK__STATISTICS_REPLY__INIT;
-	reply.mailboxes_open = atomic_load(&store->handles);
-	reply.sessions = store->session_count;
-	reply.deliveries = store->deliveries;
-	reply.upload_bytes_held = store->upload_bytes_held;
-	link_reply(inbound, &reply.base);
 }

@@ -1,8 +1,10 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "base/utf8.h"
 #include "store/internal.h"
 
 static struct str id_key(const uint64_t *id)
@@ -30,13 +32,17 @@ void peer_closed(struct store *store, struct link_peer *link_peer)
 }
 
 struct session *session_new(struct store *store, struct mailbox *mailbox, struct link_peer *peer,
-                            uint64_t quota)
+                            const Pk__OpenRequest *open)
 {
 	struct session *session = mem_new(sizeof(*session));
 	session->id = ++store->session_last;
 	session->mailbox = mailbox;
 	session->peer = peer;
-	session->quota = quota;
+	session->quota = open->quota_bytes;
+	session->since_ms = clock_monotonic_ms();
+	snprintf(session->service, sizeof(session->service), "%s", open->service);
+	snprintf(session->client, sizeof(session->client), "%s",
+	         utf8_valid(str_from(open->client)) ? open->client : "?");
 	session->keywords_known = -1;
 	return session;
 }
@@ -131,16 +137,22 @@ void session_tell_changes(struct request *request)
 		tell_change(request, &request->changes[i]);
 }
 
-void session_close_all(struct store *store, struct mailbox *mailbox, const char *reason)
+void session_end(struct store *store, struct session *session, const char *reason,
+                 bool by_administrator)
+{
+	Pk__ClosedEvent event = PK__CLOSED_EVENT__INIT;
+	event.n_sessions = 1;
+	event.sessions = &session->id;
+	event.reason = (char *)(uintptr_t)reason;
+	event.ended = by_administrator;
+	link_event(session->peer, PK__STORE_METHOD__STORE_EVENT_CLOSED, &event.base);
+	session_close(store, session);
+}
+
+void session_close_all(struct store *store, struct mailbox *mailbox, const char *reason,
+                       bool by_administrator)
 {
 	struct session *session;
-	while ((session = LIST_FIRST(&mailbox->sessions)) != NULL) {
-		Pk__ClosedEvent event = PK__CLOSED_EVENT__INIT;
-		char *text MEM_AUTO = str_dup(str_from(reason));
-		event.n_sessions = 1;
-		event.sessions = &session->id;
-		event.reason = text;
-		link_event(session->peer, PK__STORE_METHOD__STORE_EVENT_CLOSED, &event.base);
-		session_close(store, session);
-	}
+	while ((session = LIST_FIRST(&mailbox->sessions)) != NULL)
+		session_end(store, session, reason, by_administrator);
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/digest.h"
@@ -138,6 +139,7 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 		return rc;
 	struct store *store = mem_new(sizeof(*store));
 	store->loop = loop;
+	store->start_ms = clock_monotonic_ms();
 	store->log = log;
 	store->options = *options;
 	store->options.handles_max = handles_allowed(options->handles_max);

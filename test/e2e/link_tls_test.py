@@ -6,6 +6,7 @@ be cut. A third service shows that a wrong authority and a foreign address get n
 """
 import contextlib
 import hashlib
+import json
 import os
 import re
 import signal
@@ -338,6 +339,26 @@ def test_the_log_names_address_and_core():
         assert re.search(rf'link\.{event} peer=smtp address="?127\.0\.0\.1:\d+"? ', cores), cores
     # At most one a second: which of those who were refused above it names is chance.
     assert re.search(r'link\.refused address="?127\.0\.0\.[13]:\d+"? ', cores), cores
+
+
+def test_status_of_a_host_of_fronts():
+    """It knows nothing of mailboxes, but which links are up, to where; a cut one is a problem."""
+    def links(code):
+        done = HOSTS.fronts.run("status", "--json", check=False)
+        seen = json.loads(done.stdout)
+        assert (done.returncode == 1) == (seen["health"] == "degraded"), seen
+        return done.returncode == code and {(row["kind"], row["core"]): row for row in seen["links"]}
+
+    seen = wait_for(lambda: links(0), "all links")
+    assert seen["imap", "store"]["address"] == f"127.0.0.2:{HOSTS.store.port}", seen
+    assert all(row["up"] for row in seen.values()) and len(seen) == 4, seen
+    peers = HOSTS.cores.json("status")["peers"]
+    assert all(row["address"].startswith("127.0.0.1:") for row in peers) and len(peers) == 4, peers
+    HOSTS.store.cut()
+    wait_for(lambda: (found := links(1)) and not found["imap", "store"]["up"] and
+             found["imap", "directory"]["up"], "the cut to be seen")
+    HOSTS.store.mend()
+    wait_for(lambda: links(0), "the links again")
 
 
 def test_a_host_of_fronts_stops_at_once():
