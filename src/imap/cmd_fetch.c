@@ -73,8 +73,8 @@ static void fetch_chunk(void *ctx, struct str body)
 	                                  ? NULL
 	                                  : scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body);
 	args->broken |= chunk == NULL;
-	/* Most of it goes out as it is: take room for it once. */
-	buf_reserve(&client->out, body.len + body.len / 4);
+	/* Most of it goes out as it is, structures grow by half: take room for it once. */
+	buf_reserve(&client->out, body.len + body.len / 2);
 	for (size_t i = 0; !args->broken && i < chunk->n_rows; i++)
 		args->broken = fetch_run_row(&args->run, chunk->rows[i], &client->out) != 0;
 	scratch_reset(scratch);

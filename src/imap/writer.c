@@ -10,19 +10,51 @@
 
 enum { QUOTED_MAX = 1000 /* longer strings go as literals */ };
 
-static void write_quoted(struct buf *out, struct str text, bool escape)
+/* Whether the eight bytes at from stand for themselves in quotes; no to some that do too. */
+static bool is_plain(const char *from, uint64_t *ret)
 {
-	buf_add_byte(out, '"');
-	if (!escape) {
-		buf_add_str(out, text);
-	} else {
-		for (size_t i = 0; i < text.len; i++) {
-			if (text.ptr[i] == '"' || text.ptr[i] == '\\')
-				buf_add_byte(out, '\\');
-			buf_add_byte(out, text.ptr[i]);
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	memcpy(ret, from, sizeof(*ret));
+	uint64_t quotes = *ret ^ '"' * ones, slashes = *ret ^ '\\' * ones;
+	return ((*ret | (*ret - ' ' * ones) | ((quotes - ones) & ~quotes) |
+	         ((slashes - ones) & ~slashes)) &
+	        tops) == 0;
+}
+
+/* Most of what FETCH says goes through here. quoted = DQUOTE *QUOTED-CHAR DQUOTE, of text to where there
+ * are 2 + 2 * text.len bytes of room; 0 when it has a byte that needs a literal. */
+static size_t quote(char *to, struct str text, bool utf8)
+{
+	size_t len = 0, i = 0;
+	to[len++] = '"';
+	while (i < text.len) {
+		uint64_t word;
+		if (text.len - i >= sizeof(word) && is_plain(text.ptr + i, &word)) {
+			memcpy(to + len, &word, sizeof(word));
+			len += sizeof(word);
+			i += sizeof(word);
+			continue;
+		}
+		size_t end = text.len - i < sizeof(word) ? text.len : i + sizeof(word);
+		for (; i < end; i++) {
+			unsigned char byte = (unsigned char)text.ptr[i];
+			if (byte == 0 || byte == '\r' || byte == '\n' || (byte >= 0x80 && !utf8))
+				return 0;
+			if (byte == '"' || byte == '\\')
+				to[len++] = '\\';
+			to[len++] = text.ptr[i];
 		}
 	}
-	buf_add_byte(out, '"');
+	to[len++] = '"';
+	return len;
+}
+
+static bool write_quoted(struct buf *out, struct str text, bool utf8)
+{
+	char *to = text.len > QUOTED_MAX ? NULL : buf_reserve(out, 2 + 2 * text.len);
+	size_t len = to == NULL ? 0 : quote(to, text, utf8);
+	out->len += len;
+	return len > 0;
 }
 
 /* literal = "{" number "}" CRLF *CHAR8, and CHAR8 has no NUL: it is left out. */
@@ -46,16 +78,8 @@ static void write_literal(struct buf *out, struct str text)
 
 void imap_write_string(struct buf *out, struct str text)
 {
-	bool literal = text.len > QUOTED_MAX, escape = false;
-	for (size_t i = 0; !literal && i < text.len; i++) {
-		unsigned char byte = (unsigned char)text.ptr[i];
-		literal = byte == 0 || byte == '\r' || byte == '\n' || byte >= 0x80;
-		escape |= byte == '"' || byte == '\\';
-	}
-	if (literal)
+	if (!write_quoted(out, text, false) && !out->failed)
 		write_literal(out, text);
-	else
-		write_quoted(out, text, escape);
 }
 
 void imap_write_astring(struct buf *out, struct str text)
@@ -82,11 +106,8 @@ void imap_write_nstring(struct buf *out, struct str text)
 void imap_write_mailbox(struct buf *out, struct str name, bool utf8)
 {
 	/* Quoted strings may carry UTF-8 then (RFC 6855 section 3), but still no line end. */
-	if (utf8 && str_find_byte(name, '\r') < 0 && str_find_byte(name, '\n') < 0 &&
-	    utf8_valid(name)) {
-		write_quoted(out, name, true);
+	if (utf8 && utf8_valid(name) && write_quoted(out, name, true))
 		return;
-	}
 	struct buf encoded BUF_AUTO;
 	buf_init(&encoded, 8 * name.len + 8);
 	utf7_encode(name, &encoded);

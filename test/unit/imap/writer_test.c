@@ -66,6 +66,39 @@ static void test_flags_and_dates(void **state)
 	expect(&out, "\"31-Dec-9999 23:59:59 +0000\"");
 }
 
+/* Every byte at every place of a string: as quoted by the rule written plainly, or a literal. */
+static void test_every_byte(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len < 20; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte < 256; byte++) {
+				char text[20];
+				memset(text, 'x', sizeof(text));
+				text[at] = (char)byte;
+				struct buf out BUF_AUTO, wanted BUF_AUTO;
+				buf_init(&out, 100);
+				buf_init(&wanted, 100);
+				bool literal = byte == 0 || byte == '\r' || byte == '\n' || byte >= 0x80;
+				if (literal)
+					buf_addf(&wanted, "{%zu}\r\n", len - (byte == 0));
+				else
+					buf_add_byte(&wanted, '"');
+				for (size_t i = 0; i < len; i++) {
+					if (text[i] == '"' || text[i] == '\\')
+						buf_add_byte(&wanted, '\\');
+					if (text[i] != '\0')
+						buf_add_byte(&wanted, text[i]);
+				}
+				if (!literal)
+					buf_add_byte(&wanted, '"');
+				imap_write_string(&out, STR_OF(text, len));
+				assert_true(str_eq(buf_str(&out), buf_str(&wanted)));
+			}
+		}
+	}
+}
+
 /* Whatever a store says, nothing but an atom stands among the flags, and no name ends a line. */
 static void test_hostile(void **state)
 {
@@ -91,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_flags_and_dates),
+		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests_name("imap/writer", tests, NULL, NULL);
