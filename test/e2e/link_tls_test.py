@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, free_ports, message, wait_for  # noqa: E402
+from service import ROOT, Service, Tap, free_ports, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 
@@ -111,23 +111,24 @@ class Relay:
         assert self.cuts > cuts
 
 
-def openssl(*arguments, cwd):
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=cwd)
+def recipe():
+    """The commands of doc/operations.md, which are what is tested."""
+    with open(os.path.join(ROOT, "doc", "operations.md"), encoding="utf-8") as file:
+        text = file.read().split("### Certificates for links", 1)[1]
+    return text.split("```sh\n", 1)[1].split("```", 1)[0]
 
 
 def make_authority(folder, name):
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-            "30", "-subj", f"/CN={name} authority", "-keyout", f"{name}-ca.key", "-out",
-            f"{name}-ca.pem", cwd=folder)
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-            f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr", cwd=folder)
-    openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{name}-ca.pem", "-CAkey", f"{name}-ca.key",
-            "-CAcreateserial", "-days", "30", "-out", f"{name}.pem", cwd=folder)
-    os.chmod(os.path.join(folder, f"{name}.key"), 0o600)
+    """An authority of that name and a certificate of it, in a folder of their own."""
+    folder = os.path.join(folder, name)
+    os.mkdir(folder)
+    commands = recipe().replace("postkasse links 1", f"{name} links")
+    assert f"{name} links" in commands
+    subprocess.run(["sh", "-e", "-c", commands], check=True, capture_output=True, cwd=folder)
     return {
-        "link_tls_certificate_file": os.path.join(folder, f"{name}.pem"),
-        "link_tls_key_file": os.path.join(folder, f"{name}.key"),
-        "link_tls_ca_file": os.path.join(folder, f"{name}-ca.pem"),
+        "link_tls_certificate_file": os.path.join(folder, "link.pem"),
+        "link_tls_key_file": os.path.join(folder, "link.key"),
+        "link_tls_ca_file": os.path.join(folder, "ca.pem"),
     }
 
 
@@ -305,6 +306,28 @@ def test_new_certificates_serve_the_links_to_come():
     client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
     client.logout()
     assert {**HOSTS.cores.children(), **HOSTS.fronts.children()} == pids
+
+
+def test_another_authority_step_by_step():
+    """As doc/operations.md says; after each step on each host new links can be made."""
+    fresh = make_authority(HOSTS.folder.name, "second")
+    both = os.path.join(HOSTS.folder.name, "both.pem")
+    with open(both, "wb") as bundle:
+        for options in (HOSTS.good, fresh):
+            with open(options["link_tls_ca_file"], "rb") as file:
+                bundle.write(file.read())
+    for step in ({"link_tls_ca_file": both}, {**fresh, "link_tls_ca_file": both}, fresh,
+                 {"link_tls_ca_file": both}, {**HOSTS.good, "link_tls_ca_file": both}, HOSTS.good):
+        for service in (HOSTS.cores, HOSTS.fronts):
+            service.options.update(step)
+            service.write_config()
+            reload(service)
+            for relay in (HOSTS.store, HOSTS.directory):
+                relay.cut()
+                relay.mend()
+            client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+            assert client.select("INBOX")[0] == "OK"
+            client.logout()
 
 
 def test_an_address_that_is_taken_off_the_list_is_sent_away():
