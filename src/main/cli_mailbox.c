@@ -94,3 +94,64 @@ int cli_mailbox_verify(struct cli *cli, struct errinfo *info)
 	cli_login_free(reply);
 	return rc != 0 ? rc : ok ? 0 : CLI_SAID;
 }
+
+/* ---------------------------------------------------------------- list */
+
+enum { ASKED_AT_ONCE = 500 }; /* mailboxes whose aliases are looked up together */
+
+static void print_file(struct cli *cli, const Pk__FileInfo *file, const Pk__AliasReply *alias)
+{
+	struct json *json = &cli->writer;
+	if (alias != NULL && cli_given(cli, CLI_OPTION_ORPHANS))
+		return;
+	if (cli->json) {
+		json_object(json);
+		json_text_field(json, "mailbox", file->mailbox);
+		json_text_field(json, "address", alias == NULL ? "" : alias->address);
+		json_number_field(json, "bytes", file->bytes);
+		json_object_end(json);
+		return;
+	}
+	cli_add_column(cli->out, file->mailbox, 24);
+	cli_add_column(cli->out, alias == NULL ? "-" : alias->address, 40);
+	cli_add_size(cli->out, file->bytes);
+	buf_add_byte(cli->out, '\n');
+}
+
+static int list_files(struct cli *cli, const Pk__FileListReply *page, void *ctx,
+                      struct errinfo *info)
+{
+	int rc = 0;
+	(void)ctx;
+	for (size_t from = 0; from < page->n_files && rc == 0; from += ASKED_AT_ONCE) {
+		char *mailboxes[ASKED_AT_ONCE];
+		size_t count = page->n_files - from < ASKED_AT_ONCE ? page->n_files - from : ASKED_AT_ONCE;
+		Pk__AliasListReply *aliases;
+		for (size_t i = 0; i < count; i++)
+			mailboxes[i] = page->files[from + i]->mailbox;
+		rc = cli_find_addresses(cli, mailboxes, count, &aliases, info);
+		for (size_t i = 0; rc == 0 && i < count; i++)
+			print_file(cli, page->files[from + i], cli_alias_of(aliases, mailboxes[i]));
+		CORES_FREE(aliases);
+	}
+	return rc;
+}
+
+int cli_mailbox_list(struct cli *cli, struct errinfo *info)
+{
+	if (cli->json) {
+		json_object(&cli->writer);
+		json_name(&cli->writer, "mailboxes");
+		json_array(&cli->writer);
+	}
+	int rc = cli_each_file(cli, false, list_files, NULL, info);
+	if (rc != 0) {
+		buf_clear(cli->out);
+		return rc;
+	}
+	if (cli->json) {
+		json_array_end(&cli->writer);
+		json_object_end(&cli->writer);
+	}
+	return 0;
+}

@@ -39,6 +39,8 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 		"Write the line \"ready\" to this descriptor once everything serves."},
 	[CLI_OPTION_VERSION] = {"--version", NULL,
 		"Instead of a command: print the version."},
+	[CLI_OPTION_ORPHANS] = {"--orphans", NULL,
+		"Only mailbox files that belong to no alias."},
 };
 
 #define CURRENT (CLI_BIT(JSON) | CLI_BIT(CURRENT_FILE))
@@ -89,6 +91,8 @@ const struct cli_command cli_commands[] = {
 	{"login unlock", "ADDRESS|NETWORK", 1, 1, CLI_BIT(JSON),
 	 "Forget the wrong logins for an address, or from a network as login list writes it.",
 	 cli_login_unlock},
+	{"mailbox list", "", 0, 0, CLI_BIT(JSON) | CLI_BIT(ORPHANS),
+	 "List the mailbox files with their sizes, and the alias that each belongs to.", cli_mailbox_list},
 	{"mailbox verify", "ADDRESS", 1, 1, CURRENT | CLI_BIT(QUICK),
 	 "Read everything in a mailbox and compare it with its digests.", cli_mailbox_verify},
 	{"config check", "", 0, 0, CLI_BIT(JSON),

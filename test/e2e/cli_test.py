@@ -342,6 +342,28 @@ def test_wrong_logins_are_slowed_down_and_let_off():
         assert "network=127.0.0.1" in service.log_text()
 
 
+def test_mailboxes_are_listed_and_orphans_found():
+    """A file that no alias has, such as one that was put back after its alias was removed."""
+    with Service(start=False) as service:
+        service.add_alias(ADDRESS)
+        service.add_alias("two@example.test")
+        listed = {row["address"]: row for row in service.json("mailbox", "list")["mailboxes"]}
+        assert set(listed) == {ADDRESS, "two@example.test"}, listed
+        assert all(row["bytes"] > 0 for row in listed.values()), listed
+        assert service.json("mailbox", "list", "--orphans")["mailboxes"] == []
+        mailbox = listed["two@example.test"]["mailbox"]
+        path = os.path.join(service.data, "mailboxes", mailbox[:2], mailbox + ".sqlite")
+        with open(path, "rb") as file:
+            content = file.read()
+        service.run("alias", "remove", "two@example.test", "--yes")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        (orphan,) = service.json("mailbox", "list", "--orphans")["mailboxes"]
+        assert orphan == {"mailbox": mailbox, "address": "", "bytes": len(content)}, orphan
+        assert mailbox in service.run("mailbox", "list", "--orphans").stdout
+
+
 def test_several_at_once():
     """Without a service they take turns; none fails."""
     with Service(start=False) as service:
