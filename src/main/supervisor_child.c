@@ -14,6 +14,17 @@
 #include "base/mem.h"
 #include "main/supervisor_internal.h"
 
+/*
+ * How the C library of a process treats memory: it overwrites what is freed, for mail is not to stay in
+ * memory once nobody works on it any more (small pieces too: no cache of a thread's own keeps them as
+ * they were); it gives large pieces back to the system at once, and threads share two arenas, for each
+ * would keep the largest message that it ever saw.
+ */
+#define MEMORY_TUNABLES                                                   \
+	"GLIBC_TUNABLES=glibc.malloc.perturb=90:glibc.malloc.tcache_count=0:" \
+	"glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=1048576:"       \
+	"glibc.malloc.trim_threshold=4194304"
+
 /* What a process inherits of the environment: how a sanitizers' build reports, nothing else. */
 static void small_environment(char *const *environment, char **ret, size_t max)
 {
@@ -38,10 +49,13 @@ static void become(const struct supervisor *supervisor, const struct child *chil
                    int log)
 {
 	char *environment[8];
+	char tunables[] = MEMORY_TUNABLES;
 	char program[] = "postkasse", option[] = "--role", name[16];
 	snprintf(name, sizeof(name), "%s", child->kind->name);
 	char *arguments[] = {program, option, name, NULL};
-	small_environment(supervisor->options->environment, environment, ARRAY_LEN(environment) - 1);
+	environment[0] = tunables;
+	small_environment(supervisor->options->environment, environment + 1,
+	                  ARRAY_LEN(environment) - 2);
 	sigset_t none;
 	sigemptyset(&none);
 	int null = open("/dev/null", O_RDWR);

@@ -420,6 +420,19 @@ def test_processes_have_few_rights():
             assert status.st_mode & 0o077 == 0 and status.st_uid == os.geteuid(), (name, status)
 
 
+def test_processes_overwrite_what_they_free():
+    with Service() as service:
+        for role, pid in service.children().items():
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                # The C library puts zeros in the place of the colons.
+                words = file.read().replace(b":glibc", b"\0glibc").split(b"\0")
+            assert b"GLIBC_TUNABLES=glibc.malloc.perturb=90" in words, (role, words)
+            assert b"glibc.malloc.tcache_count=0" in words, (role, words)
+            # Nothing else comes from outside but how a build with sanitizers reports.
+            kept = (b"GLIBC_TUNABLES=", b"glibc.", b"ASAN_", b"LSAN_", b"UBSAN_", b"TEST_PLAIN=")
+            assert all(not word or word.startswith(kept) for word in words), (role, words)
+
+
 def test_fronts_hold_no_file():
     with Service() as service:
         for role in ("imap", "smtp"):
