@@ -102,9 +102,8 @@ static const struct {
 	const char *meaning;
 } exits[] = {
 	{CLI_OK, "done"},
-	{CLI_FAILED,
-     "anything without a code of its own; mailbox verify: the mailbox is damaged; status: "
-     "something is wrong"},
+	{CLI_FAILED, "anything without a code of its own;\nmailbox verify: the mailbox is damaged;\n"
+                 "status: something is wrong"},
 	{CLI_USAGE, "wrong arguments"},
 	{CLI_DATA, "a malformed address, domain or value"},
 	{CLI_NOT_FOUND, "no such domain, alias, password or mailbox"},
