@@ -162,6 +162,12 @@ static const struct config_option table[] = {
 	 "How long the file of an open mailbox may lie idle before its handle and page cache are given "
 	 "back."},
 
+	{"disk_reserve", CONFIG_SIZE, RELOADS, "64M", 0, INT64_MAX / 4, NULL, SECTION_STORE,
+	 "New mail is refused for the time being (SMTP 452, IMAP NO) while less than this is free on the "
+	 "volume of data_dir, or less than a sixteenth of it where that is smaller, so that there is room "
+	 "for what makes room: logins, flags, EXPUNGE and DELETE go on until about 1 MB is left. 0: no "
+	 "reserve."},
+
 	{"uid_base", CONFIG_NUMBER, RESTARTS, "64200", 1000, 2000000000, NULL, SECTION_SERVE,
 	 "Started as root, each process runs as a user of its own: this number for the store, the next "
 	 "for the directory, and further ones up to 255 more than it for each process of imap and smtp."},

@@ -139,7 +139,9 @@ static void print_store(struct cli *cli, const Pk__StatisticsReply *figures)
 		         figures->mailboxes_open, figures->sessions,
 		         (unsigned long long)figures->deliveries);
 		cli_add_size(cli->out, figures->upload_bytes_held);
-		buf_add_text(cli->out, " of uploads in memory\n");
+		buf_add_text(cli->out, " of uploads in memory, ");
+		cli_add_size(cli->out, figures->disk_free_bytes);
+		buf_add_text(cli->out, " free on the disk\n");
 		return;
 	}
 	json_name(json, "store");
@@ -149,6 +151,8 @@ static void print_store(struct cli *cli, const Pk__StatisticsReply *figures)
 	json_number_field(json, "sessions", figures->sessions);
 	json_number_field(json, "deliveries", figures->deliveries);
 	json_number_field(json, "upload_bytes_held", figures->upload_bytes_held);
+	json_number_field(json, "disk_free_bytes", figures->disk_free_bytes);
+	json_number_field(json, "disk_reserve_bytes", figures->disk_reserve_bytes);
 	json_object_end(json);
 }
 
@@ -399,6 +403,10 @@ static int of_store(struct status *status, struct errinfo *info)
 		return rc;
 	status->store = (Pk__StatisticsReply *)message;
 	print_peers(status, "store", status->store->peers, status->store->n_peers);
+	if (status->store->disk_low)
+		status_say(status, true,
+		           "the volume of the mailboxes is full but for its reserve: new mail"
+		           " is refused until there is room");
 	return 0;
 }
 

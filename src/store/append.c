@@ -4,6 +4,7 @@
 const struct method store_method_append = {
 	.number = PK__STORE_METHOD__STORE_APPEND,
 	.name = "append",
+	.fills = true,
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.upload = true,

@@ -153,6 +153,7 @@ static int create_run(struct request *request)
 const struct method store_method_create = {
 	.number = PK__STORE_METHOD__STORE_CREATE,
 	.name = "create",
+	.fills = true,
 	.roles = ROLE_CLI,
 	.scope = METHOD_MAILBOX,
 	.request = &pk__create_request__descriptor,

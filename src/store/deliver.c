@@ -9,6 +9,7 @@
 const struct method store_method_deliver = {
 	.number = PK__STORE_METHOD__STORE_DELIVER,
 	.name = "deliver",
+	.fills = true,
 	.roles = ROLE_SMTP | ROLE_CLI,
 	.scope = METHOD_TARGETS,
 	.upload = true,

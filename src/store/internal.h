@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "store/care.h"
 #include "store/server.h"
+#include "store/space.h"
 
 struct store {
 	struct loop *loop;
@@ -29,6 +30,7 @@ struct store {
 	uint64_t session_last;
 	atomic_uint handles;
 	struct timer *tick;
+	struct space space;
 
 	bool handles_closed; /* since memory was last given back */
 	int64_t trimmed_ms;  /* when that was */

@@ -50,6 +50,9 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	reply.sessions = store->session_count;
 	reply.deliveries = store->deliveries;
 	reply.upload_bytes_held = store->upload_bytes_held;
+	reply.disk_free_bytes = store->space.free_bytes;
+	reply.disk_reserve_bytes = store->space.reserve;
+	reply.disk_low = store->space.low;
 	reply.seconds = (uint64_t)(peers.now_ms - store->start_ms) / 1000;
 	link_inbound_each_peer(inbound, add_peer, &peers);
 	reply.n_peers = peers.count;

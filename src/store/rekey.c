@@ -267,6 +267,7 @@ static int rekey_run(struct request *request)
 const struct method store_method_rekey = {
 	.number = PK__STORE_METHOD__STORE_REKEY,
 	.name = "rekey",
+	.fills = true,
 	.roles = ROLE_CLI,
 	.scope = METHOD_MAILBOX,
 	.request = &pk__rekey_request__descriptor,

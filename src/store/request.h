@@ -119,6 +119,7 @@ struct method {
 	const char *name;
 	unsigned roles;
 	enum method_scope scope;
+	bool fills;   /* refused when the volume is nearly full */
 	bool upload;  /* comes with the bytes of a message */
 	bool grouped; /* takes its likes that wait behind it along */
 	const ProtobufCMessageDescriptor *request;

@@ -438,7 +438,15 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 	start(request);
 }
 
-static const char *refuse(const struct store *store, const struct method *method,
+/* What is under way may take twice its size, in a log and in the file. */
+static bool too_full(struct store *store, const struct link_inbound *inbound)
+{
+	uint64_t pledged = 2 * (store->upload_bytes_held + link_inbound_upload(inbound).len);
+	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	return space_refuses(&store->space, pledged);
+}
+
+static const char *refuse(struct store *store, const struct method *method,
                           struct link_inbound *inbound, int *ret_error)
 {
 	const struct link_peer *peer = link_inbound_peer(inbound);
@@ -451,6 +459,9 @@ static const char *refuse(const struct store *store, const struct method *method
 	*ret_error = E_UNAVAILABLE;
 	if (store->stopping)
 		return "the store is stopping";
+	*ret_error = E_NO_SPACE;
+	if (method->fills && too_full(store, inbound))
+		return "the volume of the mailboxes is full but for its reserve";
 	*ret_error = E_INVALID;
 	if (!method->upload && link_inbound_upload(inbound).len > 0)
 		return "an upload that does not belong here";
@@ -629,6 +640,7 @@ void store_tick(void *ctx)
 	struct store *store = ctx;
 	int64_t now = clock_monotonic_ms();
 	give_back_memory(store, now);
+	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
 	unsigned handles = atomic_load(&store->handles), max = store->options.handles_max;
 	unsigned too_many = handles > max ? handles - max : 0;
 	struct mailbox *mailbox, *next;

@@ -157,7 +157,7 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	store->pool = worker_pool_new(loop, options->workers);
 	start_server(store);
 	store->tick = timer_new(loop, store_tick, store);
-	timer_start(store->tick, 1000);
+	store_tick(store);
 	*ret = store;
 	return 0;
 }
@@ -233,6 +233,7 @@ static struct store_limits limits_of(const struct config *config, char **address
 		.linger_ms = config_number(config, "mailbox_linger"),
 		.merge_retry_ms = MERGE_RETRY_MS,
 		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
+		.disk_reserve = (uint64_t)config_number(config, "disk_reserve"),
 		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
 		.link =
 			{

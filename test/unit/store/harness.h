@@ -167,6 +167,7 @@ static UNUSED int harness_setup(void **state)
 			{
 				.linger_ms = 10000,
 				.merge_retry_ms = 10,
+				.disk_reserve = 64 * 1024 * 1024,
 				.handle_idle_ms = 60000,
 				.sessions_max = 10,
 				.link =
