@@ -124,17 +124,17 @@ void imap_write_envelope(struct buf *out, const Pk__Envelope *envelope)
 /* ---------------------------------------------------------------- BODYSTRUCTURE */
 
 /* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil */
-static void write_parameters(struct buf *out, Pk__Parameter *const *list, size_t count)
+static void write_parameters(struct buf *out, const ProtobufCBinaryData *list, size_t count)
 {
-	if (count == 0) {
+	if (count < 2) {
 		buf_add_str(out, STR("NIL"));
 		return;
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i + 1 < count; i += 2) {
 		buf_add_byte(out, i == 0 ? '(' : ' ');
-		imap_write_string(out, STR_OF_BYTES(list[i]->name));
+		imap_write_string(out, STR_OF_BYTES(list[i]));
 		buf_add_byte(out, ' ');
-		imap_write_string(out, STR_OF_BYTES(list[i]->value));
+		imap_write_string(out, STR_OF_BYTES(list[i + 1]));
 	}
 	buf_add_byte(out, ')');
 }
@@ -156,13 +156,13 @@ static void write_languages(struct buf *out, const Pk__Body *body)
 /* SP body-fld-dsp SP body-fld-lang SP body-fld-loc */
 static void write_extension(struct buf *out, const Pk__Body *body)
 {
-	if (body->disposition == NULL) {
+	if (!body->has_disposition) {
 		buf_add_str(out, STR(" NIL "));
 	} else {
 		buf_add_str(out, STR(" ("));
-		write_lower(out, STR_OF_BYTES(body->disposition->type));
+		write_lower(out, STR_OF_BYTES(body->disposition));
 		buf_add_byte(out, ' ');
-		write_parameters(out, body->disposition->parameters, body->disposition->n_parameters);
+		write_parameters(out, body->disposition_parameters, body->n_disposition_parameters);
 		buf_add_str(out, STR(") "));
 	}
 	write_languages(out, body);

@@ -15,45 +15,41 @@ static ProtobufCBinaryData word_of(struct str word)
 }
 
 /* body-fld-param, continuations put together */
-static void add_params(struct mail_builder *b, struct cursor *c, Pk__Parameter ***ret,
+static void add_params(struct mail_builder *b, struct cursor *c, ProtobufCBinaryData **ret,
                        size_t *ret_count)
 {
 	struct mail_params params;
-	struct mail_build_list list = {0};
 	struct buf name BUF_AUTO, value BUF_AUTO;
 	buf_init(&name, MAIL_BUILD_BUDGET);
 	buf_init(&value, MAIL_BUILD_BUDGET);
 	mail_params_read(c, &params);
-	size_t position = 0;
-	while (mail_params_next(&params, &position, &name, &value)) {
+	ProtobufCBinaryData *out = params.count == 0
+	                               ? NULL
+	                               : arena_array(b->arena, 2 * params.count, sizeof(*out));
+	b->full |= params.count > 0 && out == NULL;
+	size_t position = 0, count = 0;
+	while (out != NULL && mail_params_next(&params, &position, &name, &value)) {
 		if (name.len + value.len + PARAMETER_COST > b->budget) {
 			b->cut = true;
 			break;
 		}
-		Pk__Parameter *out = mail_build_add(b, &list, sizeof(*out));
-		if (out == NULL)
-			break;
-		pk__parameter__init(out);
 		mail_build_charge(b, PARAMETER_COST);
-		out->has_name = mail_build_bytes(b, buf_str(&name), &out->name);
-		out->has_value = mail_build_bytes(b, buf_str(&value), &out->value);
+		mail_build_bytes(b, buf_str(&name), &out[count++]);
+		mail_build_bytes(b, buf_str(&value), &out[count++]);
 	}
-	*ret = (Pk__Parameter **)list.items;
-	*ret_count = list.count;
+	*ret = out;
+	*ret_count = count;
 }
 
 static void add_charset(struct mail_builder *b, const char *charset, Pk__Body *ret)
 {
-	struct mail_build_list list = {0};
-	Pk__Parameter *out = mail_build_add(b, &list, sizeof(*out));
-	if (out == NULL)
+	ret->parameters = arena_array(b->arena, 2, sizeof(*ret->parameters));
+	b->full |= ret->parameters == NULL;
+	if (ret->parameters == NULL)
 		return;
-	pk__parameter__init(out);
-	out->has_name = out->has_value = true;
-	out->name = word_of(STR("charset"));
-	out->value = word_of(str_from(charset));
-	ret->parameters = (Pk__Parameter **)list.items;
-	ret->n_parameters = list.count;
+	ret->parameters[0] = word_of(STR("charset"));
+	ret->parameters[1] = word_of(str_from(charset));
+	ret->n_parameters = 2;
 }
 
 static void add_type(struct mail_builder *b, const struct mail_part *part, Pk__Body *ret)
@@ -69,22 +65,16 @@ static void add_type(struct mail_builder *b, const struct mail_part *part, Pk__B
 		add_charset(b, "us-ascii", ret); /* RFC 2045 section 5.2 */
 }
 
-static Pk__Disposition *disposition(struct mail_builder *b, struct str value)
+static void add_disposition(struct mail_builder *b, struct str value, Pk__Body *ret)
 {
 	struct cursor c = cursor_of(value);
 	struct str token = STR("attachment"); /* what a value of parameters only must mean */
 	if (str_trim(value).len == 0 || (!mail_content_token(&c, &token) && cursor_peek(&c) != ';') ||
 	    !mail_build_charge(b, token.len))
-		return NULL;
-	Pk__Disposition *out = arena_alloc(b->arena, sizeof(*out));
-	b->full |= out == NULL;
-	if (out == NULL)
-		return NULL;
-	pk__disposition__init(out);
-	out->has_type = true;
-	out->type = word_of(token);
-	add_params(b, &c, &out->parameters, &out->n_parameters);
-	return out;
+		return;
+	ret->has_disposition = true;
+	ret->disposition = word_of(token);
+	add_params(b, &c, &ret->disposition_parameters, &ret->n_disposition_parameters);
 }
 
 static void add_languages(struct mail_builder *b, struct str value, Pk__Body *ret)
@@ -136,7 +126,7 @@ static void add_body(struct mail_builder *b, struct str raw, const struct mail_p
 		ret->lines = part->lines;
 		ret->has_md5 = mail_build_field(b, field[MAIL_FIELD_CONTENT_MD5], &ret->md5);
 	}
-	ret->disposition = disposition(b, field[MAIL_FIELD_CONTENT_DISPOSITION]);
+	add_disposition(b, field[MAIL_FIELD_CONTENT_DISPOSITION], ret);
 	add_languages(b, field[MAIL_FIELD_CONTENT_LANGUAGE], ret);
 	ret->has_location = mail_build_field(b, field[MAIL_FIELD_CONTENT_LOCATION], &ret->location);
 	if (part->kind != PK__PART__KIND__MESSAGE)

@@ -147,8 +147,29 @@ static bool envelope(struct reading *r, Pk__Envelope *ret)
 
 /* ---------------------------------------------------------------- BODYSTRUCTURE */
 
+/* Takes over what was collected one by one. */
+static bool as_array(struct reading *r, const struct mail_build_list *list,
+                     ProtobufCBinaryData **ret, size_t *ret_count)
+{
+	*ret = arena_array(r->b.arena, list->count, sizeof(**ret));
+	r->b.full |= *ret == NULL;
+	if (*ret == NULL)
+		return false;
+	for (size_t i = 0; i < list->count; i++)
+		(*ret)[i] = *(ProtobufCBinaryData *)list->items[i];
+	*ret_count = list->count;
+	return true;
+}
+
+static bool listed(struct reading *r, struct mail_build_list *list)
+{
+	ProtobufCBinaryData *one = mail_build_add(&r->b, list, sizeof(*one));
+	protobuf_c_boolean has;
+	return one != NULL && bytes(r, one, &has);
+}
+
 /* body-fld-param = "(" string SP string *(SP string SP string) ")" / nil */
-static bool parameters(struct reading *r, Pk__Parameter ***ret, size_t *ret_count)
+static bool parameters(struct reading *r, ProtobufCBinaryData **ret, size_t *ret_count)
 {
 	struct mail_build_list list = {0};
 	if (nil(r))
@@ -156,32 +177,19 @@ static bool parameters(struct reading *r, Pk__Parameter ***ret, size_t *ret_coun
 	if (!cursor_byte(&r->c, '('))
 		return false;
 	do {
-		Pk__Parameter *one = mail_build_add(&r->b, &list, sizeof(*one));
-		if (one == NULL)
-			return false;
-		pk__parameter__init(one);
-		if (!bytes(r, &one->name, &one->has_name) || !space(r) ||
-		    !bytes(r, &one->value, &one->has_value))
+		if (!listed(r, &list) || !space(r) || !listed(r, &list))
 			return false;
 	} while (space(r));
-	*ret = (Pk__Parameter **)list.items;
-	*ret_count = list.count;
-	return cursor_byte(&r->c, ')');
+	return cursor_byte(&r->c, ')') && as_array(r, &list, ret, ret_count);
 }
 
 /* body-fld-dsp = "(" string SP body-fld-param ")" / nil */
-static bool disposition(struct reading *r, Pk__Disposition **ret)
+static bool disposition(struct reading *r, Pk__Body *ret)
 {
-	if (nil(r))
-		return true;
-	Pk__Disposition *out = arena_alloc(r->b.arena, sizeof(*out));
-	r->b.full |= out == NULL;
-	if (out == NULL)
-		return false;
-	pk__disposition__init(out);
-	*ret = out;
-	return cursor_byte(&r->c, '(') && bytes(r, &out->type, &out->has_type) && space(r) &&
-	       parameters(r, &out->parameters, &out->n_parameters) && cursor_byte(&r->c, ')');
+	return nil(r) || (cursor_byte(&r->c, '(') &&
+	                  bytes(r, &ret->disposition, &ret->has_disposition) && space(r) &&
+	                  parameters(r, &ret->disposition_parameters, &ret->n_disposition_parameters) &&
+	                  cursor_byte(&r->c, ')'));
 }
 
 /* body-fld-lang = nstring / "(" string *(SP string) ")" */
@@ -192,28 +200,19 @@ static bool languages(struct reading *r, Pk__Body *ret)
 		return true;
 	bool many = cursor_byte(&r->c, '(');
 	do {
-		ProtobufCBinaryData *one = mail_build_add(&r->b, &list, sizeof(*one));
-		protobuf_c_boolean has;
-		if (one == NULL || !bytes(r, one, &has))
+		if (!listed(r, &list))
 			return false;
 	} while (many && space(r));
 	if (many && !cursor_byte(&r->c, ')'))
 		return false;
-	ret->languages = arena_array(r->b.arena, list.count, sizeof(*ret->languages));
-	r->b.full |= ret->languages == NULL;
-	if (ret->languages == NULL)
-		return false;
-	for (size_t i = 0; i < list.count; i++)
-		ret->languages[i] = *(ProtobufCBinaryData *)list.items[i];
-	ret->n_languages = list.count;
-	return true;
+	return as_array(r, &list, &ret->languages, &ret->n_languages);
 }
 
 /* SP body-fld-dsp SP body-fld-lang SP body-fld-loc ")" */
 static bool extension(struct reading *r, Pk__Body *ret)
 {
-	return space(r) && disposition(r, &ret->disposition) && space(r) && languages(r, ret) &&
-	       space(r) && nstring(r, &ret->location, &ret->has_location) && cursor_byte(&r->c, ')');
+	return space(r) && disposition(r, ret) && space(r) && languages(r, ret) && space(r) &&
+	       nstring(r, &ret->location, &ret->has_location) && cursor_byte(&r->c, ')');
 }
 
 static bool end_single(struct reading *r, Pk__Body *ret)

@@ -129,15 +129,13 @@ static void pack_structure(struct notice *notice, const Pk__Part *part)
 {
 	Pk__BodyStructure structure = PK__BODY_STRUCTURE__INIT;
 	Pk__Body body = PK__BODY__INIT, *bodies[] = {&body};
-	Pk__Parameter charset = PK__PARAMETER__INIT, *parameters[] = {&charset};
-	charset.has_name = charset.has_value = true;
-	charset.name = packed_bytes(STR("charset"));
-	charset.value = packed_bytes(STR("us-ascii"));
+	ProtobufCBinaryData parameters[] = {packed_bytes(STR("charset")),
+	                                    packed_bytes(STR("us-ascii"))};
 	body.has_type = body.has_subtype = body.has_encoding = body.has_size = body.has_lines = true;
 	body.type = packed_bytes(STR("text"));
 	body.subtype = packed_bytes(STR("plain"));
 	body.parameters = parameters;
-	body.n_parameters = 1;
+	body.n_parameters = 2;
 	body.encoding = packed_bytes(STR("7bit"));
 	body.size = part->body_size;
 	body.lines = part->lines;

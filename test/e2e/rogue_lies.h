@@ -37,14 +37,6 @@ static void pack_lies(struct str lie, struct buf *ret_envelope, struct buf *ret_
 	e.n_from = e.n_sender = e.n_reply_to = e.n_to = e.n_cc = e.n_bcc = 1;
 	link_pack(ret_envelope, &e.base);
 
-	Pk__Parameter parameter = PK__PARAMETER__INIT, *parameters[] = {&parameter};
-	parameter.has_name = parameter.has_value = true;
-	parameter.name = parameter.value = bytes_of(lie);
-	Pk__Disposition disposition = PK__DISPOSITION__INIT;
-	disposition.has_type = true;
-	disposition.type = bytes_of(lie);
-	disposition.parameters = parameters;
-	disposition.n_parameters = 1;
 	ProtobufCBinaryData languages[] = {bytes_of(lie), bytes_of(lie)};
 	Pk__Body body = PK__BODY__INIT, *bodies[] = {&body};
 	body.has_type = body.has_subtype = body.has_id = body.has_description = true;
@@ -52,9 +44,10 @@ static void pack_lies(struct str lie, struct buf *ret_envelope, struct buf *ret_
 	body.type = body.subtype = body.id = body.description = body.encoding = body.md5 =
 		body.location = bytes_of(lie);
 	body.size = body.lines = UINT64_MAX;
-	body.parameters = parameters;
-	body.n_parameters = 1;
-	body.disposition = &disposition;
+	body.parameters = body.disposition_parameters = languages;
+	body.n_parameters = body.n_disposition_parameters = 2;
+	body.has_disposition = true;
+	body.disposition = bytes_of(lie);
 	body.languages = languages;
 	body.n_languages = 2;
 	Pk__BodyStructure structure = PK__BODY_STRUCTURE__INIT;
