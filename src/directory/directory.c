@@ -12,7 +12,10 @@
 #include "directory/internal.h"
 #include "directory/schema.h"
 
-enum { WAL_CHECKPOINT_BYTES = 1024 * 1024 };
+enum {
+	WAL_CHECKPOINT_BYTES = 1024 * 1024,
+	REQUEST_ITEMS_MAX = 100 * 1000, /* the sessions of a front, all at once */
+};
 
 /* ---------------------------------------------------------------- life */
 
@@ -201,7 +204,8 @@ static int dispatch(struct directory *d, struct link_inbound *inbound, const str
 		return err_set(info, E_UNSUPPORTED, "the directory has no such method");
 	if ((method->roles & request.role) == 0)
 		return err_set(info, E_DENIED, "this method is not for this process");
-	ProtobufCMessage *message = link_unpack(method->type, link_inbound_body(inbound));
+	ProtobufCMessage *message = link_unpack_request(method->type, link_inbound_body(inbound),
+	                                                REQUEST_ITEMS_MAX);
 	if (message == NULL)
 		return err_set(info, E_INVALID, "malformed request");
 	request.message = message;

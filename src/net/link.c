@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "crypto/secret.h"
 #include "net/link_internal.h"
+#include "net/wire.h"
 
 enum { FAULTS_EVERY_MS = 1000 };
 
@@ -28,6 +29,12 @@ ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str
 	static const uint8_t nothing[1];
 	return protobuf_c_message_unpack(type, NULL, bytes.len,
 	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
+}
+
+ProtobufCMessage *link_unpack_request(const ProtobufCMessageDescriptor *type, struct str bytes,
+                                      size_t items_max)
+{
+	return wire_within(type, bytes, items_max) ? link_unpack(type, bytes) : NULL;
 }
 
 static void wipe_value(const ProtobufCFieldDescriptor *field, void *value)

@@ -66,6 +66,10 @@ void link_pack(struct buf *out, const ProtobufCMessage *message);
 /* NULL when the bytes do not parse (a peer's fault: E_INVALID). Freed with
  * protobuf_c_message_free_unpacked(message, NULL), or: */
 ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes);
+/* The same for a request, whose sender may be hostile: NULL as well when it holds more than items_max
+ * values and inner messages, or would take far more memory than its bytes. See net/wire.h. */
+ProtobufCMessage *link_unpack_request(const ProtobufCMessageDescriptor *type, struct str bytes,
+                                      size_t items_max);
 /* Overwrites all text and bytes in it first. NULL is fine. */
 void link_free_secret(ProtobufCMessage *message);
 

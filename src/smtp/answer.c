@@ -6,6 +6,9 @@ enum smtp_reply_id smtp_answer(int error, const Pk__DeliverReply *reply, size_t 
 	size_t delivered = 0;
 	bool temporary = false;
 
+	/* A request that is refused as a whole is our mistake, not the message's. */
+	if (error == E_INVALID)
+		return SMTP_REPLY_TRY_LATER;
 	if (error != 0)
 		return smtp_reply_of_error(error);
 	if (reply == NULL || reply->n_results != targets)

@@ -10,5 +10,6 @@ const struct method store_method_append = {
 	.upload = true,
 	.grouped = true,
 	.request = &pk__append_request__descriptor,
+	.items_max = REQUEST_PARTS_MAX,
 	.run = group_run,
 };

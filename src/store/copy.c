@@ -178,5 +178,6 @@ const struct method store_method_copy = {
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.request = &pk__copy_request__descriptor,
+	.items_max = REQUEST_UIDS_MAX,
 	.run = copy_run,
 };

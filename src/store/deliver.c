@@ -15,6 +15,7 @@ const struct method store_method_deliver = {
 	.upload = true,
 	.grouped = true,
 	.request = &pk__deliver_request__descriptor,
+	.items_max = REQUEST_PARTS_MAX,
 	.run = group_run,
 };
 

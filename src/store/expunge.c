@@ -115,5 +115,6 @@ const struct method store_method_expunge = {
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.request = &pk__expunge_request__descriptor,
+	.items_max = REQUEST_UIDS_MAX,
 	.run = expunge_run,
 };

@@ -528,5 +528,6 @@ const struct method store_method_fetch = {
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.request = &pk__fetch_request__descriptor,
+	.items_max = REQUEST_UIDS_MAX,
 	.run = fetch_run,
 };

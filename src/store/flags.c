@@ -280,5 +280,6 @@ const struct method store_method_store = {
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.request = &pk__store_request__descriptor,
+	.items_max = REQUEST_UIDS_MAX,
 	.run = store_run_request,
 };

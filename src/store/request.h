@@ -12,6 +12,7 @@
 
 #include "net/link.h"
 #include "store.pb-c.h"
+#include "store/check.h"
 #include "store/mailbox.h"
 #include "store/worker.h"
 
@@ -20,6 +21,10 @@ enum {
 	CHUNK_SIZE = 160 * 1024, /* a piece of a stream is sent when it has reached this */
 	REPLY_MAX = LINK_MESSAGE_MAX - 64 * 1024,
 	CHANGES_MAX = 2,
+	/* Bounds on a request before it is unpacked, see link_unpack_request. */
+	REQUEST_ITEMS_MAX = 1000,
+	REQUEST_UIDS_MAX = 200 * 1000,                           /* where a set of messages is named */
+	REQUEST_PARTS_MAX = 2 * (PARTS_MAX + REQUEST_ITEMS_MAX), /* with a description of a message */
 };
 
 enum { SESSION_CLIENT_SIZE = 64 };
@@ -123,6 +128,7 @@ struct method {
 	bool upload;  /* comes with the bytes of a message */
 	bool grouped; /* takes its likes that wait behind it along */
 	const ProtobufCMessageDescriptor *request;
+	size_t items_max; /* values of lists and inner messages in the request; 0: REQUEST_ITEMS_MAX */
 	int (*run)(struct request *request); /* NULL where the loop's thread answers: */
 	/* of METHOD_STORE; replies before it returns */
 	void (*answer)(struct store *store, struct link_inbound *inbound,

@@ -554,5 +554,6 @@ const struct method store_method_search = {
 	.roles = ROLE_MAIL | ROLE_CLI,
 	.scope = METHOD_SESSION,
 	.request = &pk__search_request__descriptor,
+	.items_max = REQUEST_UIDS_MAX,
 	.run = search_run,
 };
