@@ -95,6 +95,9 @@ const struct cli_command cli_commands[] = {
 	 "List the mailbox files with their sizes, and the alias that each belongs to.", cli_mailbox_list},
 	{"mailbox verify", "ADDRESS", 1, 1, CURRENT | CLI_BIT(QUICK),
 	 "Read everything in a mailbox and compare it with its digests.", cli_mailbox_verify},
+	{"mailbox copy", "ADDRESS FILE", 2, 2, CLI_BIT(JSON),
+	 "Copy a mailbox file, in use or not. The mailbox password opens the copy in any program that is "
+	 "built with SQLite3MultipleCiphers.", cli_mailbox_copy},
 	{"config check", "", 0, 0, CLI_BIT(JSON),
 	 "Check the configuration and the files that it names.", cli_config_check},
 	{"config print", "", 0, 0, CLI_BIT(JSON),

@@ -165,8 +165,9 @@ static int prune(struct mailbox *mailbox, struct errinfo *info)
 static int checkpoint(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = 0;
-	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
-		rc = db_checkpoint(mailbox->db, false, info);
+	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX &&
+	    !mailbox_held(mailbox))
+		rc = mailbox_checkpoint(mailbox, false, info);
 	if (rc == 0 && mailbox->temporary != NULL && db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
 		rc = db_checkpoint(mailbox->temporary, false, info);
 	return rc;
@@ -216,7 +217,8 @@ int care_run(struct request *request, enum care care)
 {
 	struct mailbox *mailbox = request->mailbox;
 	struct caring *caring = request->state;
-	if (care == CARE_FORGET && mailbox->key_holders > 0)
+	if ((care == CARE_FORGET && mailbox->key_holders > 0) ||
+	    (care == CARE_CLOSE && mailbox_held(mailbox)))
 		return 0; /* the next tick asks again */
 	if (caring == NULL) {
 		caring = request->state = mem_new(sizeof(*caring));

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/digest.h"
@@ -37,6 +38,8 @@ struct mailbox *mailbox_new(struct store *store, struct str id)
 	for (size_t i = 0; i < id.len; i++)
 		mailbox->id[i] = id.ptr[i];
 	mailbox->store = store;
+	random_bytes(&mailbox->generation, sizeof(mailbox->generation));
+	mailbox->generation |= 1;
 	LIST_INIT(&mailbox->sessions);
 	turn_init(&mailbox->turn);
 	return mailbox;
@@ -272,8 +275,20 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 	return 0;
 }
 
+bool mailbox_held(const struct mailbox *mailbox)
+{
+	return clock_monotonic_ms() < mailbox->hold_until_ms;
+}
+
+int mailbox_checkpoint(struct mailbox *mailbox, bool truncate, struct errinfo *info)
+{
+	mailbox->generation++;
+	return db_checkpoint(mailbox->db, truncate, info);
+}
+
 void mailbox_close_handles(struct mailbox *mailbox)
 {
+	mailbox->generation++; /* the last connection to a file makes a checkpoint */
 	if (mailbox->db != NULL)
 		store_handle_closed(mailbox->store);
 	if (mailbox->temporary != NULL)

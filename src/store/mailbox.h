@@ -76,6 +76,8 @@ struct mailbox {
 	unsigned merge_failures; /* of taking over, one after the other */
 	struct piece_cache *pieces;
 	struct folder_summary *summary;
+	uint64_t generation;        /* another one whenever the main file may have changed */
+	int64_t hold_until_ms;      /* somebody copies the main file: see hold.c */
 	atomic_uint streams_inside; /* fetches in the middle of a message: garbage waits for them */
 };
 
@@ -111,6 +113,10 @@ void mailbox_rollback(struct mailbox *mailbox);
 /* What a quota counts: the sizes of all entries. */
 int mailbox_used_bytes(struct mailbox *mailbox, uint64_t *ret, struct errinfo *info) MUST_USE;
 
+/* Whether somebody copies the main file just now. */
+bool mailbox_held(const struct mailbox *mailbox);
+/* What is in the WAL goes into the main file. */
+int mailbox_checkpoint(struct mailbox *mailbox, bool truncate, struct errinfo *info) MUST_USE;
 void mailbox_close_handles(struct mailbox *mailbox);
 void mailbox_forget_key(struct mailbox *mailbox);
 /* Copies the data key that is in use. */

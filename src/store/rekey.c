@@ -60,7 +60,7 @@ static int check_copy(struct mailbox *mailbox, const char *path, const struct da
 /* A WAL that stayed would be taken for the new file's: without its removal nothing is renamed. */
 static int close_without_wal(struct mailbox *mailbox, const char *path, struct errinfo *info)
 {
-	int rc = db_checkpoint(mailbox->db, true, info);
+	int rc = mailbox_checkpoint(mailbox, true, info);
 	if (rc != 0)
 		return rc;
 	mailbox_close_handles(mailbox);

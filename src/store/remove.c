@@ -13,7 +13,7 @@ static int remove_run(struct request *request)
 		rc = mailbox_volume_check(mailbox, PATH_TEMPORARY, &request->info);
 	if (rc != 0)
 		return rc;
-	mailbox_close_handles(mailbox);
+	mailbox_close_handles(mailbox); /* which makes it another generation, too */
 	mailbox_forget_key(mailbox);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		rc = mailbox_remove_file(mailbox, files[i], &request->info);

@@ -35,6 +35,7 @@ static const struct method *const methods[] = {
 	&store_method_rekey,
 	&store_method_verify,
 	&store_method_remove,
+	&store_method_hold,
 	&store_method_statistics,
 	&store_method_session_list,
 	&store_method_session_end,
@@ -111,6 +112,7 @@ int request_unlock(struct request *request, struct str secret, struct str record
                    struct buf *new_record)
 {
 	int rc = mailbox_unlock(request->mailbox, secret, record, new_record, &request->info);
+	request->shown_secret = request->shown_secret || rc == 0;
 	if (rc == 0 && !request->holds_key) {
 		request->holds_key = true;
 		request->mailbox->key_holders++;
@@ -175,7 +177,8 @@ static enum task_outcome run_request(struct worker *worker, struct task *task)
 
 static void mailbox_release(struct store *store, struct mailbox *mailbox)
 {
-	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox))
+	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox) ||
+	    mailbox_held(mailbox))
 		return;
 	TAILQ_REMOVE(&store->by_use, mailbox, by_use);
 	map_remove(store->mailboxes, str_from(mailbox->id));
@@ -262,9 +265,9 @@ static void request_finish(struct request *request)
 	apply_to_session(request);
 	if (brings_secret(request->method)) {
 		/* One that failed may have left a key, but is no reason to keep any: whoever has no secret
-		 * could go on failing for ever. */
+		 * could go on failing for ever. Nor is one that needs none. */
 		mailbox->keyed = true;
-		if (request->error == 0)
+		if (request->error == 0 && request->shown_secret)
 			mailbox->left_ms = clock_monotonic_ms();
 	}
 	bool care = request->wants_care && !store->stopping;

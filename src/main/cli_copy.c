@@ -1,0 +1,221 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "main/cli_cores.h"
+
+#include "directory.pb-c.h"
+#include "store.pb-c.h"
+
+/* mailbox copy: the file of a mailbox, as it is on the disk, while it is in use or not. No key is needed;
+ * whoever has the mailbox password opens the copy. */
+
+enum {
+	PIECE_SIZE = 1024 * 1024,
+	WAL_NAME_SIZE = PATH_MAX + sizeof("-wal"),
+	RENEW_MS = 2000,   /* a good deal less than the store holds the file for */
+	ATTEMPTS_MAX = 20, /* each is cut short only by what happens once in a session's life */
+};
+
+struct copying {
+	struct cli *cli;
+	const char *target; /* a path */
+	char mailbox[64], source[PATH_MAX];
+	int fd; /* of target */
+	char *piece;
+	uint64_t generation, bytes;
+	int64_t renewed_ms;
+	bool wal;
+};
+
+static int find_mailbox(struct copying *copying, struct errinfo *info)
+{
+	struct cli *cli = copying->cli;
+	Pk__ResolveRequest request = PK__RESOLVE_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.address = (char *)(uintptr_t)cli->arguments[0];
+	int rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_RESOLVE, &request.base,
+	                         &pk__resolve_reply__descriptor, &message, info);
+	if (rc != 0)
+		return rc;
+	Pk__ResolveReply *reply = (Pk__ResolveReply *)message;
+	if (reply->kind != PK__RESOLVE_REPLY__KIND__MAILBOX || reply->public_key.len == 0)
+		rc = err_set(info, E_NOT_FOUND, "%s: there is no such mailbox", cli->arguments[0]);
+	snprintf(copying->mailbox, sizeof(copying->mailbox), "%s", reply->mailbox);
+	int len = snprintf(copying->source, sizeof(copying->source), "%s/mailboxes/%.2s/%s.sqlite",
+	                   config_text(cli->config, "data_dir"), reply->mailbox, reply->mailbox);
+	if (rc == 0 && (len < 0 || (size_t)len >= sizeof(copying->source) - sizeof("-wal")))
+		rc = err_set(info, E_INVALID, "data_dir is too long");
+	CORES_FREE(reply);
+	return rc;
+}
+
+/* E_BUSY: the file has changed, what was copied of it is worth nothing. */
+static int hold(struct copying *copying, uint64_t generation, bool over, struct errinfo *info)
+{
+	Pk__HoldRequest request = PK__HOLD_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.mailbox = copying->mailbox;
+	request.generation = generation;
+	request.over = over;
+	int rc = cores_store(copying->cli, PK__STORE_METHOD__STORE_HOLD, &request.base,
+	                     &pk__hold_reply__descriptor, 0, &message, info);
+	if (rc != 0)
+		return rc;
+	Pk__HoldReply *reply = (Pk__HoldReply *)message;
+	if (generation == 0) {
+		copying->generation = reply->generation;
+		copying->wal = reply->wal;
+	} else if (reply->generation != generation) {
+		rc = err_set(info, E_BUSY, "the mailbox file changes again and again");
+	}
+	copying->renewed_ms = clock_monotonic_ms();
+	CORES_FREE(reply);
+	return rc;
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		ssize_t written = write(fd, bytes, len);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? err_from_errno(errno) : E_IO;
+		bytes += written;
+		len -= (size_t)written;
+	}
+	return 0;
+}
+
+static int copy_bytes(struct copying *copying, int from, int to, struct errinfo *info)
+{
+	for (;;) {
+		ssize_t len = read(from, copying->piece, PIECE_SIZE);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return err_set(info, err_from_errno(errno), "%s: %s", copying->source, strerror(errno));
+		if (len == 0)
+			return 0;
+		int rc = write_all(to, copying->piece, (size_t)len);
+		if (rc != 0)
+			return err_set(info, rc, "%s: %s", copying->target, strerror(errno));
+		copying->bytes += (uint64_t)len;
+		if (clock_monotonic_ms() - copying->renewed_ms >= RENEW_MS)
+			rc = hold(copying, copying->generation, false, info);
+		if (rc != 0)
+			return rc;
+	}
+}
+
+/* The file at path into to, which is empty then. */
+static int copy_file(struct copying *copying, const char *path, int to, struct errinfo *info)
+{
+	if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
+	int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (from < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	int rc = copy_bytes(copying, from, to, info);
+	close(from);
+	if (rc == 0 && fsync(to) != 0)
+		rc = err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
+	return rc;
+}
+
+static int create(const char *path, int *ret, struct errinfo *info)
+{
+	*ret = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*ret < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void wal_name(const char *path, char ret[WAL_NAME_SIZE])
+{
+	snprintf(ret, WAL_NAME_SIZE, "%s-wal", path);
+}
+
+static int copy_wal(struct copying *copying, struct errinfo *info)
+{
+	char from[WAL_NAME_SIZE], to[WAL_NAME_SIZE];
+	int fd;
+	wal_name(copying->source, from);
+	wal_name(copying->target, to);
+	int rc = create(to, &fd, info);
+	if (rc != 0)
+		return rc;
+	rc = copy_file(copying, from, fd, info);
+	close(fd);
+	if (rc != 0)
+		unlink(to);
+	return rc;
+}
+
+static int attempt(struct copying *copying, struct errinfo *info)
+{
+	char wal[WAL_NAME_SIZE];
+	copying->bytes = 0;
+	int rc = hold(copying, 0, false, info);
+	if (rc == 0)
+		rc = copy_file(copying, copying->source, copying->fd, info);
+	bool with_wal = rc == 0 && copying->wal;
+	if (with_wal)
+		rc = copy_wal(copying, info);
+	if (rc == 0)
+		rc = hold(copying, copying->generation, true, info);
+	if (rc != 0 && with_wal) {
+		wal_name(copying->target, wal);
+		unlink(wal);
+	}
+	return rc;
+}
+
+static void print_copied(const struct copying *copying)
+{
+	struct cli *cli = copying->cli;
+	if (!cli->json) {
+		buf_addf(cli->out, "%s: ", copying->target);
+		cli_add_size(cli->out, copying->bytes);
+		buf_addf(cli->out, "%s\n", copying->wal ? ", with the -wal that a crash has left" : "");
+		return;
+	}
+	json_object(&cli->writer);
+	json_text_field(&cli->writer, "mailbox", copying->mailbox);
+	json_text_field(&cli->writer, "file", copying->target);
+	json_number_field(&cli->writer, "bytes", copying->bytes);
+	json_bool_field(&cli->writer, "wal", copying->wal);
+	json_object_end(&cli->writer);
+}
+
+int cli_mailbox_copy(struct cli *cli, struct errinfo *info)
+{
+	struct copying copying = {.cli = cli, .target = cli->arguments[1]};
+	if (strlen(copying.target) >= PATH_MAX - sizeof("-wal"))
+		return err_set(info, E_INVALID, "the path of the copy is too long");
+	/* Before we may become another user. */
+	int rc = create(copying.target, &copying.fd, info);
+	if (rc != 0)
+		return rc;
+	copying.piece = mem_new(PIECE_SIZE);
+	rc = find_mailbox(&copying, info);
+	for (int i = 0; rc == 0 && i < ATTEMPTS_MAX; i++) {
+		rc = attempt(&copying, info);
+		if (rc != E_BUSY)
+			break;
+		rc = i + 1 < ATTEMPTS_MAX ? 0 : rc;
+	}
+	close(copying.fd);
+	free(copying.piece);
+	if (rc == 0)
+		print_copied(&copying);
+	else
+		unlink(copying.target);
+	return rc;
+}
