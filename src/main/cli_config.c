@@ -1,11 +1,51 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "main/cli_internal.h"
+#include "main/expiry.h"
 #include "main/installation.h"
 #include "main/settings.h"
 
 /* config check, print */
+
+static void print_expiry(struct cli *cli, const struct expiry *expiry)
+{
+	if (cli->json) {
+		json_object(&cli->writer);
+		json_text_field(&cli->writer, "option", expiry->option);
+		json_text_field(&cli->writer, "file", expiry->path);
+		json_name(&cli->writer, "days");
+		json_signed(&cli->writer, expiry->days);
+		json_object_end(&cli->writer);
+	}
+	struct buf sentence BUF_AUTO;
+	buf_init(&sentence, 8192);
+	expiry_sentence(expiry, &sentence);
+	if (expiry->soon)
+		cli_warn(cli, "%.*s", STR_ARG(buf_str(&sentence)));
+}
+
+static void print_checked(struct cli *cli, const struct settings *settings, const char *file)
+{
+	struct expiry list[EXPIRY_MAX];
+	size_t count = expiry_list(settings, clock_realtime_us() / 1000000, list);
+	if (cli->json) {
+		json_object(&cli->writer);
+		json_text_field(&cli->writer, "file", file);
+		json_bool_field(&cli->writer, "ok", true);
+		json_name(&cli->writer, "certificates");
+		json_array(&cli->writer);
+	}
+	for (size_t i = 0; i < count; i++)
+		print_expiry(cli, &list[i]);
+	if (cli->json) {
+		json_array_end(&cli->writer);
+		json_object_end(&cli->writer);
+	} else {
+		buf_addf(cli->out, "%s: fine\n", file);
+	}
+}
 
 int cli_config_check(struct cli *cli, struct errinfo *info)
 {
@@ -15,18 +55,10 @@ int cli_config_check(struct cli *cli, struct errinfo *info)
 	int rc = settings_load(&settings, file, environ, info);
 	if (rc == 0 && settings.host_key != NULL)
 		rc = installation_check(settings.config, settings.host_key, &recorded, info);
+	if (rc == 0)
+		print_checked(cli, &settings, file == NULL ? SETTINGS_FILE : file);
 	settings_done(&settings);
-	if (rc != 0)
-		return cli_config_failed(rc, info);
-	if (!cli->json) {
-		buf_addf(cli->out, "%s: fine\n", file == NULL ? SETTINGS_FILE : file);
-		return 0;
-	}
-	json_object(&cli->writer);
-	json_text_field(&cli->writer, "file", file == NULL ? SETTINGS_FILE : file);
-	json_bool_field(&cli->writer, "ok", true);
-	json_object_end(&cli->writer);
-	return 0;
+	return rc != 0 ? cli_config_failed(rc, info) : 0;
 }
 
 static void json_list(struct json *json, const struct config *config, const char *name)

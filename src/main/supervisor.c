@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "main/installation.h"
+#include "main/expiry.h"
 #include "main/sandbox.h"
 #include "main/supervisor_internal.h"
 #include "main/supervisor_status.h"
@@ -179,6 +180,25 @@ static void announce(struct supervisor *supervisor)
 	}
 }
 
+/* ---------------------------------------------------------------- certificates */
+
+/* At the start, after each reload, and once a day: a certificate that ends unseen takes all links, or
+ * all clients, with it. */
+static void look_at_certificates(struct supervisor *supervisor)
+{
+	struct expiry list[EXPIRY_MAX];
+	size_t count = expiry_list(&supervisor->settings, clock_realtime_us() / 1000000, list);
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].soon)
+			log_write_fields(&supervisor->log, list[i].days < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+			                 list[i].days < 0 ? "supervisor.certificate_expired"
+			                                  : "supervisor.certificate_expires",
+			                 F_TEXT("option", list[i].option), F_TEXT("file", list[i].path),
+			                 F_INT("days", list[i].days));
+	}
+	supervisor->expiry_ms = clock_monotonic_ms() + EXPIRY_LOOK_MS;
+}
+
 /* ---------------------------------------------------------------- reloading */
 
 static void warn_fixed(void *ctx, const char *option)
@@ -226,6 +246,7 @@ static void reload(struct supervisor *supervisor)
 	bool known = log_level_parse(str_from(config_text(supervisor->settings.config, "log_level")),
 	                             &supervisor->log.level);
 	(void)known;
+	look_at_certificates(supervisor);
 	send_settings(supervisor, false);
 	enter_reload_step(supervisor, RELOAD_CORES);
 }
@@ -368,6 +389,8 @@ static void start_due(struct supervisor *supervisor)
 static int time_left(struct supervisor *supervisor)
 {
 	int64_t due_ms = supervisor->phase == PHASE_SERVING ? INT64_MAX : supervisor->deadline_ms;
+	if (supervisor->phase == PHASE_SERVING && supervisor->expiry_ms < due_ms)
+		due_ms = supervisor->expiry_ms;
 	if (supervisor->reload_step != RELOAD_NONE)
 		due_ms = supervisor->reload_until_ms;
 	for (size_t i = 0; supervisor->phase == PHASE_SERVING && i < supervisor->child_count; i++) {
@@ -443,6 +466,8 @@ static void serve(struct supervisor *supervisor)
 		start_due(supervisor);
 		links_serve(supervisor);
 		announce(supervisor);
+		if (clock_monotonic_ms() >= supervisor->expiry_ms)
+			look_at_certificates(supervisor);
 		reload_further(supervisor);
 		wait_and_read(supervisor);
 		if (supervisor->phase != PHASE_SERVING && !stop_further(supervisor))

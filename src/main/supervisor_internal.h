@@ -87,6 +87,7 @@ struct supervisor {
 	bool unusable;       /* a process found that it cannot work with what there is */
 	bool recorded;       /* the installation has its record */
 	bool announced;      /* everything serves, and whoever waits was told */
+	int64_t expiry_ms;   /* when to look at the certificates again */
 	enum reload_step reload_step;
 	int64_t reload_until_ms; /* nobody is waited for longer, while there is a step */
 	pid_t pid;

@@ -235,6 +235,33 @@ def test_sighup_brings_a_new_certificate():
         kept.logout()
 
 
+def test_a_certificate_that_ends_soon_is_told():
+    with Service(start=False) as service:
+        path, key = service.options["tls_certificate_file"], service.options["tls_key_file"]
+
+        def certificate_for(days):
+            subprocess.run(["openssl", "req", "-x509", "-key", key, "-days", str(days), "-subj", "/CN=x",
+                            "-out", path], check=True, capture_output=True)
+        assert service.json("config", "check")["certificates"][0]["days"] > 300
+        assert service.run("config", "check").stderr == ""
+        certificate_for(31)
+        assert service.run("config", "check").stderr == ""
+        certificate_for(20)
+        done = service.run("config", "check")
+        assert re.search(f"tls_certificate_file: {path}: expires in (19|20) days", done.stderr), done
+        service.start()
+        line = events(service, "supervisor.certificate_expires")[0]
+        assert re.search("option=tls_certificate_file .*days=(19|20)", line), line
+        certificate_for(10)
+        reload(service)
+        assert re.search("days=(9|10)$", events(service, "supervisor.certificate_expires")[-1])
+        certificate_for(90)
+        told = len(events(service, "supervisor.certificate_expires"))
+        reload(service)
+        assert len(events(service, "supervisor.certificate_expires")) == told
+        assert service.stop() == 0
+
+
 def reload(service):
     done = len(events(service, "supervisor.reloaded"))
     service.write_config()
