@@ -79,7 +79,10 @@ static const struct config_option table[] = {
 	 "The numeric addresses that may link over TLS. Nobody else gets as far as the handshake."},
 
 	{"auth_without_tls", CONFIG_BOOL, RELOADS, "no", 0, 0, NULL, SECTION_LOGIN,
-	 "Whether passwords may be sent over connections without TLS. Loopback is no exception."},
+	 "Whether anybody may log in without TLS, by whatever mechanism: the mail that is read then travels "
+	 "in clear too. Loopback is no exception."},
+	{"auth_without_tls_from", CONFIG_LIST, RELOADS, "", 0, 0, NULL, SECTION_LOGIN,
+	 "Addresses and networks, such as 127.0.0.0/8 ::1 192.0.2.0/24, from where clients may."},
 	{"login_failures_max", CONFIG_NUMBER, RELOADS, "3", 1, 100000, NULL, SECTION_LOGIN,
 	 "Wrong logins for one mailbox from one network (an IPv4 address, or the first 64 bits of IPv6) "
 	 "within login_failures_window that are answered at once, ten times as many for all mailboxes. "
@@ -151,6 +154,9 @@ static const struct config_option table[] = {
 	{"imap_idle_timeout", CONFIG_DURATION, RELOADS, "30m", 1 * SECONDS, 1 * DAYS, NULL, SECTION_IMAP,
 	 "How long a logged-in client may stay silent, IDLE included (RFC 9051 section 5.4: at least 30 "
 	 "minutes)."},
+	{"imap_idle_interval", CONFIG_DURATION, RELOADS, "2m", 100, 1 * HOURS, NULL, SECTION_IMAP,
+	 "How often a client that waits in IDLE is sent a line, so that no router on the way forgets the "
+	 "connection. All clients of a host get theirs at the same time, so that phones wake seldom."},
 	{"imap_processes", CONFIG_NUMBER, RESTARTS, "0", 0, 64, NULL, SECTION_IMAP,
 	 "IMAP processes. 0: one for each processor."},
 

@@ -240,11 +240,14 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		log_error(d->log, "directory.request_failed",
 		          F_TEXT("method", method == NULL ? "" : method->name), F_ERR(rc),
 		          F_TEXT("reason", info.text));
-	if (lateness.delay_ms == 0)
+	if (lateness.delay_ms == 0 && lateness.mailbox[0] == '\0')
 		link_reply_error(inbound, rc, info.text);
-	else if (!refusals_add(d->refusals, inbound, lateness.network, lateness.delay_ms, rc,
-	                       info.text))
-		link_reply_error(inbound, E_LIMIT, "too many wrong logins at once, try again later");
+	else if (lateness.delay_ms == 0)
+		refusals_answer(inbound, lateness.mailbox, rc, info.text);
+	else if (!refusals_add(d->refusals, inbound, lateness.network, lateness.mailbox,
+	                       lateness.delay_ms, rc, info.text))
+		refusals_answer(inbound, lateness.mailbox, E_LIMIT,
+		                "too many wrong logins at once, try again later");
 }
 
 static void on_cancelled(void *ctx, struct link_inbound *inbound)

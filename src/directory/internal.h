@@ -91,7 +91,8 @@ struct request {
 };
 
 struct lateness {
-	int64_t delay_ms; /* 0: at once */
+	int64_t delay_ms;                  /* 0: at once */
+	char mailbox[MAILBOX_ID_SIZE + 1]; /* that was tried; empty: none that there is */
 	char network[FAILURES_NETWORK_SIZE];
 };
 

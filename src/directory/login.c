@@ -66,6 +66,8 @@ static int attempt_failed(struct directory *d, struct attempt *attempt,
 {
 	struct lateness *late = request->lateness;
 	failures_network(attempt->remote, late->network);
+	if (attempt->known)
+		memcpy(late->mailbox, attempt->mailbox.id, sizeof(late->mailbox));
 	if (attempt->counted)
 		late->delay_ms = failures_add(d->failures, attempt->key, attempt->remote,
 		                              clock_monotonic_ms());

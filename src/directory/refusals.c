@@ -8,12 +8,15 @@
 #include "base/mem.h"
 #include "directory/failures.h"
 
+#include "directory.pb-c.h"
+
 struct refusal {
 	TAILQ_ENTRY(refusal) entry;
 	struct link_inbound *inbound;
 	int64_t due_ms;
 	int error;
 	char network[FAILURES_NETWORK_SIZE];
+	char mailbox[32];
 	struct errinfo info;
 };
 
@@ -23,12 +26,22 @@ struct refusals {
 	size_t count;
 };
 
+void refusals_answer(struct link_inbound *inbound, const char *mailbox, int error, const char *text)
+{
+	Pk__LoginReply about = PK__LOGIN_REPLY__INIT;
+	struct buf body;
+	buf_init(&body, 256);
+	about.mailbox = (char *)(uintptr_t)mailbox;
+	link_pack(&body, &about.base);
+	link_reply_error_packed(inbound, error, text, &body);
+}
+
 static void answer(struct refusals *refusals, struct refusal *refusal)
 {
 	TAILQ_REMOVE(&refusals->waiting, refusal, entry);
 	refusals->count--;
 	link_inbound_set_data(refusal->inbound, NULL);
-	link_reply_error(refusal->inbound, refusal->error, refusal->info.text);
+	refusals_answer(refusal->inbound, refusal->mailbox, refusal->error, refusal->info.text);
 	free(refusal);
 }
 
@@ -79,7 +92,7 @@ void refusals_free(struct refusals *refusals)
 }
 
 bool refusals_add(struct refusals *refusals, struct link_inbound *inbound, const char *network,
-                  int64_t delay_ms, int error, const char *text)
+                  const char *mailbox, int64_t delay_ms, int error, const char *text)
 {
 	struct refusal *refusal;
 	size_t same = 0;
@@ -93,6 +106,7 @@ bool refusals_add(struct refusals *refusals, struct link_inbound *inbound, const
 	refusal->due_ms = now_ms + delay_ms;
 	refusal->error = err_set(&refusal->info, error, "%s", text);
 	snprintf(refusal->network, sizeof(refusal->network), "%s", network);
+	snprintf(refusal->mailbox, sizeof(refusal->mailbox), "%s", mailbox);
 	link_inbound_set_data(inbound, refusal);
 	TAILQ_INSERT_TAIL(&refusals->waiting, refusal, entry);
 	refusals->count++;

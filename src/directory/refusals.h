@@ -20,10 +20,13 @@ struct refusals *refusals_new(struct loop *loop)
 	__attribute__((returns_nonnull, warn_unused_result));
 /* Without answering what waits: the link server is gone by then. NULL is fine. */
 void refusals_free(struct refusals *refusals);
-/* Keeps inbound, and answers it with error and text after delay_ms. False when too many wait already,
- * of this network (text, copied) or at all: then it is still the caller's. */
+/* Answers a login that was refused; mailbox is the id of what was tried, or empty. */
+void refusals_answer(struct link_inbound *inbound, const char *mailbox, int error,
+                     const char *text);
+/* Keeps inbound, and answers it like that after delay_ms. False when too many wait already, of this
+ * network or at all: then it is still the caller's. The texts are copied. */
 bool refusals_add(struct refusals *refusals, struct link_inbound *inbound, const char *network,
-                  int64_t delay_ms, int error, const char *text);
+                  const char *mailbox, int64_t delay_ms, int error, const char *text);
 /* The asker has gone: answers at once, which frees it, if it waits here. */
 void refusals_cancel(struct refusals *refusals, struct link_inbound *inbound);
 size_t refusals_count(const struct refusals *refusals);

@@ -39,9 +39,9 @@ void imap_capability_write(const struct imap_client *client, struct buf *out)
 			buf_addf(out, " %s", command->capability);
 	}
 	if (state == IMAP_NOT_AUTHENTICATED) {
-		bool plain = client->front->auth_without_tls;
-		sasl_offer_print(out, sasl_offer(client->tls, plain), STR(" AUTH="));
-		if (!client->tls && !plain)
+		bool may = imap_may_login(client);
+		sasl_offer_print(out, sasl_offer(client->tls, may), STR(" AUTH="));
+		if (!may)
 			buf_add_str(out, STR(" LOGINDISABLED"));
 	} else {
 		buf_add_str(out, STR(" APPENDLIMIT="));

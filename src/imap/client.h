@@ -176,6 +176,8 @@ void imap_deselect(struct imap_client *client);
 void imap_enable_condstore(struct imap_client *client);
 /* BYE, because somebody else has deleted the selected mailbox. */
 void imap_folder_is_gone(struct imap_client *client);
+/* Whether the client may log in as things are: under TLS, or where the configuration allows it without. */
+bool imap_may_login(const struct imap_client *client);
 /* Appends "[CAPABILITY ...]" content for the client's state. */
 void imap_capability_write(const struct imap_client *client, struct buf *out);
 

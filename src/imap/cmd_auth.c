@@ -4,6 +4,7 @@
 #include "imap/folder.h"
 #include "imap/front.h"
 #include "imap/process.h"
+#include "net/link_address.h"
 
 enum {
 	FAILURES_MAX = 4,        /* on one connection */
@@ -102,7 +103,10 @@ static void refuse_login(struct imap_client *client)
 static void failed(struct imap_client *client, int error, struct str text)
 {
 	bool guess = error == E_DENIED || error == E_LIMIT;
-	log_info(client->front->role->log, "imap.login_failed", F_TEXT("remote", client->peer.address),
+	/* "network" is what the delays of wrong logins go by, see directory.login_refused. */
+	log_info(client->front->role->log, "imap.login_failed",
+	         F_TEXT("mailbox", sasl_tried_mailbox(client->sasl)),
+	         F_TEXT("remote", client->peer.address), F_TEXT("network", client->peer.network),
 	         F_ERR(error));
 	if (!guess) {
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, text);
@@ -138,6 +142,28 @@ static void sasl_done(void *ctx, int error, struct str text, const Pk__LoginRepl
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, str_from(info.text));
 }
 
+bool imap_may_login(const struct imap_client *client)
+{
+	size_t position = 0;
+	struct str entry;
+	if (client->tls || client->front->auth_without_tls)
+		return true;
+	while (
+		config_list_next(client->front->role->config, "auth_without_tls_from", &position, &entry))
+		if (link_address_in(client->peer.address, entry))
+			return true;
+	return false;
+}
+
+/* The command is then answered. */
+static bool refused_in_clear(struct imap_client *client)
+{
+	if (imap_may_login(client))
+		return false;
+	imap_finish_with(client, IMAP_NO, "PRIVACYREQUIRED", "Logging in needs TLS: STARTTLS first");
+	return true;
+}
+
 static struct sasl *sasl_of(struct imap_client *client)
 {
 	struct session_hub *hub = client->front->hub;
@@ -149,7 +175,7 @@ static struct sasl *sasl_of(struct imap_client *client)
 				.service = "imap",
 				.remote = client->peer.address,
 				.ssl = conn_ssl(client->conn),
-				.offered = sasl_offer(client->tls, client->front->auth_without_tls),
+				.offered = sasl_offer(client->tls, true),
 			},
 			&(struct sasl_handlers){client, sasl_challenge, sasl_done});
 	}
@@ -181,10 +207,8 @@ static bool login_parse(struct imap_parse *in, struct imap_client *client)
 static void login_start(struct imap_client *client)
 {
 	struct login *args = client->args;
-	if (client->tls || client->front->auth_without_tls)
+	if (!refused_in_clear(client))
 		sasl_password(sasl_of(client), args->address, args->password);
-	else
-		imap_finish_with(client, IMAP_NO, "PRIVACYREQUIRED", "Passwords need TLS: STARTTLS first");
 	if (client->args != NULL) /* else the command and its arena are gone */
 		wipe((char *)args->password.ptr, args->password.len);
 }
@@ -216,6 +240,8 @@ static bool authenticate_parse(struct imap_parse *in, struct imap_client *client
 static void authenticate_start(struct imap_client *client)
 {
 	struct authenticate *args = client->args;
+	if (refused_in_clear(client))
+		return;
 	sasl_start(sasl_of(client), args->mechanism, args->initial);
 	if (client->args != NULL && args->initial.len > 0) /* likewise */
 		wipe((char *)args->initial.ptr, args->initial.len);

@@ -2,6 +2,7 @@
 
 #include "imap/command.h"
 #include "imap/folder.h"
+#include "imap/front.h"
 #include "imap/process.h"
 #include "imap/sync.h"
 
@@ -59,3 +60,15 @@ const struct imap_command imap_cmd_idle = {
 	.drained = tell,
 	.changed = tell,
 };
+
+void imap_idle_tell_all(struct imap_front *front)
+{
+	struct imap_client *client, *next;
+	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		if (client->command != &imap_cmd_idle || conn_output_full(client->conn))
+			continue;
+		buf_add_str(&client->out, STR("* OK Still here\r\n"));
+		imap_flush(client);
+	}
+}

@@ -26,6 +26,8 @@ struct imap_front {
 	bool auth_without_tls;
 	int64_t login_timeout_ms;
 	int64_t idle_timeout_ms;
+	int64_t idle_interval_ms;
+	struct timer *idle_timer; /* tells clients in IDLE that we are there */
 	uint64_t message_size_max;
 	/* messages that are being appended */
 	struct budget memory;
@@ -35,6 +37,8 @@ struct imap_front {
 
 /* Somebody asks for memory: from now on it is looked after, until nobody holds any. */
 void imap_memory_used(struct imap_front *front);
+/* A line to every client that waits in IDLE. */
+void imap_idle_tell_all(struct imap_front *front);
 /* Connections have ended: stops the loop after the last one when the process is stopping. */
 void imap_front_ended(struct imap_front *front);
 

@@ -57,12 +57,29 @@ static const char *refusal(void *ctx, int tag, enum listener_refusal reason)
 	           : "* BYE [UNAVAILABLE] Too many connections from your network\r\n";
 }
 
+/* At whole multiples of the interval since 1970: at the same moment in every process of every host, so
+ * that a phone with several connections wakes once for all of them. */
+static void plan_idle(struct imap_front *front)
+{
+	int64_t interval = front->idle_interval_ms;
+	timer_start(front->idle_timer, interval - clock_realtime_us() / 1000 % interval);
+}
+
+static void idle_is_due(void *ctx)
+{
+	struct imap_front *front = ctx;
+	imap_idle_tell_all(front);
+	plan_idle(front);
+}
+
 static void configure(struct imap_front *front)
 {
 	const struct config *config = front->role->config;
 	front->auth_without_tls = config_bool(config, "auth_without_tls");
 	front->login_timeout_ms = config_number(config, "imap_login_timeout");
 	front->idle_timeout_ms = config_number(config, "imap_idle_timeout");
+	front->idle_interval_ms = config_number(config, "imap_idle_interval");
+	plan_idle(front);
 	front->message_size_max = (uint64_t)config_number(config, "message_size_max");
 	size_t connections = (size_t)config_number(config, "imap_connections_max");
 	front->strangers_max = connections / STRANGERS_PART < STRANGERS_MIN
@@ -132,6 +149,7 @@ static void done(struct imap_front *front)
 		imap_client_free(TAILQ_FIRST(&front->clients));
 	while (!TAILQ_EMPTY(&front->dead))
 		imap_client_free(TAILQ_FIRST(&front->dead));
+	timer_free(front->idle_timer);
 	listener_free(front->listener);
 	session_hub_free(front->hub);
 	scratch_free(front->scratch);
@@ -152,6 +170,7 @@ int imap_run(struct role *role)
 		return 1;
 	}
 	front.scratch = scratch_new();
+	front.idle_timer = timer_new(role->loop, idle_is_due, &front);
 	budget_init(&front.memory);
 	front.memory_timer = timer_new(role->loop, check_memory, &front);
 	configure(&front);

@@ -142,7 +142,8 @@ struct link_request {
 	/* One piece of a stream, borrowed. May be NULL for calls without a stream. */
 	void (*chunk)(void *ctx, struct link_call *call, struct str body);
 	/* Exactly once, always from the loop (never from inside link_call); the call is gone when it
-	 * returns. error 0: body is the reply. Otherwise text is the reason. */
+	 * returns. error 0: body is the reply. Otherwise text is the reason, and body
+	 * what the method's documentation says, or empty. */
 	void (*reply)(void *ctx, int error, struct str text, struct str body);
 };
 
@@ -262,5 +263,8 @@ void link_reply(struct link_inbound *request, const ProtobufCMessage *body);
 /* As link_reply with an already packed body, whose memory it takes. */
 void link_reply_packed(struct link_inbound *request, struct buf *body);
 void link_reply_error(struct link_inbound *request, int error, const char *text);
+/* With a packed body that says more, whose memory it takes. */
+void link_reply_error_packed(struct link_inbound *request, int error, const char *text,
+                             struct buf *body);
 
 #endif

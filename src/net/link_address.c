@@ -110,3 +110,12 @@ void link_address_format(const struct sockaddr *address, char ret[LINK_ADDRESS_S
 	         inet_ntop(AF_INET6, &v6->sin6_addr, name, sizeof(name)) != NULL)
 		snprintf(ret, LINK_ADDRESS_SIZE, "[%s]:%u", name, ntohs(v6->sin6_port));
 }
+
+bool link_address_in(const char *address, struct str entry)
+{
+	struct address ours, prefix;
+	unsigned int bits;
+	struct str text = str_from(address);
+	return str_find_byte(text, '/') < 0 && from_text(text, &ours, &bits) &&
+	       from_text(entry, &prefix, &bits) && in_prefix(&ours, &prefix, bits);
+}

@@ -1,7 +1,7 @@
 #ifndef POSTKASSE_NET_LINK_ADDRESS_H
 #define POSTKASSE_NET_LINK_ADDRESS_H
 
-/* The address allow list of links between hosts. Pure functions. */
+/* Lists of numeric addresses and networks: who may link, who may log in without TLS. Pure functions. */
 
 #include <sys/socket.h>
 
@@ -13,6 +13,8 @@ bool link_address_valid(struct str word);
  * address/prefix length; NULL-terminated. Nothing is in a NULL list; an entry that does not parse
  * matches nothing. */
 bool link_address_allowed(const struct sockaddr *address, const char *const *list);
+/* Whether a numeric address is the one, or of the network, that entry names. */
+bool link_address_in(const char *address, struct str entry);
 
 /* "192.0.2.1:7101" or "[2001:db8::1]:7101"; of another family "". */
 enum { LINK_ADDRESS_SIZE = 64 };

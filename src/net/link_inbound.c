@@ -132,8 +132,14 @@ void link_reply_error(struct link_inbound *request, int error, const char *text)
 {
 	struct buf none;
 	buf_init(&none, 0);
+	link_reply_error_packed(request, error, text, &none);
+}
+
+void link_reply_error_packed(struct link_inbound *request, int error, const char *text,
+                             struct buf *body)
+{
 	must(error < 0);
-	reply(request, error, text, &none);
+	reply(request, error, text, body);
 }
 
 /* ---------------------------------------------------------------- streams */

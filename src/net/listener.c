@@ -23,6 +23,11 @@ enum {
 	LOG_EVERY_MS = 1000,
 	PREFIXES_MAX = 65536, /* remembered; past it those without a connection are forgotten */
 	V4_OFFSET = 12,
+	/* Later than what a client in IDLE is sent anyway, so that it costs a phone nothing more. */
+	KEEPALIVE_IDLE_S = 180,
+	KEEPALIVE_EVERY_S = 30,
+	KEEPALIVE_COUNT = 5,
+	UNACKNOWLEDGED_MAX_MS = 5 * 60 * 1000, /* a phone in a tunnel comes back before */
 };
 
 /* What is known of one address prefix. */
@@ -62,6 +67,23 @@ static bool is_v4_mapped(const unsigned char bytes[16])
 	return memcmp(bytes, head, sizeof(head)) == 0;
 }
 
+static void set_option(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value)); /* a Unix socket has none of these */
+}
+
+/* A peer that is gone without a word, or behind a router that has forgotten the connection, is noticed,
+ * also while we have nothing to send. */
+static void tune(int fd)
+{
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY_S);
+	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
+	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED_MAX_MS);
+}
+
 /* Text, port, and the prefix that is counted. */
 static void describe_address(const struct sockaddr_storage *address, struct listener_peer *ret)
 {
@@ -98,6 +120,12 @@ static bool is_local(const struct listener_peer *peer)
 static void describe(const struct sockaddr_storage *address, struct listener_peer *ret)
 {
 	describe_address(address, ret);
+	const char *end = strchr(ret->address, ':') == NULL || ret->prefix[15] != 0 ? "" : "/64";
+	char text[LISTENER_ADDRESS_SIZE];
+	if (end[0] != '\0' && inet_ntop(AF_INET6, ret->prefix, text, sizeof(text)) != NULL)
+		snprintf(ret->network, sizeof(ret->network), "%s%s", text, end);
+	else
+		memcpy(ret->network, ret->address, sizeof(ret->address));
 	ret->local = is_local(ret);
 }
 
@@ -235,8 +263,7 @@ static void take(struct socket *socket, int fd, const struct sockaddr_storage *a
 		refuse(socket, fd, &peer, reason);
 		return;
 	}
-	int on = 1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	tune(fd);
 	prefix->connections++;
 	listener->connections++;
 	listener->handlers.accepted(listener->handlers.ctx, socket->tag, fd, &peer);

@@ -41,6 +41,7 @@ struct sasl {
 	Pk__LoginReply *login;
 	struct vaulted secret;
 	uint64_t login_epoch; /* link_epoch when the login came */
+	char tried[32];       /* mailbox of the last refusal */
 };
 
 struct mechanism {
@@ -57,14 +58,12 @@ static const struct mechanism mechanisms[] = {
 	{SASL_LOGIN, "LOGIN", WAIT_USER},
 };
 
-unsigned sasl_offer(bool tls, bool allow_plain)
+unsigned sasl_offer(bool tls, bool allow_clear)
 {
-	unsigned offered = SASL_SCRAM_SHA_256;
-	if (tls)
-		offered |= SASL_SCRAM_SHA_256_PLUS;
-	if (tls || allow_plain)
-		offered |= SASL_PLAIN | SASL_LOGIN;
-	return offered;
+	if (!tls && !allow_clear)
+		return 0;
+	unsigned offered = SASL_SCRAM_SHA_256 | SASL_PLAIN | SASL_LOGIN;
+	return tls ? offered | SASL_SCRAM_SHA_256_PLUS : offered;
 }
 
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism)
@@ -152,6 +151,11 @@ void sasl_set_tls(struct sasl *sasl, SSL *ssl, unsigned offered)
 	sasl->offered = offered;
 }
 
+const char *sasl_tried_mailbox(const struct sasl *sasl)
+{
+	return sasl->tried;
+}
+
 bool sasl_busy(const struct sasl *sasl)
 {
 	return sasl->state != IDLE;
@@ -212,15 +216,30 @@ static void call_directory(struct sasl *sasl, enum state next, uint32_t method,
 	sasl->call = link_call(sasl->directory, &request);
 }
 
+/* Takes login, which may be NULL. */
+static void note_tried(struct sasl *sasl, Pk__LoginReply *login)
+{
+	struct str mailbox = login == NULL ? STR("") : str_from(login->mailbox);
+	for (size_t i = 0; i < mailbox.len; i++)
+		if (!ascii_is_alnum(mailbox.ptr[i]))
+			mailbox.len = 0;
+	mailbox = str_slice(mailbox, 0, sizeof(sasl->tried) - 1);
+	memset(sasl->tried, 0, sizeof(sasl->tried));
+	if (mailbox.len > 0)
+		memcpy(sasl->tried, mailbox.ptr, mailbox.len);
+	login_free(login);
+}
+
 /* A login as the directory sent it. NULL: the exchange has failed, and sasl may be gone. */
 static Pk__LoginReply *take_login(struct sasl *sasl, int error, struct str text, struct str body)
 {
 	sasl->call = NULL;
+	Pk__LoginReply *login = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, body);
 	if (error != 0) {
+		note_tried(sasl, login);
 		fail(sasl, error, text);
 		return NULL;
 	}
-	Pk__LoginReply *login = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, body);
 	if (login != NULL && login->mailbox_secret.len == KEY_SIZE)
 		return login;
 	login_free(login);
@@ -273,6 +292,7 @@ static void call_login(struct sasl *sasl, struct str name, struct str password)
 void sasl_password(struct sasl *sasl, struct str address, struct str password)
 {
 	must(sasl->state == IDLE);
+	sasl->tried[0] = '\0';
 	call_login(sasl, address, password);
 }
 
@@ -523,6 +543,7 @@ void sasl_response(struct sasl *sasl, struct str line)
 void sasl_start(struct sasl *sasl, struct str mechanism, struct str initial)
 {
 	must(sasl->state == IDLE);
+	sasl->tried[0] = '\0';
 	const struct mechanism *found = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
 		if (str_eq_nocase(str_from(mechanisms[i].name), mechanism))

@@ -86,12 +86,15 @@ void sasl_password(struct sasl *sasl, struct str address, struct str password);
 void sasl_abort(struct sasl *sasl);
 /* True between a challenge and the sasl_response that answers it. */
 bool sasl_waits_for_client(const struct sasl *sasl);
+/* In done with an error: the id of the mailbox that was tried, for the log and nobody else; empty when
+ * there is none, or it is not known. */
+const char *sasl_tried_mailbox(const struct sasl *sasl);
 /* True between sasl_start or sasl_password and done. */
 bool sasl_busy(const struct sasl *sasl);
 
-/* What may be offered: plain mechanisms only under TLS or where allow_plain says so, the -PLUS one
- * only under TLS. */
-unsigned sasl_offer(bool tls, bool allow_plain);
+/* What may be offered: without TLS nothing, unless allow_clear says so; the -PLUS one only under TLS.
+ * SCRAM hides the password, but not the mail that is read after it. */
+unsigned sasl_offer(bool tls, bool allow_clear);
 /* "PLAIN", ...; mechanism is one bit. */
 const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
 /* Appends the names of offered, strongest first, each with prefix before it (" AUTH=", " "). */

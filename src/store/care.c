@@ -15,6 +15,7 @@ enum {
 	VACUUM_PAGES = 256,        /* in a step */
 	DELIVERY_DAYS = 30,        /* a repeat may come so late */
 	EXPUNGED_RUNS_MAX = 10000, /* of a folder; older ones go */
+	KEYWORDS_FEW = 100,
 };
 
 /* What is left to do, kept between slices. */
@@ -146,6 +147,14 @@ static int prune_expunged(struct db *db, struct errinfo *info)
 	               info);
 }
 
+/* Few are left as they are: looking for those that nobody uses reads every entry. */
+static int prune_keywords(struct db *db, struct errinfo *info)
+{
+	int64_t count;
+	int rc = keywords_count(db, &count, info);
+	return rc == 0 && count > KEYWORDS_FEW ? keywords_tidy(db, NULL, 0, info) : rc;
+}
+
 static int prune(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = mailbox_begin(mailbox, false, info);
@@ -153,6 +162,8 @@ static int prune(struct mailbox *mailbox, struct errinfo *info)
 		rc = prune_deliveries(mailbox->db, info);
 	if (rc == 0)
 		rc = prune_expunged(mailbox->db, info);
+	if (rc == 0)
+		rc = prune_keywords(mailbox->db, info);
 	if (rc == 0)
 		rc = mailbox_commit(mailbox, info);
 	return rc;

@@ -142,6 +142,7 @@ static int changes_run(struct request *request)
 	struct rows rows __attribute__((cleanup(rows_done))) = {0};
 	struct uid_runs expunged UID_RUNS_AUTO = {0};
 	struct names keywords NAMES_AUTO = {0};
+	bool full = false;
 	Pk__ChangesReply reply = PK__CHANGES_REPLY__INIT;
 	if (rc == 0 && folder.modseq > message->since_modseq)
 		rc = load_changed(mailbox->db, folder.id, message->since_modseq, &rows, &request->info);
@@ -151,6 +152,8 @@ static int changes_run(struct request *request)
 		rc = claim(request, &folder, &reply.recent_from);
 	if (rc == 0)
 		rc = new_keywords(request, &keywords);
+	if (rc == 0 && keywords.count > 0)
+		rc = keywords_full(mailbox->db, &full, &request->info);
 	if (rc != 0)
 		return rc;
 	Pk__FetchRow **pointers MEM_AUTO = mem_new_array(rows.count, sizeof(Pk__FetchRow *));
@@ -164,6 +167,7 @@ static int changes_run(struct request *request)
 	reply.uid_next = folder.uid_next;
 	reply.keywords = keywords.items;
 	reply.n_keywords = keywords.count;
+	reply.keywords_full = full;
 	return request_reply(request, &reply.base);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "store/check.h"
 
@@ -66,12 +67,6 @@ int keywords_count(struct db *db, int64_t *ret, struct errinfo *info)
 
 static int add_keyword(struct db *db, struct str name, struct errinfo *info)
 {
-	int64_t count;
-	int rc = keywords_count(db, &count, info);
-	if (rc != 0)
-		return rc;
-	if (count >= KEYWORDS_MAX)
-		return err_set(info, E_LIMIT, "the mailbox has too many keywords");
 	struct db_stmt *q = db_query(db, "INSERT INTO keyword (name) VALUES (?1)");
 	db_bind_text(q, 1, name);
 	return db_run(q, info);
@@ -94,6 +89,117 @@ static int canonical_keyword(struct db *db, struct str name, struct buf *ret, st
 	return add_keyword(db, name, info);
 }
 
+/* ---------------------------------------------------------------- room for keywords */
+
+/* Names in lower case, as they are compared. */
+static void set_add(struct map *set, struct str name)
+{
+	struct buf lower BUF_AUTO;
+	buf_init(&lower, KEYWORD_SIZE_MAX);
+	for (size_t i = 0; i < name.len; i++)
+		buf_add_byte(&lower, ascii_lower(name.ptr[i]));
+	if (!lower.failed)
+		map_put(set, buf_str(&lower), set);
+}
+
+static bool set_has(const struct map *set, struct str name)
+{
+	struct buf lower BUF_AUTO;
+	buf_init(&lower, KEYWORD_SIZE_MAX);
+	for (size_t i = 0; i < name.len; i++)
+		buf_add_byte(&lower, ascii_lower(name.ptr[i]));
+	return map_get(set, buf_str(&lower)) != NULL;
+}
+
+/* Entries that have the same keywords are looked at once. */
+static int used_keywords(struct db *db, struct map *ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT DISTINCT keywords FROM entry WHERE keywords <> ''");
+	int rc;
+	while ((rc = db_step(q, info)) == DB_ROW) {
+		struct str keywords = db_text(q, 0), name;
+		while (keywords_next(&keywords, &name))
+			set_add(ret, name);
+	}
+	return rc;
+}
+
+static int delete_unused(struct db *db, const struct map *used, struct errinfo *info)
+{
+	struct names all NAMES_AUTO = {0};
+	int rc = keywords_all(db, &all, info);
+	for (size_t i = 0; i < all.count && rc == 0; i++) {
+		if (set_has(used, str_from(all.items[i])))
+			continue;
+		struct db_stmt *q = db_query(db, "DELETE FROM keyword WHERE name=?1");
+		db_bind_text(q, 1, str_from(all.items[i]));
+		rc = db_run(q, info);
+	}
+	return rc;
+}
+
+int keywords_tidy(struct db *db, char *const *keep, size_t count, struct errinfo *info)
+{
+	struct map *used = map_new();
+	int rc = used_keywords(db, used, info);
+	for (size_t i = 0; i < count; i++)
+		set_add(used, str_from(keep[i]));
+	if (rc == 0)
+		rc = delete_unused(db, used, info);
+	map_free(used);
+	return rc;
+}
+
+int keywords_full(struct db *db, bool *ret, struct errinfo *info)
+{
+	int64_t count;
+	int rc = keywords_count(db, &count, info);
+	*ret = false;
+	if (rc != 0 || count < KEYWORDS_MAX)
+		return rc;
+	struct map *used = map_new();
+	rc = used_keywords(db, used, info);
+	*ret = map_count(used) >= KEYWORDS_MAX;
+	map_free(used);
+	return rc;
+}
+
+static int count_unknown(struct db *db, char *const *keywords, size_t count, int64_t *ret,
+                         struct errinfo *info)
+{
+	*ret = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct db_stmt *q = db_query(db, "SELECT 1 FROM keyword WHERE name=?1");
+		db_bind_text(q, 1, str_from(keywords[i]));
+		int rc = db_step(q, info);
+		if (rc < 0)
+			return rc;
+		*ret += rc != DB_ROW;
+		db_reset(q);
+	}
+	return 0;
+}
+
+/* Makes room for those that are new, before any is made: none of them is in an entry yet. */
+static int make_room(struct db *db, char *const *keywords, size_t count, struct errinfo *info)
+{
+	int64_t known = 0, unknown = 0;
+	if (count == 0)
+		return 0;
+	int rc = keywords_count(db, &known, info);
+	if (rc != 0 || known + (int64_t)count <= KEYWORDS_MAX)
+		return rc;
+	rc = count_unknown(db, keywords, count, &unknown, info);
+	if (rc != 0 || known + unknown <= KEYWORDS_MAX)
+		return rc;
+	rc = keywords_tidy(db, keywords, count, info);
+	if (rc == 0)
+		rc = keywords_count(db, &known, info);
+	if (rc == 0 && known + unknown > KEYWORDS_MAX)
+		rc = err_set(info, E_LIMIT, "the mailbox has too many keywords");
+	return rc;
+}
+
 static int compare_strs(const void *a, const void *b)
 {
 	return str_compare(*(const struct str *)a, *(const struct str *)b);
@@ -107,6 +213,8 @@ int keywords_intern(struct db *db, char *const *keywords, size_t count, struct b
 	buf_init(&names, KEYWORDS_PER_MESSAGE * KEYWORD_SIZE_MAX);
 	buf_reserve(&names, KEYWORDS_PER_MESSAGE * KEYWORD_SIZE_MAX); /* so that pointers stay */
 	int rc = keywords_check(keywords, count, info);
+	if (rc == 0)
+		rc = make_room(db, keywords, count, info);
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		size_t start = names.len;
 		rc = canonical_keyword(db, str_from(keywords[i]), &names, info);

@@ -19,10 +19,15 @@ void date_text(int64_t seconds, char ret[ISO8601_SIZE]);
 int64_t date_seconds(struct str text);
 
 /* The form in which an entry keeps keywords: their names as the mailbox first saw them, rising,
- * separated by blanks. Unknown ones are made. E_LIMIT when the mailbox has too many. */
+ * separated by blanks. Unknown ones are made; when there is no room for them, those that no entry has any
+ * more go. E_LIMIT when the mailbox has too many all the same. */
 int keywords_intern(struct db *db, char *const *keywords, size_t count, struct buf *ret,
                     struct errinfo *info) MUST_USE;
 int keywords_count(struct db *db, int64_t *ret, struct errinfo *info) MUST_USE;
+/* Whether no further keyword fits, not even in the place of one that is not used. */
+int keywords_full(struct db *db, bool *ret, struct errinfo *info) MUST_USE;
+/* Within a transaction: removes keywords that no entry has and that are not in keep. */
+int keywords_tidy(struct db *db, char *const *keep, size_t count, struct errinfo *info) MUST_USE;
 /* Walks the names in a keywords column. */
 bool keywords_next(struct str *keywords, struct str *ret_name);
 bool keywords_have(struct str keywords, struct str name);

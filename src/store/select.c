@@ -40,7 +40,10 @@ static int reply_selected(struct request *request, const struct folder *folder,
 	struct buf use BUF_AUTO;
 	buf_init(&use, 100);
 	struct db *db = request->mailbox->db;
+	bool full = false;
 	int rc = keywords_all(db, &keywords, &request->info);
+	if (rc == 0)
+		rc = keywords_full(db, &full, &request->info);
 	if (rc == 0)
 		rc = special_use(db, folder->id, &use, &request->info);
 	if (rc != 0)
@@ -60,6 +63,7 @@ static int reply_selected(struct request *request, const struct folder *folder,
 	reply.n_uids = uids.count;
 	reply.keywords = keywords.items;
 	reply.n_keywords = keywords.count;
+	reply.keywords_full = full;
 	reply.special_use = use.ptr;
 	reply.unseen = (uint32_t)folder->unseen;
 	return request_reply(request, &reply.base);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -14,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "relay.h"
 
 enum { PATIENCE_MS = 5000, CLIENTS_MAX = 64, TAG = 7 };
@@ -170,6 +173,32 @@ static void rate_test(void **state)
 	front_done(&front);
 }
 
+/* A peer that vanishes is noticed although nobody sends anything. */
+static void keepalive_test(void **state)
+{
+	static const struct {
+		int level, name, least;
+	} options[] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 10}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 60000},
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+	};
+	(void)state;
+	struct front front;
+	front_init(&front, &(struct listener_options){0});
+	int fd = connect_from(&front, "127.0.0.1");
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		int value = 0;
+		socklen_t len = sizeof(value);
+		assert_int_equal(getsockopt(front.fds[0], options[i].level, options[i].name, &value, &len),
+		                 0);
+		assert_in_range(value, options[i].least, 600000);
+	}
+	assert_string_equal(front.peers[0].network, "127.0.0.1");
+	close(fd);
+	front_done(&front);
+}
+
 static void pause_test(void **state)
 {
 	(void)state;
@@ -270,9 +299,10 @@ static void v6_test(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(limits_test), cmocka_unit_test(rate_test),
-		cmocka_unit_test(pause_test),  cmocka_unit_test(descriptors_test),
-		cmocka_unit_test(closed_test), cmocka_unit_test(v6_test),
+		cmocka_unit_test(limits_test),    cmocka_unit_test(rate_test),
+		cmocka_unit_test(keepalive_test), cmocka_unit_test(keepalive_test),
+		cmocka_unit_test(pause_test),     cmocka_unit_test(descriptors_test),
+		cmocka_unit_test(closed_test),    cmocka_unit_test(v6_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

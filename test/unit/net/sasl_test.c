@@ -276,7 +276,7 @@ static void scram(void **state)
 	unsigned char signature[KEY_SIZE];
 	Pk__PasswordReply *password = make_mailbox(*state, "hello@example.test");
 	const char *bare = "n=hello@example.test,r=clientnonce";
-	front_init(&front, *state, sasl_offer(false, false));
+	front_init(&front, *state, sasl_offer(false, true));
 	buf_init(&final, 1024);
 	buf_init(&expected, 256);
 
@@ -543,8 +543,9 @@ static void offers(void **state)
 	assert_true(str_eq(buf_str(&text), STR(" AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256"
 	                                       " AUTH=PLAIN AUTH=LOGIN")));
 	buf_clear(&text);
-	sasl_offer_print(&text, sasl_offer(false, false), STR(" "));
-	assert_true(str_eq(buf_str(&text), STR(" SCRAM-SHA-256")));
+	sasl_offer_print(&text, sasl_offer(false, true), STR(" "));
+	assert_true(str_eq(buf_str(&text), STR(" SCRAM-SHA-256 PLAIN LOGIN")));
+	assert_int_equal(sasl_offer(false, false), 0);
 	assert_string_equal(sasl_mechanism_name(SASL_PLAIN), "PLAIN");
 }
 

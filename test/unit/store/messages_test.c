@@ -306,6 +306,68 @@ static void test_events(void **state)
 	mail_done(&m);
 }
 
+/* ---------------------------------------------------------------- many keywords */
+
+enum { KEYWORDS_MAX = 1000, AT_ONCE = 50 };
+
+/* Gives message uid the AT_ONCE keywords that begin with number from. Returns the error. */
+static int set_keywords(struct mail *m, uint32_t uid, int from)
+{
+	char texts[AT_ONCE][16], *keywords[AT_ONCE];
+	Pk__StoreRequest request = PK__STORE_REQUEST__INIT;
+	Pk__UidRange range = PK__UID_RANGE__INIT, *ranges[] = {&range};
+	int error;
+	for (int i = 0; i < AT_ONCE; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "word%d", from + i);
+		keywords[i] = texts[i];
+	}
+	range.first = range.last = uid;
+	request.session = m->session;
+	request.folder = m->folder;
+	request.uids = ranges;
+	request.n_uids = 1;
+	request.operation = PK__STORE_REQUEST__OPERATION__REPLACE;
+	request.keywords = keywords;
+	request.n_keywords = AT_ONCE;
+	Pk__StoreReply *reply = CALL(m->h, STORE, request, store_reply, &error);
+	if (reply != NULL)
+		FREE(reply);
+	return error;
+}
+
+static bool keywords_are_full(struct mail *m, size_t *ret_count)
+{
+	Pk__SelectReply *reply = select_folder(m->h, m->session, "INBOX");
+	bool full = reply->keywords_full;
+	*ret_count = reply->n_keywords;
+	FREE(reply);
+	return full;
+}
+
+/* Keywords that no message has any more make room for others; without any of those it is said that there
+ * is none. */
+static void test_many_keywords(void **state)
+{
+	struct mail m;
+	size_t count;
+	mail_new(&m, *state, KEYWORDS_MAX / AT_ONCE + 1);
+	for (int from = 0; from < 3 * KEYWORDS_MAX; from += AT_ONCE)
+		assert_int_equal(set_keywords(&m, 1, from), 0);
+	assert_false(keywords_are_full(&m, &count));
+	assert_in_range(count, AT_ONCE, KEYWORDS_MAX);
+	for (uint32_t uid = 1; uid <= KEYWORDS_MAX / AT_ONCE; uid++)
+		assert_int_equal(set_keywords(&m, uid, (int)uid * AT_ONCE), 0);
+	assert_true(keywords_are_full(&m, &count));
+	assert_int_equal(count, KEYWORDS_MAX);
+	assert_int_equal(set_keywords(&m, KEYWORDS_MAX / AT_ONCE + 1, 5000), E_LIMIT);
+	assert_int_equal(set_keywords(&m, KEYWORDS_MAX / AT_ONCE + 1, AT_ONCE),
+	                 0); /* old ones are fine */
+	assert_int_equal(set_keywords(&m, 2, AT_ONCE), 0);
+	assert_false(keywords_are_full(&m, &count));
+	assert_int_equal(set_keywords(&m, KEYWORDS_MAX / AT_ONCE + 1, 5000), 0);
+	mail_done(&m);
+}
+
 /* ---------------------------------------------------------------- expunge, copy, move */
 
 static void test_expunge(void **state)
@@ -651,11 +713,11 @@ static void test_fetch_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_flags),          TEST(test_unchanged_since), TEST(test_counters),
-		TEST(test_mark_seen),      TEST(test_changes),         TEST(test_events),
-		TEST(test_expunge),        TEST(test_copy_and_move),   TEST(test_search),
-		TEST(test_search_refused), TEST(test_search_before),   TEST(test_fetch_items),
-		TEST(test_fetch_many),
+		TEST(test_flags),         TEST(test_unchanged_since), TEST(test_counters),
+		TEST(test_mark_seen),     TEST(test_changes),         TEST(test_events),
+		TEST(test_many_keywords), TEST(test_expunge),         TEST(test_copy_and_move),
+		TEST(test_search),        TEST(test_search_refused),  TEST(test_search_before),
+		TEST(test_fetch_items),   TEST(test_fetch_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

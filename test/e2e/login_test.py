@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What takes a login away ends the sessions that it began: at once, and also when the front could not be
+"""Logins that fail, and that end. What takes a login away ends the sessions that it began: at once, and also when the front could not be
 told at that moment."""
 import os
 import signal
@@ -75,7 +75,7 @@ def test_ends_at_once():
         at_home = Idler(service, ADDRESS, second)
         # The address goes, and with it all of its sessions; others stay.
         other = Idler(service, OTHER, service.add_alias(OTHER))
-        service.run("alias", "remove", ADDRESS)
+        service.run("alias", "remove", ADDRESS, "--yes")
         removed = time.monotonic()
         assert on_laptop.ended() - removed < AT_ONCE and at_home.ended() - removed < AT_ONCE
         other.lives()
@@ -104,6 +104,25 @@ def test_found_when_the_directory_is_back():
         # And a store that begins anew changes nothing about who may go on.
         os.kill(service.children()["store"], signal.SIGKILL)
         on_laptop.lives()
+
+
+def test_a_failed_login_is_logged_with_what_an_operator_needs():
+    with Service() as service:
+        service.add_alias(ADDRESS)
+        mailbox = service.json("password", "list", ADDRESS)["mailbox"]
+        client = service.imap()
+        for address in (ADDRESS, "nobody@example.test"):
+            try:
+                client.login(address, "wrong")
+            except client.error as refused:
+                assert mailbox not in str(refused), refused
+            else:
+                raise AssertionError("a wrong password logged in")
+        client.shutdown()
+        lines = [line for line in service.log_text().splitlines() if "imap.login_failed" in line]
+        assert len(lines) == 2, lines
+        assert mailbox in lines[0] and "127.0.0.1" in lines[0] and "network" in lines[0], lines
+        assert mailbox not in lines[1], lines
 
 
 if __name__ == "__main__":
