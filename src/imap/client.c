@@ -225,7 +225,7 @@ struct session_call *imap_ask(struct imap_client *client, const struct imap_ques
 	client->call = session_call(client->session, &(struct session_request){
 													 .method = question->method,
 													 .body = question->body,
-													 .repeatable = !question->once,
+													 .repeatable = true,
 													 .credit = question->credit,
 													 .upload = question->upload,
 													 .ctx = client,

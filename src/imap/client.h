@@ -147,7 +147,6 @@ struct imap_question {
 	ProtobufCMessage *body;
 	const ProtobufCMessageDescriptor *reply_type;
 	imap_answered *answered;
-	bool once; /* must not be repeated when the link breaks */
 	struct str upload;
 	uint64_t credit;
 	void (*chunk)(void *client, struct str body);

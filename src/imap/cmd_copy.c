@@ -1,7 +1,10 @@
 /* COPY, MOVE (RFC 6851) and their UID forms. */
 
+#include "crypto/secret.h"
 #include "imap/command.h"
 #include "imap/folder.h"
+
+enum { COPY_ID_SIZE = 16 /* so that a repeat does nothing and is answered like the first */ };
 
 struct copy {
 	struct seqset set;
@@ -72,7 +75,8 @@ static void copy_start(struct imap_client *client)
 {
 	struct copy *args = client->args;
 	Pk__CopyRequest *request = arena_alloc(client->arena, sizeof(*request));
-	if (request == NULL) {
+	unsigned char *id = arena_alloc(client->arena, COPY_ID_SIZE);
+	if (request == NULL || id == NULL) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
 		return;
 	}
@@ -80,14 +84,14 @@ static void copy_start(struct imap_client *client)
 	request->folder = client->folder->id;
 	request->to = (char *)args->to.ptr;
 	request->move = moves(client);
+	random_bytes(id, COPY_ID_SIZE);
+	request->copy_id = (ProtobufCBinaryData){COPY_ID_SIZE, id};
 	if (imap_command_uids(client, &args->set, &request->uids, &request->n_uids))
 		imap_ask(client, &(struct imap_question){
 							 .method = PK__STORE_METHOD__STORE_COPY,
 							 .body = &request->base,
 							 .reply_type = &pk__copy_reply__descriptor,
 							 .answered = copied,
-							 /* A second COPY would copy twice; a second MOVE finds nothing left. */
-							 .once = !request->move,
 						 });
 }
 

@@ -25,9 +25,9 @@ struct listener_peer {
 	char address[LISTENER_ADDRESS_SIZE]; /* "192.0.2.1", "2001:db8::1"; IPv4-mapped as IPv4; "local"
 	                                        for a Unix socket */
 	uint16_t port;
-	char
-		network[LISTENER_ADDRESS_SIZE + 4]; /* as address, but "2001:db8::/64": what limits go by */
-	unsigned char prefix[16];               /* what it is counted under; for listener_release */
+	unsigned char prefix[16]; /* what it is counted under; for listener_release */
+	/* The same as text: as address, but "2001:db8::/64". */
+	char network[LISTENER_ADDRESS_SIZE + 4];
 	bool local; /* loopback, or a Unix socket: many may stand behind it */
 };
 

@@ -7,6 +7,11 @@
 
 /* COPY and MOVE: new entries for the same messages, all of them or none. */
 
+enum {
+	COPY_ID_SIZE = 16,
+	REPEATS_KEPT = 200, /* answers: a repeat comes within seconds, from few sessions */
+};
+
 struct copy {
 	struct request *request;
 	struct folder from, to;
@@ -135,7 +140,65 @@ static int copy_all(struct copy *copy, const struct uid_runs *uids, bool move)
 	return rc;
 }
 
-static int copy_run(struct request *request)
+/* ---------------------------------------------------------------- repeats */
+
+/* The answer to the request of that id. E_NOT_FOUND: there was none. */
+static int find_reply(struct db *db, struct str id, ProtobufCMessage **ret, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT reply FROM copied WHERE id=?1");
+	db_bind_blob(q, 1, id);
+	int rc = db_step(q, info);
+	if (rc == 0)
+		return err_set(info, E_NOT_FOUND, "no such copy");
+	if (rc < 0)
+		return rc;
+	*ret = link_unpack(&pk__copy_reply__descriptor, db_blob(q, 0));
+	db_reset(q);
+	return *ret == NULL ? err_set(info, E_CORRUPT, "the record of a copy is damaged") : 0;
+}
+
+static int keep_reply(struct db *db, struct str id, const Pk__CopyReply *reply,
+                      struct errinfo *info)
+{
+	struct buf packed BUF_AUTO;
+	buf_init(&packed, REPLY_MAX);
+	link_pack(&packed, &reply->base);
+	if (packed.failed)
+		return err_set(info, E_TOO_LARGE, "too many messages at once");
+	struct db_stmt *q = db_query(db, "INSERT INTO copied (id, reply) VALUES (?1, ?2)");
+	db_bind_blob(q, 1, id);
+	db_bind_blob(q, 2, buf_str(&packed));
+	int rc = db_run(q, info);
+	if (rc != 0)
+		return rc;
+	q = db_query(db, "DELETE FROM copied WHERE number <= ?1");
+	db_bind_int(q, 1, db_last_rowid(db) - REPEATS_KEPT);
+	return db_run(q, info);
+}
+
+static void fill_reply(struct copy *copy, Pk__CopyReply *ret)
+{
+	pk__copy_reply__init(ret);
+	ret->uid_validity = copy->to.uid_validity;
+	ret->source = uid_runs_pointers(&copy->source);
+	ret->n_source = copy->source.count;
+	ret->target = uid_runs_pointers(&copy->target);
+	ret->n_target = copy->target.count;
+}
+
+/* In a transaction: all of it, and what is told of it. */
+static int copy_and_keep(struct copy *copy, const struct uid_runs *uids, Pk__CopyReply *ret)
+{
+	const Pk__CopyRequest *message = (const Pk__CopyRequest *)copy->request->message;
+	struct str id = STR_OF_BYTES(message->copy_id);
+	int rc = copy_all(copy, uids, message->move);
+	fill_reply(copy, ret);
+	if (rc != 0 || id.len == 0 || copy->source.count == 0)
+		return rc;
+	return keep_reply(copy->request->mailbox->db, id, ret, &copy->request->info);
+}
+
+static int copy_new(struct request *request)
 {
 	const Pk__CopyRequest *message = (const Pk__CopyRequest *)request->message;
 	struct mailbox *mailbox = request->mailbox;
@@ -156,20 +219,32 @@ static int copy_run(struct request *request)
 		return rc;
 	copy.same = copy.from.id == copy.to.id;
 	copy.uid_stop = copy.from.uid_next;
-	rc = copy_all(&copy, &uids, message->move);
+	Pk__CopyReply reply;
+	rc = copy_and_keep(&copy, &uids, &reply);
 	if (rc == 0)
 		rc = mailbox_commit(mailbox, &request->info);
 	if (rc != 0) {
 		request->change_count = 0;
 		return rc;
 	}
-	Pk__CopyReply reply = PK__COPY_REPLY__INIT;
-	reply.uid_validity = copy.to.uid_validity;
-	reply.source = uid_runs_pointers(&copy.source);
-	reply.n_source = copy.source.count;
-	reply.target = uid_runs_pointers(&copy.target);
-	reply.n_target = copy.target.count;
 	return request_reply(request, &reply.base);
+}
+
+static int copy_run(struct request *request)
+{
+	const Pk__CopyRequest *message = (const Pk__CopyRequest *)request->message;
+	struct str id = STR_OF_BYTES(message->copy_id);
+	ProtobufCMessage *reply = NULL;
+	if (id.len != 0 && id.len != COPY_ID_SIZE)
+		return err_set(&request->info, E_INVALID, "not the id of a copy");
+	int rc = id.len == 0 ? E_NOT_FOUND
+	                     : find_reply(request->mailbox->db, id, &reply, &request->info);
+	if (rc == E_NOT_FOUND)
+		return copy_new(request);
+	if (rc == 0)
+		rc = request_reply(request, reply);
+	protobuf_c_message_free_unpacked(reply, NULL);
+	return rc;
 }
 
 const struct method store_method_copy = {

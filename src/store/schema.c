@@ -140,6 +140,12 @@ static const char *const mailbox_migrations[] = {
 	"ALTER TABLE message RENAME COLUMN body_structure TO rendered_body_structure;"
 	"ALTER TABLE message ADD COLUMN envelope BLOB NOT NULL DEFAULT x'';"
 	"ALTER TABLE message ADD COLUMN body_structure BLOB NOT NULL DEFAULT x'';",
+	/* 3: answers to COPY and MOVE, for who asks again */
+	"CREATE TABLE copied ("
+	"  number INTEGER PRIMARY KEY,"
+	"  id BLOB NOT NULL UNIQUE,"
+	"  reply BLOB NOT NULL"
+	");",
 };
 
 static const char *const temporary_migrations[] = {

@@ -394,6 +394,45 @@ static void test_expunge(void **state)
 	mail_done(&m);
 }
 
+/* Asked twice under one id: done once, answered twice. */
+static void test_copy_repeated(void **state)
+{
+	struct mail m;
+	mail_new(&m, *state, 5);
+	for (int move = 0; move <= 1; move++) {
+		unsigned char id[16] = {(unsigned char)(move + 1)};
+		Pk__CopyRequest request = PK__COPY_REQUEST__INIT;
+		Pk__UidRange first = PK__UID_RANGE__INIT, second = PK__UID_RANGE__INIT,
+					 *ranges[] = {&first, &second};
+		first.first = first.last = 1;
+		second.first = 3;
+		second.last = 9;
+		request.session = m.session;
+		request.folder = m.folder;
+		request.uids = ranges;
+		request.n_uids = 2;
+		request.to = text_from("Trash");
+		request.move = move == 1;
+		request.copy_id = (ProtobufCBinaryData){sizeof(id), id};
+		for (int round = 0; round < 2; round++) {
+			int error;
+			Pk__CopyReply *reply = CALL(m.h, COPY, request, copy_reply, &error);
+			assert_int_equal(error, 0);
+			ASSERT_RUNS(reply->source, reply->n_source, "1,3:5");
+			ASSERT_RUNS(reply->target, reply->n_target, move == 0 ? "1:4" : "5:8");
+			FREE(reply);
+		}
+		request.copy_id.len = 15;
+		int error;
+		assert_null(CALL(m.h, COPY, request, copy_reply, &error));
+		assert_int_equal(error, E_INVALID);
+	}
+	Pk__SelectReply *trash = select_folder(m.h, m.session, "Trash");
+	ASSERT_RUNS(trash->uids, trash->n_uids, "1:8");
+	FREE(trash);
+	mail_done(&m);
+}
+
 static void test_copy_and_move(void **state)
 {
 	struct mail m;
@@ -715,9 +754,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_flags),         TEST(test_unchanged_since), TEST(test_counters),
 		TEST(test_mark_seen),     TEST(test_changes),         TEST(test_events),
-		TEST(test_many_keywords), TEST(test_expunge),         TEST(test_copy_and_move),
-		TEST(test_search),        TEST(test_search_refused),  TEST(test_search_before),
-		TEST(test_fetch_items),   TEST(test_fetch_many),
+		TEST(test_many_keywords), TEST(test_expunge),         TEST(test_copy_repeated),
+		TEST(test_copy_and_move), TEST(test_search),          TEST(test_search_refused),
+		TEST(test_search_before), TEST(test_fetch_items),     TEST(test_fetch_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

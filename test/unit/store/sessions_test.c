@@ -715,6 +715,7 @@ static void test_first_version(void **state)
 							   "ALTER TABLE message RENAME COLUMN rendered_envelope TO envelope;"
 							   "ALTER TABLE message RENAME COLUMN rendered_body_structure"
 							   " TO body_structure;"
+							   "DROP TABLE copied;"
 							   "PRAGMA user_version = 1;";
 	struct harness *h = *state;
 	struct owner owner;
