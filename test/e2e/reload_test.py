@@ -151,6 +151,12 @@ def auth_without_tls(service):
     assert "LOGINDISABLED" not in service.imap().capabilities
 
 
+@shows("auth_without_tls_from")
+def auth_without_tls_from(service):
+    with changed(service, auth_without_tls="no", auth_without_tls_from="127.0.0.0/8"):
+        assert "LOGINDISABLED" not in service.imap().capabilities
+
+
 @shows("login_failures_max")
 def login_failures_max(service):
     def wrong():
@@ -311,6 +317,16 @@ def smtp_core_wait(service):
 def imap_login_timeout(service):
     with changed(service, imap_login_timeout="1s"), connect(service.imap_port) as client:
         assert b"* BYE" in ends(client)
+
+
+@shows("imap_idle_interval")
+def imap_idle_interval(service):
+    with changed(service, imap_idle_interval="200ms"):
+        client = service.imap(ADDRESS, service.password)
+        client.send(b"x IDLE\r\n")
+        assert client.readline().startswith(b"+")
+        assert client.readline() == b"* OK Still here\r\n"
+        client.shutdown()
 
 
 @shows("imap_idle_timeout")
