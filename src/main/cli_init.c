@@ -291,7 +291,7 @@ static int check_place(const struct cli *cli, const char *option, const char *pa
                        struct errinfo *info)
 {
 	char *above MEM_AUTO = str_dup(str_from(path));
-	const char *folder = above;
+	const char *folder;
 	if (path[0] == '\0' || exists(path))
 		return 0;
 	do

@@ -10,6 +10,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "main/cli_status.h"
+#include "main/expiry.h"
 #include "main/supervisor_status.h"
 
 /* status: what the supervisor tells, and what the cores tell. */
@@ -17,7 +18,6 @@
 enum {
 	CONNECT_MS = 5000,
 	DAY = 86400,
-	WARN_DAYS = 30,
 	CORE_MS = 5000, /* for an answer of a core: a health check has no patience */
 };
 
@@ -181,22 +181,21 @@ static void print_configuration(struct status *status, struct str line)
 static void print_certificate(struct status *status, struct str line)
 {
 	struct cli *cli = status->cli;
-	struct str use = value_of(line, "use");
-	int64_t seconds = number_of(line, "seconds"), days = seconds / DAY;
+	struct str option = value_of(line, "option");
+	int64_t days = number_of(line, "days");
 	if (cli->json) {
 		json_object(&cli->writer);
-		json_value(&cli->writer, line, "use", false);
+		json_value(&cli->writer, line, "option", false);
 		json_name(&cli->writer, "days");
 		json_signed(&cli->writer, days);
 		json_object_end(&cli->writer);
 	} else {
-		buf_addf(cli->out, "certificate for %.*s: %lld days left\n", STR_ARG(use), (long long)days);
+		buf_addf(cli->out, "%.*s: %lld days left\n", STR_ARG(option), (long long)days);
 	}
-	if (seconds <= 0)
-		status_say(status, true, "the certificate for %.*s has expired", STR_ARG(use));
-	else if (days < WARN_DAYS)
-		status_say(status, false, "the certificate for %.*s ends in %lld days", STR_ARG(use),
-		           (long long)days);
+	if (days < 0)
+		status_say(status, true, "%.*s: has expired", STR_ARG(option));
+	else if (days < EXPIRY_WARN_DAYS)
+		status_say(status, false, "%.*s: ends in %lld days", STR_ARG(option), (long long)days);
 }
 
 static void print_process(struct status *status, struct str line)

@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "main/expiry.h"
 #include "main/listen.h"
 #include "main/supervisor_internal.h"
-#include "net/tls.h"
 
 bool supervisor_status_path(const struct config *config, char *ret, size_t size)
 {
@@ -81,13 +81,13 @@ static void add_links(const struct supervisor *supervisor, const struct child *c
 	}
 }
 
-static void add_certificate(const char *use, const struct buf *pem, struct buf *out)
+static void add_certificates(const struct settings *settings, struct buf *out)
 {
-	int64_t end;
-	if (pem->len == 0 || tls_not_after(buf_str(pem), &end) != 0)
-		return;
-	int64_t left = end - clock_realtime_us() / 1000000;
-	buf_addf(out, "certificate use=%s seconds=%lld\n", use, (long long)left);
+	struct expiry list[EXPIRY_MAX];
+	int64_t now_s = clock_realtime_us() / 1000000;
+	size_t count = expiry_list(settings, now_s, list);
+	for (size_t i = 0; i < count; i++)
+		buf_addf(out, "certificate option=%s days=%lld\n", list[i].option, (long long)list[i].days);
 }
 
 static void fill(const struct supervisor *supervisor, struct buf *out)
@@ -105,8 +105,7 @@ static void fill(const struct supervisor *supervisor, struct buf *out)
 	         (long long)seconds_since(supervisor->loaded_ms), digest,
 	         supervisor->options->config_file == NULL ? SETTINGS_FILE
 	                                                  : supervisor->options->config_file);
-	add_certificate("clients", &settings->tls_certificate, out);
-	add_certificate("links", &settings->link_certificate, out);
+	add_certificates(settings, out);
 	for (size_t i = 0; i < supervisor->child_count; i++)
 		add_process(&supervisor->children[i], out);
 	for (size_t i = 0; i < supervisor->child_count; i++)

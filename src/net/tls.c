@@ -194,21 +194,6 @@ SSL *tls_connection_new(struct tls_context *context)
 	return ssl;
 }
 
-int tls_not_after(struct str certificate_chain, int64_t *ret)
-{
-	struct tm end;
-	BIO *bio = bio_of_text(certificate_chain);
-	X509 *cert = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-	bool known = cert != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end) == 1;
-	X509_free(cert);
-	BIO_free(bio);
-	ERR_clear_error();
-	if (!known)
-		return E_INVALID;
-	*ret = timegm(&end);
-	return 0;
-}
-
 /* ---------------------------------------------------------------- channel bindings */
 
 int tls_binding_exporter(SSL *ssl, struct buf *out)

@@ -41,7 +41,7 @@ def test_a_healthy_service():
         assert sorted((row["core"], row["kind"], row["address"], row["up"])
                       for row in seen["links"]) == [(*pair, "local", True) for pair in pairs], seen
         (certificate,) = seen["certificates"]
-        assert certificate["use"] == "clients" and certificate["days"] > 300, seen
+        assert certificate["option"] == "tls_certificate_file" and certificate["days"] > 300, seen
         assert seen["configuration"]["file"] == service.config
         assert seen["configuration"]["differs"] is False
         assert seen["directory"]["aliases"] == 2 and seen["store"]["sessions"] == 1, seen
