@@ -304,6 +304,17 @@ void db_close(struct db *db)
 	free(db);
 }
 
+void db_close_as_found(struct db *db)
+{
+	int ignored;
+	struct stat wal;
+	const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
+	/* An empty WAL is of our own making. */
+	bool found = path != NULL && stat(path, &wal) == 0 && wal.st_size > 0;
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, found, &ignored);
+	db_close(db);
+}
+
 struct sqlite3 *db_handle(struct db *db)
 {
 	return db->handle;

@@ -56,6 +56,8 @@ bool db_key_fits(const char *path, const struct data_key *key);
  * copied and opened anywhere. That takes two syncs (about 1 ms) when there is something in the WAL
  * and nothing otherwise, and happens after the last session has gone. NULL is fine. */
 void db_close(struct db *db);
+/* The same, but leaves file and WAL as they were found: for a file that may have another's WAL. */
+void db_close_as_found(struct db *db);
 /* The last error's enum error and text. */
 int db_error(struct db *db, struct errinfo *info);
 

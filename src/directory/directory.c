@@ -133,6 +133,12 @@ static const struct method methods[] = {
 	 &pk__key_record_set_request__descriptor, directory_key_record_set},
 	{NUMBER(SESSION_CHECK), "session_check", LOGIN_ROLES,
 	 &pk__session_check_request__descriptor, directory_session_check},
+	{NUMBER(MAILBOX_STATE_GET), "mailbox_state_get", ROLE_STORE,
+	 &pk__mailbox_state_request__descriptor, directory_mailbox_state_get},
+	{NUMBER(MAILBOX_STATE_SET), "mailbox_state_set", ROLE_STORE,
+	 &pk__mailbox_states__descriptor, directory_mailbox_state_set},
+	{NUMBER(MAILBOX_ACCEPT), "mailbox_accept", ROLE_CLI,
+	 &pk__alias_request__descriptor, directory_mailbox_accept},
 	{NUMBER(DOMAIN_ADD), "domain_add", ROLE_ADMIN,
 	 &pk__domain_request__descriptor, directory_domain_add},
 	{NUMBER(DOMAIN_LIST), "domain_list", ROLE_ADMIN,
@@ -171,7 +177,7 @@ static const struct method methods[] = {
 
 static const struct { const char *name; unsigned bit; } roles[] = {
 	{"imap", ROLE_IMAP}, {"pop3", ROLE_POP3}, {"smtp", ROLE_SMTP}, {"web", ROLE_WEB},
-	{"courier", ROLE_COURIER}, {"cli", ROLE_CLI},
+	{"courier", ROLE_COURIER}, {"cli", ROLE_CLI}, {"store", ROLE_STORE},
 };
 /* clang-format on */
 

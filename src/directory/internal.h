@@ -37,6 +37,7 @@ enum role_bit {
 	ROLE_WEB = 8,
 	ROLE_COURIER = 16,
 	ROLE_CLI = 32,
+	ROLE_STORE = 64,
 	ROLE_FRONT = ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_WEB | ROLE_COURIER,
 	ROLE_ADMIN = ROLE_WEB | ROLE_CLI,
 };
@@ -100,14 +101,15 @@ typedef int request_handler(struct directory *d, const struct request *request,
                             struct errinfo *info);
 
 /* One file per family: resolve.c, login.c, record.c, revoke.c, domain.c, alias.c, password.c,
- * observe.c. */
+ * observe.c, state.c. */
 request_handler directory_resolve, directory_login, directory_scram_start, directory_scram_finish,
 	directory_key_record, directory_key_record_set, directory_domain_add, directory_domain_list,
 	directory_domain_remove, directory_alias_add, directory_alias_list, directory_alias_remove,
 	directory_password_create, directory_password_confirm, directory_password_list,
 	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
 	directory_removed_done, directory_session_check, directory_statistics, directory_failure_list,
-	directory_failure_forget, directory_mailbox_list;
+	directory_failure_forget, directory_mailbox_list, directory_mailbox_state_get,
+	directory_mailbox_state_set, directory_mailbox_accept;
 
 /* ---------------------------------------------------------------- the core, directory.c */
 

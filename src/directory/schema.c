@@ -64,6 +64,17 @@ const char *const directory_migrations[] = {
 	" id TEXT NOT NULL PRIMARY KEY,"
 	" store TEXT NOT NULL,"
 	" removed TEXT NOT NULL);",
+
+	/* 1 to 2: what a store has told about a mailbox; see state.c. */
+	"CREATE TABLE mailbox_state ("
+	" mailbox TEXT NOT NULL PRIMARY KEY REFERENCES mailbox (id),"
+	" generation BIGINT NOT NULL,"
+	" uid_validity BIGINT NOT NULL,"
+	" modseq BIGINT NOT NULL,"
+	" uids BIGINT NOT NULL,"
+	" messages BIGINT NOT NULL,"
+	" accepting BIGINT NOT NULL," /* the operator lets the file have less */
+	" updated TEXT NOT NULL);",
 };
 
 const int directory_migration_count = (int)ARRAY_LEN(directory_migrations);

@@ -147,6 +147,7 @@ static void changes_told(struct imap_client *client, const struct imap_answer *a
 	} else {
 		const struct imap_untagged to = untagged(client);
 		imap_folder_changes(client->folder, reply, &to);
+		session_saw(client->session, reply->uid_next, reply->highest_modseq);
 		succeed(client);
 	}
 }

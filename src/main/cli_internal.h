@@ -143,8 +143,8 @@ typedef int cli_run(struct cli *cli, struct errinfo *info);
 cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
 	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
 	cli_password_revoke, cli_session_list, cli_session_end, cli_status, cli_login_list,
-	cli_login_unlock, cli_mailbox_list, cli_mailbox_verify, cli_mailbox_copy, cli_config_check,
-	cli_config_print, cli_completion, cli_help, cli_version;
+	cli_login_unlock, cli_mailbox_list, cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept,
+	cli_config_check, cli_config_print, cli_completion, cli_help, cli_version;
 
 /* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
  * before anybody can rely on it. E_EXISTS when there is one. */

@@ -6,7 +6,7 @@
 #include "directory.pb-c.h"
 #include "store.pb-c.h"
 
-/* mailbox verify; and opening a mailbox with a password, as other commands do too. */
+/* mailbox verify, accept; and opening a mailbox with a password, as other commands do too. */
 
 int cli_login(struct cli *cli, const char *address, struct str password, Pk__LoginReply **ret,
               struct errinfo *info)
@@ -153,5 +153,32 @@ int cli_mailbox_list(struct cli *cli, struct errinfo *info)
 		json_array_end(&cli->writer);
 		json_object_end(&cli->writer);
 	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- mailbox accept */
+
+int cli_mailbox_accept(struct cli *cli, struct errinfo *info)
+{
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.address = (char *)(uintptr_t)cli->arguments[0];
+	int rc = cli_confirm(
+		cli, "Mail that is missing in this mailbox will not be looked for again. Go on?", info);
+	if (rc == 0)
+		rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_ACCEPT, &request.base,
+		                     &pk__mailbox_state__descriptor, &message, info);
+	if (rc != 0)
+		return rc;
+	Pk__MailboxState *state = (Pk__MailboxState *)message;
+	if (!cli->json) {
+		buf_addf(cli->out, "%s: is served as it is from the next login on\n", cli->arguments[0]);
+	} else {
+		json_object(&cli->writer);
+		json_text_field(&cli->writer, "address", cli->arguments[0]);
+		json_text_field(&cli->writer, "mailbox", state->mailbox);
+		json_object_end(&cli->writer);
+	}
+	CORES_FREE(state);
 	return 0;
 }

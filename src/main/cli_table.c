@@ -98,6 +98,9 @@ const struct cli_command cli_commands[] = {
 	{"mailbox copy", "ADDRESS FILE", 2, 2, CLI_BIT(JSON),
 	 "Copy a mailbox file, in use or not. The mailbox password opens the copy in any program that is "
 	 "built with SQLite3MultipleCiphers.", cli_mailbox_copy},
+	{"mailbox accept", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
+	 "Serve a mailbox whose file came back with less than it had (an old copy, a lost WAL): all folders "
+	 "get a new UIDVALIDITY at the next login, and the owner a message.", cli_mailbox_accept},
 	{"config check", "", 0, 0, CLI_BIT(JSON),
 	 "Check the configuration and the files that it names.", cli_config_check},
 	{"config print", "", 0, 0, CLI_BIT(JSON),

@@ -138,6 +138,11 @@ static int check_roles(const struct config *config, struct errinfo *info)
 	}
 	if (count == 0)
 		return err_set(info, E_INVALID, "roles: names no role");
+	if (settings_has_role(config, "store") && !settings_has_role(config, "directory") &&
+	    config_text(config, "directory_address")[0] == '\0')
+		return err_set(
+			info, E_INVALID,
+			"directory_address: must be set, since this host has a store and no directory");
 	bool front = settings_has_role(config, "imap") || settings_has_role(config, "smtp");
 	static const char *const cores[][2] = {{"store", "store_address"},
 	                                       {"directory", "directory_address"}};

@@ -280,14 +280,21 @@ static void reload_further(struct supervisor *supervisor)
 
 /* ---------------------------------------------------------------- stopping */
 
+/* When a process of that kind is told to stop. */
+static enum phase phase_of(const struct kind *kind)
+{
+	if (kind->front)
+		return PHASE_STOPPING_FRONTS;
+	return kind->links[0] != NULL ? PHASE_STOPPING_STORES : PHASE_STOPPING_CORES;
+}
+
 static void enter_phase(struct supervisor *supervisor, enum phase phase)
 {
-	bool fronts = phase == PHASE_STOPPING_FRONTS;
 	supervisor->phase = phase;
 	supervisor->deadline_ms = clock_monotonic_ms() +
 	                          config_number(supervisor->settings.config, "stop_grace");
 	for (size_t i = 0; i < supervisor->child_count; i++) {
-		if (supervisor->children[i].kind->front == fronts)
+		if (phase_of(supervisor->children[i].kind) == phase)
 			child_stop(supervisor, &supervisor->children[i]);
 	}
 }
@@ -306,12 +313,13 @@ static void stop(struct supervisor *supervisor, int number)
 	enter_phase(supervisor, PHASE_STOPPING_FRONTS);
 }
 
-static size_t running(const struct supervisor *supervisor, bool fronts)
+/* Processes that are to end in this phase and have not. */
+static size_t running(const struct supervisor *supervisor)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < supervisor->child_count; i++) {
 		const struct child *child = &supervisor->children[i];
-		count += child->pid != 0 && child->kind->front == fronts;
+		count += child->pid != 0 && phase_of(child->kind) == supervisor->phase;
 	}
 	return count;
 }
@@ -319,16 +327,15 @@ static size_t running(const struct supervisor *supervisor, bool fronts)
 /* Goes on with the stop when that part is done, or is taking too long. Returns false at its end. */
 static bool stop_further(struct supervisor *supervisor)
 {
-	bool fronts = supervisor->phase == PHASE_STOPPING_FRONTS;
-	if (running(supervisor, fronts) == 0) {
-		if (fronts)
-			enter_phase(supervisor, PHASE_STOPPING_CORES);
-		return running(supervisor, false) > 0;
+	while (running(supervisor) == 0) {
+		if (supervisor->phase == PHASE_STOPPING_CORES)
+			return false;
+		enter_phase(supervisor, supervisor->phase + 1);
 	}
 	if (supervisor->hurried || clock_monotonic_ms() >= supervisor->deadline_ms) {
 		for (size_t i = 0; i < supervisor->child_count; i++) {
 			struct child *child = &supervisor->children[i];
-			if (child->pid == 0 || child->kind->front != fronts)
+			if (child->pid == 0 || phase_of(child->kind) != supervisor->phase)
 				continue;
 			log_warn(&supervisor->log, "supervisor.killed", F_TEXT("process", child->kind->name),
 			         F_INT("pid", child->pid));

@@ -66,7 +66,8 @@ struct child {
  * that a core would then refuse. */
 enum reload_step { RELOAD_NONE, RELOAD_CORES, RELOAD_FRONTS };
 
-enum phase { PHASE_SERVING, PHASE_STOPPING_FRONTS, PHASE_STOPPING_CORES };
+/* In the order of stopping: a store tells the directory how far it has come. */
+enum phase { PHASE_SERVING, PHASE_STOPPING_FRONTS, PHASE_STOPPING_STORES, PHASE_STOPPING_CORES };
 
 struct supervisor {
 	const struct supervisor_options *options;

@@ -463,7 +463,7 @@ static void use_fd(struct link *link, int fd)
 	bool tls = target->host != NULL;
 	link_tune_socket(fd);
 	struct ws_options options = {
-		.ssl = tls ? tls_connection_new(target->tls) : NULL,
+		.ssl = tls ? tls_connection_new_outward(target->tls) : NULL,
 		.host = target->host,
 		.message_max = LINK_MESSAGE_MAX,
 		.dead_ms = target->dead_ms != 0 ? target->dead_ms

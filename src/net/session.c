@@ -97,6 +97,8 @@ void session_selected(struct session *session, const Pk__SelectReply *reply, con
 	session->folder_name = str_dup(str_from(name));
 	session->folder = reply->folder;
 	session->uid_validity = reply->uid_validity;
+	session->uid_next = reply->uid_next;
+	session->modseq = reply->highest_modseq;
 	session->read_only = read_only;
 }
 
@@ -105,6 +107,14 @@ void session_renamed(struct session *session, const char *name)
 	must(session->folder_name != NULL);
 	free(session->folder_name);
 	session->folder_name = str_dup(str_from(name));
+}
+
+void session_saw(struct session *session, uint32_t uid_next, uint64_t modseq)
+{
+	if (uid_next > session->uid_next)
+		session->uid_next = uid_next;
+	if (modseq > session->modseq)
+		session->modseq = modseq;
 }
 
 void session_unselected(struct session *session)

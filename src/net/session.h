@@ -83,6 +83,9 @@ void session_selected(struct session *session, const Pk__SelectReply *reply, con
 /* The selected folder has another name now. */
 void session_renamed(struct session *session, const char *name);
 void session_unselected(struct session *session);
+/* The selected folder has come so far, as the client was or may be told. A store that comes back with
+ * less serves another state of the mailbox: the session then ends. */
+void session_saw(struct session *session, uint32_t uid_next, uint64_t modseq);
 
 struct session_request {
 	uint32_t method;

@@ -90,7 +90,8 @@ struct session {
 	/* what is selected */
 	char *folder_name; /* NULL: nothing */
 	uint64_t folder;
-	uint32_t uid_validity;
+	uint32_t uid_validity, uid_next;
+	uint64_t modseq;
 	bool read_only;
 };
 

@@ -59,6 +59,17 @@ static void ready(struct session *session)
 		session->handlers->changed(session->ctx);
 }
 
+/* What the client has been told stands for something else, or will before long. */
+static bool went_back(const struct session *session, const Pk__SelectReply *reply)
+{
+	if (reply->uid_next >= session->uid_next && reply->highest_modseq >= session->modseq)
+		return false;
+	log_error(session->hub->role->log, "session.went_back", F_TEXT("mailbox", session->mailbox),
+	          F_INT("uid_next", reply->uid_next), F_INT("uid_next_before", session->uid_next),
+	          F_INT("modseq", reply->highest_modseq), F_INT("modseq_before", session->modseq));
+	return true;
+}
+
 static void reselected(void *ctx, int error, struct str text, struct str body)
 {
 	struct session *session = ctx;
@@ -72,6 +83,9 @@ static void reselected(void *ctx, int error, struct str text, struct str body)
 	if (error == E_NOT_FOUND || (error == 0 && (reply->folder != session->folder ||
 	                                            reply->uid_validity != session->uid_validity)))
 		open_failed(session, E_STALE, STR("The selected mailbox is gone"));
+	else if (error == 0 && went_back(session, reply))
+		open_failed(session, E_STALE,
+		            STR("The selected mailbox has gone back to an earlier state"));
 	else if (error != 0)
 		open_failed(session, error, text);
 	else

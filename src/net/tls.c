@@ -100,7 +100,7 @@ static int context_new(struct tls_context **ret, bool server, int min_version, s
                        struct str key, struct errinfo *info)
 {
 	*ret = NULL;
-	SSL_CTX *ssl_ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+	SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_method());
 	if (ssl_ctx == NULL)
 		return err_set(info, E_INTERNAL, "tls: no context");
 	SSL_CTX_set_min_proto_version(ssl_ctx, min_version);
@@ -190,6 +190,14 @@ SSL *tls_connection_new(struct tls_context *context)
 	if (context->server)
 		SSL_set_accept_state(ssl);
 	else
+		SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+SSL *tls_connection_new_outward(struct tls_context *context)
+{
+	SSL *ssl = tls_connection_new(context);
+	if (ssl != NULL)
 		SSL_set_connect_state(ssl);
 	return ssl;
 }

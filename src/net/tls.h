@@ -31,6 +31,9 @@ bool tls_ready(const struct tls_context *context);
 /* A connection object, SSL_MODE_RELEASE_BUFFERS set; owned by the caller. NULL when the context is not
  * ready: what was ready when a client was invited may not be so when it comes. */
 SSL *tls_connection_new(struct tls_context *context) MUST_USE;
+/* The same for a connection that we have made, also with the context of a core, which else is the server:
+ * a core may have links to others. */
+SSL *tls_connection_new_outward(struct tls_context *context);
 /* Channel bindings for SCRAM-SHA-256-PLUS: tls-exporter (RFC 9266, TLS 1.3) and
  * tls-server-end-point (RFC 5929). Appends the bytes; E_UNSUPPORTED when there are none. */
 int tls_binding_exporter(SSL *ssl, struct buf *out) MUST_USE;

@@ -246,8 +246,10 @@ int care_run(struct request *request, enum care care)
 	const struct batch_result *last = &caring->merged.last;
 	if (last->folder != 0)
 		request_changed(request, (uint64_t)last->folder, last->modseq, true);
-	if (care == CARE_CLOSE || care == CARE_FORGET)
+	if (care == CARE_CLOSE || care == CARE_FORGET) {
+		mailbox_settle(mailbox);
 		mailbox_close_handles(mailbox);
+	}
 	/* Somebody may have opened it between two slices. */
 	request->forgot = care == CARE_FORGET && caring->unlocks == mailbox->unlocks;
 	if (request->forgot)

@@ -128,6 +128,8 @@ static int create_run(struct request *request)
 	buf_init(&unused, KEY_RECORD_MAX);
 	bool there;
 	int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, &request->info);
+	if (rc == 0 && !there && mailbox->mark.known)
+		return err_set(&request->info, E_IO, "the mailbox file is not there");
 	if (rc == 0 && !there)
 		rc = create_file(request, secret, record);
 	if (rc == 0)

@@ -154,6 +154,31 @@ int folder_add(struct db *db, struct str name, struct str special_use, struct fo
 	return rc;
 }
 
+int folder_renew_all(struct db *db, struct errinfo *info)
+{
+	for (int64_t last = 0;;) {
+		struct db_stmt *q = db_query(db, "SELECT min(id) FROM folder WHERE id>?1");
+		db_bind_int(q, 1, last);
+		int rc = db_step(q, info);
+		if (rc < 0)
+			return rc;
+		last = rc == DB_ROW ? db_int(q, 0) : 0; /* of NULL: 0 */
+		db_reset(q);
+		if (last == 0)
+			return 0;
+		uint32_t uid_validity;
+		rc = next_uid_validity(db, &uid_validity, info);
+		if (rc != 0)
+			return rc;
+		q = db_query(db, "UPDATE folder SET uid_validity=?2, modseq=modseq+1 WHERE id=?1");
+		db_bind_int(q, 1, last);
+		db_bind_int(q, 2, uid_validity);
+		rc = db_run(q, info);
+		if (rc != 0)
+			return rc;
+	}
+}
+
 static int add_default(struct db *db, struct str name, struct str use, struct errinfo *info)
 {
 	struct folder folder;

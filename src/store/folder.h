@@ -38,6 +38,8 @@ int folder_put(struct db *db, const struct folder *folder, struct errinfo *info)
 /* A new folder, name already checked, with a UIDVALIDITY that this mailbox never had. */
 int folder_add(struct db *db, struct str name, struct str special_use, struct folder *ret,
                struct errinfo *info) MUST_USE;
+/* Gives every folder a UIDVALIDITY that this mailbox never had: no UID stands for what it stood for. */
+int folder_renew_all(struct db *db, struct errinfo *info) MUST_USE;
 /* The folders of a new mailbox: INBOX, and those that the request names with their uses, or else the
  * usual ones. Subscribed. E_INVALID: a name or use that cannot be, or the same name twice. */
 int folder_add_defaults(struct db *db, Pk__Folder *const *wanted, size_t count,

@@ -308,6 +308,12 @@ static int delete_folder(struct mailbox *mailbox, int64_t folder, struct errinfo
 	if (rc == 0)
 		rc = run_on_folder(db_query(db, "DELETE FROM expunged WHERE folder=?1"), folder, info);
 	if (rc == 0)
+		rc = run_on_folder(db_query(db, "UPDATE meta SET"
+		                                " modseq_gone = modseq_gone + f.modseq + 1,"
+		                                " uids_gone = uids_gone + f.uid_next"
+		                                " FROM folder f WHERE f.id=?1"),
+		                   folder, info);
+	if (rc == 0)
 		rc = run_on_folder(db_query(db, "DELETE FROM folder WHERE id=?1"), folder, info);
 	return rc;
 }

@@ -18,6 +18,7 @@ struct store {
 	char *data_dir; /* owned */
 	struct worker_pool *pool;
 	struct link_server *server;
+	struct marks *marks; /* NULL: nobody keeps them */
 
 	pthread_mutex_t key_lock; /* guards the next two */
 	struct vault *vault;

@@ -205,6 +205,33 @@ void mailbox_forget_key(struct mailbox *mailbox)
 
 /* ---------------------------------------------------------------- handles */
 
+/* Which file is at path now. */
+static bool file_at(const char *path, dev_t *ret_device, ino_t *ret_inode)
+{
+	struct stat status;
+	if (stat(path, &status) != 0)
+		return false;
+	*ret_device = status.st_dev;
+	*ret_inode = status.st_ino;
+	return true;
+}
+
+/* Before anything of the file is looked at: it has all that it had. */
+static int check_opened(struct mailbox *mailbox, struct db *db, struct errinfo *info)
+{
+	mailbox->db = db;
+	mailbox->durable = false;
+	int rc = mark_check(mailbox, info);
+	if (rc == 0)
+		return 0;
+	mailbox->db = NULL;
+	/* Its WAL may be what is wrong with it, and is not to be copied into it now. */
+	db_close_as_found(db);
+	if (mailbox->has_less)
+		mailbox_forget_key(mailbox);
+	return rc;
+}
+
 static int open_main(struct mailbox *mailbox, const struct data_key *key, struct errinfo *info)
 {
 	struct buf path BUF_AUTO;
@@ -221,16 +248,34 @@ static int open_main(struct mailbox *mailbox, const struct data_key *key, struct
 		db_close(db);
 		return rc;
 	}
-	mailbox->db = db;
-	mailbox->durable = false;
-	store_handle_opened(mailbox->store);
-	return 0;
+	if (!file_at(path.ptr, &mailbox->device, &mailbox->inode)) {
+		db_close(db);
+		return err_set(info, E_IO, "the mailbox file is not there any more");
+	}
+	rc = check_opened(mailbox, db, info);
+	if (rc == 0)
+		store_handle_opened(mailbox->store);
+	return rc;
+}
+
+/* What is open is what others will open: not a file that was put aside, or is below a mount. */
+static bool is_in_place(const struct mailbox *mailbox)
+{
+	dev_t device;
+	ino_t inode;
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	mailbox_path(mailbox, PATH_MAIN, &path);
+	return file_at(path.ptr, &device, &inode) && device == mailbox->device &&
+	       inode == mailbox->inode;
 }
 
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info)
 {
-	if (mailbox->db != NULL)
+	if (mailbox->db != NULL && is_in_place(mailbox))
 		return 0;
+	if (mailbox->db != NULL)
+		mailbox_close_handles(mailbox);
 	struct data_key key DATA_KEY_AUTO = {0};
 	if (!mailbox_key(mailbox, &key))
 		return err_set(info, E_STALE, "the mailbox is not open");
@@ -302,6 +347,13 @@ void mailbox_close_handles(struct mailbox *mailbox)
 	mailbox->pieces = NULL;
 	folder_summary_free(mailbox->summary);
 	mailbox->summary = NULL;
+}
+
+void mailbox_settle(struct mailbox *mailbox)
+{
+	struct errinfo unused;
+	if (mailbox->db != NULL && mailbox->unmarked && db_checkpoint(mailbox->db, true, &unused) == 0)
+		mark_take(mailbox);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -402,6 +454,10 @@ int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info)
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = db_commit(mailbox->db, info);
+	if (rc == 0 && mailbox->durable)
+		mark_take(mailbox);
+	else if (rc == 0)
+		mailbox->unmarked = true;
 	if (rc == 0 && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
 		mailbox->needs_care = true;
 	return rc;

@@ -13,10 +13,12 @@
 
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "crypto/seal.h"
 #include "crypto/slot.h"
 #include "db/db.h"
+#include "store/mark.h"
 #include "store/worker.h"
 
 struct store;
@@ -52,6 +54,7 @@ struct mailbox {
 	int64_t used_ms;     /* when the last task came back */
 	int64_t left_ms;     /* when the last session, or request that had shown the secret, ended */
 	bool keyed;          /* a key may be in memory */
+	bool vouched;        /* its mark was compared, and is in memory */
 
 	/* The turn's. */
 	struct turn turn;
@@ -63,7 +66,14 @@ struct mailbox {
 		key_holders; /* requests under way that have shown the secret: the key stays for them */
 	struct vaulted key;
 	unsigned char salt[DATA_KEY_SALT_SIZE];
-	bool durable;        /* how commits of db are set at the moment */
+	bool durable;      /* how commits of db are set at the moment */
+	struct mark mark;  /* how far it had come, as far as is known */
+	uint32_t renew_to; /* less was accepted as this generation: mark_renew is due; 0: is not */
+	bool mark_untold;  /* it has come further */
+	bool unmarked;     /* there are changes that no mark has */
+	bool has_less;     /* it was found to have less, which nobody has been told yet */
+	dev_t device;      /* with inode: what is open as db */
+	ino_t inode;
 	bool needs_care;     /* mailbox_care has something to do */
 	struct rekey *rekey; /* one that is under way, or NULL */
 	bool has_next_key;   /* a re-key is due */
@@ -98,15 +108,16 @@ bool mailbox_holds_anything(const struct mailbox *mailbox);
  * E_DENIED: the secret does not open the record. E_STALE: the file has another key. */
 int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record,
                    struct buf *new_record, struct errinfo *info) MUST_USE;
-/* Opens the file if its handle was given back. E_STALE when there is no key; E_IO when the file is not
- * there. */
+/* Opens the file if its handle was given back, or if another file has taken its place. E_STALE when there
+ * is no key; E_IO when the file is not there; E_CORRUPT when it has less than it had (mark.h): then its
+ * key is gone, too. */
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND;
  * E_CORRUPT for a damaged one (see aside.h), E_UNAVAILABLE for one of another host key. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
 /* BEGIN IMMEDIATE; the commit will be durable on return, or only ordered. */
 int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info) MUST_USE;
-/* Commits and notes when the WAL has grown enough to be looked after. */
+/* Commits, notes how far the mailbox has come, and when the WAL has grown enough to be looked after. */
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Undoes what is open, if anything is. */
 void mailbox_rollback(struct mailbox *mailbox);
@@ -118,6 +129,8 @@ bool mailbox_held(const struct mailbox *mailbox);
 /* What is in the WAL goes into the main file. */
 int mailbox_checkpoint(struct mailbox *mailbox, bool truncate, struct errinfo *info) MUST_USE;
 void mailbox_close_handles(struct mailbox *mailbox);
+/* Notes how far the mailbox has come with all that is not durable yet, before it is closed. */
+void mailbox_settle(struct mailbox *mailbox);
 void mailbox_forget_key(struct mailbox *mailbox);
 /* Copies the data key that is in use. */
 bool mailbox_key(struct mailbox *mailbox, struct data_key *ret);

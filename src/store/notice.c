@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/mem.h"
 #include "net/link.h"
 #include "store/request.h"
 #include "structure.pb-c.h"
@@ -10,16 +11,18 @@ enum { NOTICE_MAX = 8 * 1024, FIELD_MAX = 200 };
 
 #define SENDER_MAILBOX "noreply"
 #define SENDER_HOST    "postkasse.invalid" /* RFC 2606 section 2: nobody can be there */
-#define SUBJECT        "Some mail that waited for you was damaged"
 
 struct notice {
+	const char *subject;
+	struct str id;
 	char date[FIELD_MAX], message_id[FIELD_MAX];
-	struct buf raw, envelope, structure, search_header, search_text;
+	struct buf body, raw, envelope, structure, search_header, search_text;
 	size_t header_size;
 };
 
 static void notice_done(struct notice *notice)
 {
+	buf_done(&notice->body);
 	buf_done(&notice->raw);
 	buf_done(&notice->envelope);
 	buf_done(&notice->structure);
@@ -39,17 +42,17 @@ static void write_date(int64_t seconds, struct buf *ret)
 	buf_add_byte(ret, '\0');
 }
 
-static void fields(struct notice *notice, const struct notice_damage *damage, int64_t now)
+static void fields(struct notice *notice, int64_t now)
 {
 	struct buf date BUF_AUTO;
 	buf_init(&date, sizeof(notice->date));
 	write_date(now, &date);
 	for (size_t i = 0; i < date.len; i++)
 		notice->date[i] = date.ptr[i];
-	hex_encode(damage->id.ptr, damage->id.len, notice->message_id);
+	hex_encode(notice->id.ptr, notice->id.len, notice->message_id);
 }
 
-static void write_body(struct buf *out, const struct notice_damage *damage)
+static void write_damage(struct buf *out, const struct notice_damage *damage)
 {
 	buf_add_text(out,
 	             "While you were away, mail for you was kept sealed on the disk of this server.\r\n"
@@ -77,16 +80,16 @@ static void add_folded(struct buf *out, struct str text)
 	}
 }
 
-static void compose(struct notice *notice, const struct notice_damage *damage)
+static void compose(struct notice *notice)
 {
 	buf_addf(&notice->raw,
 	         "Date: %s\r\nFrom: postkasse <" SENDER_MAILBOX "@" SENDER_HOST ">\r\n"
-	         "Subject: " SUBJECT "\r\nMessage-ID: <%s@" SENDER_HOST ">\r\n"
+	         "Subject: %s\r\nMessage-ID: <%s@" SENDER_HOST ">\r\n"
 	         "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n"
 	         "Auto-Submitted: auto-generated\r\n\r\n",
-	         notice->date, notice->message_id);
+	         notice->date, notice->subject, notice->message_id);
 	notice->header_size = notice->raw.len;
-	write_body(&notice->raw, damage);
+	buf_add_str(&notice->raw, buf_str(&notice->body));
 	struct str raw = buf_str(&notice->raw);
 	add_folded(&notice->search_header, str_slice(raw, 0, notice->header_size - 2));
 	add_folded(&notice->search_text, str_from_byte(raw, notice->header_size));
@@ -120,7 +123,7 @@ static void pack_envelope(struct notice *notice)
 	envelope.n_from = 1;
 	envelope.has_date = envelope.has_subject = envelope.has_message_id = true;
 	envelope.date = packed_bytes(str_from(notice->date));
-	envelope.subject = packed_bytes(STR(SUBJECT));
+	envelope.subject = packed_bytes(str_from(notice->subject));
 	envelope.message_id = bytes_of(&message_id);
 	link_pack(&notice->envelope, &envelope.base);
 }
@@ -159,12 +162,12 @@ static void describe(struct notice *notice, Pk__Part *part, Pk__Part **parts, Pk
 	ret->n_parts = 1;
 }
 
-static int add(struct batch *batch, const struct notice *notice, const struct notice_damage *damage,
-               Pk__Description *description, int64_t now, struct batch_result *ret,
-               struct errinfo *info)
+static int add(struct batch *batch, const struct notice *notice, Pk__Description *description,
+               int64_t now, struct batch_result *ret, struct errinfo *info)
 {
-	char subject[] = SUBJECT, folded_from[] = "postkasse <" SENDER_MAILBOX "@" SENDER_HOST ">";
-	char sort_from[] = SENDER_MAILBOX, preview[] = SUBJECT;
+	char *subject MEM_AUTO = str_dup(str_from(notice->subject));
+	char folded_from[] = "postkasse <" SENDER_MAILBOX "@" SENDER_HOST ">";
+	char sort_from[] = SENDER_MAILBOX;
 	struct buf id BUF_AUTO;
 	buf_init(&id, 2 * FIELD_MAX);
 	buf_addf(&id, "%s@" SENDER_HOST, notice->message_id);
@@ -172,7 +175,7 @@ static int add(struct batch *batch, const struct notice *notice, const struct no
 	description->subject = description->base_subject = subject;
 	description->from = folded_from;
 	description->sort_from = sort_from;
-	description->preview = preview;
+	description->preview = subject;
 	description->message_id = id.ptr;
 	description->sent_date = now;
 	description->has_sent_date = true;
@@ -183,28 +186,57 @@ static int add(struct batch *batch, const struct notice *notice, const struct no
 	struct batch_item item = {
 		.folder = STR("INBOX"),
 		.internal_date = now,
-		.delivery_id = damage->id,
+		.delivery_id = notice->id,
 		.description = description,
 		.raw = buf_str(&notice->raw),
 	};
 	return batch_add(batch, &item, ret, info);
 }
 
-int notice_add_damage(struct batch *batch, const struct notice_damage *damage,
-                      struct batch_result *ret, struct errinfo *info)
+/* body is written into notice->body by then. */
+static int finish(struct notice *notice, struct batch *batch, struct batch_result *ret,
+                  struct errinfo *info)
 {
 	int64_t now = clock_realtime_us() / 1000000;
-	struct notice notice __attribute__((cleanup(notice_done))) = {0};
-	struct buf *const bufs[] = {&notice.raw, &notice.envelope, &notice.structure,
-	                            &notice.search_header, &notice.search_text};
+	struct buf *const bufs[] = {&notice->raw, &notice->envelope, &notice->structure,
+	                            &notice->search_header, &notice->search_text};
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
 		buf_init(bufs[i], NOTICE_MAX);
 	char media_type[] = "text/plain";
 	Pk__Description description = PK__DESCRIPTION__INIT;
 	Pk__Part part, *parts;
-	fields(&notice, damage, now);
-	compose(&notice, damage);
-	describe(&notice, &part, &parts, &description);
+	fields(notice, now);
+	compose(notice);
+	describe(notice, &part, &parts, &description);
 	part.media_type = media_type;
-	return add(batch, &notice, damage, &description, now, ret, info);
+	return add(batch, notice, &description, now, ret, info);
+}
+
+int notice_add_damage(struct batch *batch, const struct notice_damage *damage,
+                      struct batch_result *ret, struct errinfo *info)
+{
+	struct notice notice __attribute__((cleanup(notice_done))) = {
+		.subject = "Some mail that waited for you was damaged", .id = damage->id};
+	buf_init(&notice.body, NOTICE_MAX);
+	write_damage(&notice.body, damage);
+	return finish(&notice, batch, ret, info);
+}
+
+int notice_add_rollback(struct batch *batch, uint64_t messages, struct str id,
+                        struct batch_result *ret, struct errinfo *info)
+{
+	struct notice notice __attribute__((cleanup(notice_done))) = {
+		.subject = "Your mailbox has been put back to an earlier state", .id = id};
+	buf_init(&notice.body, NOTICE_MAX);
+	buf_addf(
+		&notice.body,
+		"The file of your mailbox was found with less in it than it had before: it is an older\r\n"
+		"copy, or a part of it was lost. Whoever runs this server has decided that it is what\r\n"
+		"there is. Mail that came after that copy was made is missing, and what you have\r\n"
+		"deleted, moved or marked since then is as it was.\r\n\r\n"
+		"Messages in your mailbox: %llu\r\n\r\n"
+		"Mail programs will fetch all folders anew. What they still show of the missing mail\r\n"
+		"may go with that: save it first if you can.\r\n",
+		(unsigned long long)messages);
+	return finish(&notice, batch, ret, info);
 }

@@ -51,6 +51,8 @@ static int unlock(struct request *request, struct opening *opening)
 	                        STR_OF_BYTES(message->key_record), &opening->new_record);
 	if (rc == 0)
 		rc = check_public_key(request->mailbox, STR_OF_BYTES(message->public_key), &request->info);
+	if (rc == 0)
+		rc = mark_renew(request->mailbox, request->packer, &request->info);
 	opening->unlocked = rc == 0;
 	return rc;
 }

@@ -73,8 +73,9 @@ struct request {
 	struct session *session; /* NULL when the method needs none */
 
 	/* The loop's. */
-	struct link_inbound *inbound; /* NULL: internal, or part of a delivery */
-	bool waiting;                 /* for credit */
+	struct marks_question *question; /* how far the mailbox had come is asked for */
+	struct link_inbound *inbound;    /* NULL: internal, or part of a delivery */
+	bool waiting;                    /* for credit */
 	LIST_ENTRY(request) under_way;
 
 	ProtobufCMessage *message; /* the unpacked body; of a delivery's: borrowed from it */
@@ -92,6 +93,11 @@ struct request {
 	void *state; /* the method's own, kept between slices */
 	void (*state_free)(void *state);
 
+	/* How far the mailbox had come as the directory knows, for requests that open it; or why nobody
+	 * knows. */
+	struct mark known;
+	int unknown_error;
+
 	/* The result. */
 	int error;
 	struct errinfo info;
@@ -104,9 +110,11 @@ struct request {
 	uint64_t watch;
 	struct change changes[CHANGES_MAX];
 	int change_count;
-	bool wants_care; /* the mailbox has something to be looked after */
-	unsigned care;   /* of our own requests: an enum care */
-	bool forgot;     /* and whether it took the key away */
+	struct mark mark; /* the mailbox has come so far, when known */
+	bool has_less;    /* it was found to have less than it had */
+	bool wants_care;  /* the mailbox has something to be looked after */
+	unsigned care;    /* of our own requests: an enum care */
+	bool forgot;      /* and whether it took the key away */
 };
 
 enum method_scope {

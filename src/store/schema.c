@@ -146,6 +146,10 @@ static const char *const mailbox_migrations[] = {
 	"  id BLOB NOT NULL UNIQUE,"
 	"  reply BLOB NOT NULL"
 	");",
+	/* 4: how far it has come, and how often that was less than before: see mark.h */
+	"ALTER TABLE meta ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE meta ADD COLUMN modseq_gone INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE meta ADD COLUMN uids_gone INTEGER NOT NULL DEFAULT 0;",
 };
 
 static const char *const temporary_migrations[] = {

@@ -7,6 +7,7 @@
 #include "store/check.h"
 #include "store/deliver.h"
 #include "store/internal.h"
+#include "store/marks.h"
 #include "store/message.h"
 
 enum { TICK_MS = 1000, TRIM_MS = 10 * 1000 };
@@ -136,6 +137,10 @@ static void leave_clean(struct request *request)
 	if (request->holds_key)
 		mailbox->key_holders--;
 	request->holds_key = false;
+	if (mailbox->mark_untold)
+		request->mark = mailbox->mark;
+	request->has_less = mailbox->has_less;
+	mailbox->mark_untold = mailbox->has_less = false;
 }
 
 /* Requests that open a mailbox, or do without a session, bring its secret. */
@@ -148,6 +153,11 @@ static int run_method(struct request *request)
 {
 	if (request_cancelled(request) && !request->method->grouped)
 		return err_set(&request->info, E_CANCELLED, "nobody waits for this any more");
+	if (request->unknown_error != 0)
+		return err_set(&request->info, request->unknown_error,
+		               "the directory does not say what the mailbox should have");
+	if (mark_newer(&request->known, &request->mailbox->mark))
+		request->mailbox->mark = request->known;
 	if (request->method->scope == METHOD_SESSION) {
 		int rc = mailbox_ready(request->mailbox, &request->info);
 		if (rc != 0)
@@ -254,6 +264,20 @@ static void answer(struct request *request)
 		link_reply_packed(request->inbound, &request->reply);
 }
 
+/* A mailbox that has less than it had is nobody's until that is put right. */
+static void after_marks(struct request *request)
+{
+	struct mailbox *mailbox = request->mailbox;
+	if (request->store->marks != NULL && request->mark.known)
+		marks_put(request->store->marks, mailbox->id, &request->mark);
+	if (request->has_less) {
+		mailbox->vouched = false;
+		session_close_all(request->store, mailbox, "the mailbox has less than it had", false);
+	} else if (request->error == 0 && brings_secret(request->method)) {
+		mailbox->vouched = true;
+	}
+}
+
 static void request_finish(struct request *request)
 {
 	struct store *store = request->store;
@@ -270,6 +294,7 @@ static void request_finish(struct request *request)
 		if (request->error == 0 && request->shown_secret)
 			mailbox->left_ms = clock_monotonic_ms();
 	}
+	after_marks(request);
 	bool care = request->wants_care && !store->stopping;
 	store->upload_bytes_held -= request->upload.len;
 	answer(request);
@@ -406,6 +431,26 @@ static bool opens_for_itself(const ProtobufCMessage *message, const struct link_
 	return str_eq(str_from(open->service), str_from(link_peer_role(link_inbound_peer(inbound))));
 }
 
+static void mark_came(void *ctx, int error, const struct mark *mark)
+{
+	struct request *request = ctx;
+	request->question = NULL;
+	request->unknown_error = error;
+	request->known = *mark;
+	start(request);
+}
+
+/* Asks how far the mailbox had come, unless that is known from the file being open. */
+static void start_known(struct request *request)
+{
+	struct store *store = request->store;
+	if (store->marks == NULL || request->mailbox->vouched ||
+	    request->method->number == PK__STORE_METHOD__STORE_REMOVE)
+		start(request);
+	else
+		request->question = marks_ask(store->marks, request->mailbox->id, mark_came, request);
+}
+
 static void start_on_mailbox(struct store *store, const struct method *method,
                              struct link_inbound *inbound, ProtobufCMessage *message)
 {
@@ -438,7 +483,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 		request->session->request_count = 1;
 	}
 	link_inbound_set_data(inbound, request);
-	start(request);
+	start_known(request);
 }
 
 /* What is under way may take twice its size, in a log and in the file. */
@@ -582,6 +627,7 @@ static void care_done(struct task *task)
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
 	mailbox->caring = false;
 	session_tell_changes(request);
+	after_marks(request);
 	if (request->forgot)
 		mailbox->keyed = false;
 	if (request->care != CARE_TIDY)
@@ -646,6 +692,8 @@ void store_tick(void *ctx)
 	int64_t now = clock_monotonic_ms();
 	give_back_memory(store, now);
 	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	if (store->marks != NULL)
+		marks_tell(store->marks);
 	unsigned handles = atomic_load(&store->handles), max = store->options.handles_max;
 	unsigned too_many = handles > max ? handles - max : 0;
 	struct mailbox *mailbox, *next;
@@ -664,6 +712,8 @@ void store_stop_further(struct store *store)
 	struct request *request, *next;
 	for (request = LIST_FIRST(&store->under_way); request != NULL; request = next) {
 		next = LIST_NEXT(request, under_way);
+		if (request->question != NULL)
+			marks_give_up(request->question);
 		if (request->waiting) {
 			atomic_store_explicit(&request->cancelled, true, memory_order_relaxed);
 			request->waiting = false;
@@ -679,6 +729,9 @@ void store_stop_further(struct store *store)
 	if (LIST_EMPTY(&store->under_way) && store->stopped != NULL) {
 		void (*stopped)(void *ctx) = store->stopped;
 		store->stopped = NULL;
-		stopped(store->stopped_ctx);
+		if (store->marks != NULL)
+			marks_flush(store->marks, stopped, store->stopped_ctx);
+		else
+			stopped(store->stopped_ctx);
 	}
 }

@@ -11,7 +11,9 @@
 #include "base/must.h"
 #include "crypto/digest.h"
 #include "db/db.h"
+#include "net/core_link.h"
 #include "store/internal.h"
+#include "store/marks.h"
 
 enum {
 	HANDLES_MAX = 2000,   /* measured: about 200 KB of memory each */
@@ -155,6 +157,8 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	random_bytes(&store->session_last, sizeof(store->session_last));
 	store->session_last >>= 2;
 	store->pool = worker_pool_new(loop, options->workers);
+	if (options->directory != NULL)
+		store->marks = marks_new(options->directory);
 	start_server(store);
 	store->tick = timer_new(loop, store_tick, store);
 	store_tick(store);
@@ -193,6 +197,7 @@ void store_free(struct store *store)
 	if (store == NULL)
 		return;
 	link_server_free(store->server);
+	marks_free(store->marks);
 	timer_free(store->tick);
 	worker_pool_free(store->pool);
 	struct mailbox *mailbox;
@@ -213,6 +218,7 @@ void store_free(struct store *store)
 struct running {
 	struct role *role;
 	struct store *store;
+	struct link *directory;
 };
 
 /* Two for each processor: most of the time a worker waits for the disk. */
@@ -247,6 +253,10 @@ static struct store_limits limits_of(const struct config *config, char **address
 static int make_store(struct running *running, struct errinfo *info)
 {
 	struct role *role = running->role;
+	static const struct link_handlers handlers = {0};
+	int rc = core_link_new(&running->directory, role, "directory", &handlers, info);
+	if (rc != 0)
+		return rc;
 	char **addresses = role_link_addresses(role);
 	struct store_options options = {
 		.data_dir = config_text(role->config, "data_dir"),
@@ -255,9 +265,10 @@ static int make_store(struct running *running, struct errinfo *info)
 		.limits = limits_of(role->config, addresses),
 		.allowed = role->allowed,
 		.allowed_count = role->allowed_count,
+		.directory = running->directory,
 		.tls = role->link_tls,
 	};
-	int rc = store_new(&running->store, role->loop, role->log, &options, role->host_key, info);
+	rc = store_new(&running->store, role->loop, role->log, &options, role->host_key, info);
 	role_link_addresses_free(addresses);
 	if (rc == 0)
 		log_info(role->log, "store.ready", F_INT("workers", options.workers));
@@ -313,6 +324,7 @@ int store_run(struct role *role)
 		rc = make_store(&running, &info);
 	if (rc != 0) {
 		log_error(role->log, "store.start_failed", F_ERR(rc), F_TEXT("text", info.text));
+		link_free(running.directory);
 		return 1;
 	}
 	role->on_reload = on_reload;
@@ -324,5 +336,6 @@ int store_run(struct role *role)
 	role->on_reload = role->on_stop = NULL;
 	role->on_peer = NULL;
 	store_free(running.store);
+	link_free(running.directory);
 	return 0;
 }

@@ -38,6 +38,7 @@ struct store_options {
 	const struct link_allowed
 		*allowed; /* borrowed; allowed_count may be 0: every role by any user */
 	size_t allowed_count;
+	struct link *directory; /* keeps the marks of mailboxes (mark.h); borrowed. NULL: nobody does */
 	struct tls_context *tls; /* borrowed */
 };
 

@@ -40,7 +40,8 @@ static void write_key(size_t len, mode_t mode)
 static void write_config(const char *more)
 {
 	char text[2000];
-	int len = snprintf(text, sizeof(text), "roles = store\nhost_key_file = %s\n%s", key_file, more);
+	int len = snprintf(text, sizeof(text), "roles = store directory\nhost_key_file = %s\n%s",
+	                   key_file, more);
 	write_file(config_file, text, (size_t)len, 0644);
 }
 

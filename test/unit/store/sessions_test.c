@@ -715,6 +715,9 @@ static void test_first_version(void **state)
 							   "ALTER TABLE message RENAME COLUMN rendered_envelope TO envelope;"
 							   "ALTER TABLE message RENAME COLUMN rendered_body_structure"
 							   " TO body_structure;"
+							   "ALTER TABLE meta DROP COLUMN generation;"
+							   "ALTER TABLE meta DROP COLUMN modseq_gone;"
+							   "ALTER TABLE meta DROP COLUMN uids_gone;"
 							   "DROP TABLE copied;"
 							   "PRAGMA user_version = 1;";
 	struct harness *h = *state;

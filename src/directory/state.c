@@ -1,0 +1,119 @@
+#include "directory/internal.h"
+
+#include "base/mem.h"
+
+/*
+ * What a store has told about its mailboxes: a row for each, which may be older than the mailbox but never
+ * newer than what is durable in it. A file that has less than its row has been put back from a copy, or
+ * has lost its WAL; the store then refuses it until the operator accepts that (MAILBOX_ACCEPT).
+ */
+
+enum { STATES_MAX = 1000 };
+
+int directory_mailbox_state_get(struct directory *d, const struct request *request,
+                                struct errinfo *info)
+{
+	const Pk__MailboxStateRequest *asked = (const Pk__MailboxStateRequest *)request->message;
+	struct db_stmt *q = db_query(
+		d->db, "SELECT generation, uid_validity, modseq, uids, messages, accepting"
+			   " FROM mailbox_state WHERE mailbox = $1");
+	db_bind_text(q, 1, field_text(asked->mailbox));
+	int rc = db_step(q, info);
+	if (rc < 0)
+		return rc;
+	Pk__MailboxState reply = PK__MAILBOX_STATE__INIT;
+	reply.mailbox = asked->mailbox;
+	reply.known = rc == DB_ROW;
+	if (reply.known) {
+		reply.generation = (uint32_t)db_int(q, 0);
+		reply.uid_validity = (uint32_t)db_int(q, 1);
+		reply.modseq = (uint64_t)db_int(q, 2);
+		reply.uids = (uint64_t)db_int(q, 3);
+		reply.messages = (uint64_t)db_int(q, 4);
+		reply.accepting = db_int(q, 5) != 0;
+	}
+	db_reset(q);
+	link_pack(request->reply, &reply.base);
+	return 0;
+}
+
+/* A store that has not heard of an acceptance yet does not undo it, nor does an answer that comes late. */
+static int put_state(struct directory *d, const Pk__MailboxState *state, const char *now,
+                     struct errinfo *info)
+{
+	struct db_stmt *q = db_query(
+		d->db, "INSERT INTO mailbox_state"
+			   " (mailbox, generation, uid_validity, modseq, uids, messages, accepting, updated)"
+			   " SELECT id, CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT),"
+			   " CAST($4 AS BIGINT), CAST($5 AS BIGINT), 0, $6 FROM mailbox WHERE id = $7"
+			   " ON CONFLICT (mailbox) DO UPDATE SET generation = excluded.generation,"
+			   " uid_validity = excluded.uid_validity, modseq = excluded.modseq,"
+			   " uids = excluded.uids, messages = excluded.messages, accepting = 0,"
+			   " updated = excluded.updated"
+			   " WHERE excluded.generation > mailbox_state.generation"
+			   " OR (excluded.generation = mailbox_state.generation"
+			   " AND excluded.modseq >= mailbox_state.modseq)");
+	db_bind_int(q, 1, state->generation);
+	db_bind_int(q, 2, state->uid_validity);
+	db_bind_int(q, 3, (int64_t)state->modseq);
+	db_bind_int(q, 4, (int64_t)state->uids);
+	db_bind_int(q, 5, (int64_t)state->messages);
+	db_bind_text(q, 6, str_from(now));
+	db_bind_text(q, 7, field_text(state->mailbox));
+	return db_run(q, info);
+}
+
+int directory_mailbox_state_set(struct directory *d, const struct request *request,
+                                struct errinfo *info)
+{
+	const Pk__MailboxStates *asked = (const Pk__MailboxStates *)request->message;
+	char now[DATE_SIZE];
+	if (asked->n_states > STATES_MAX)
+		return err_set(info, E_TOO_LARGE, "too many mailboxes at once");
+	directory_now(now);
+	/* A row that a power cut takes back is only older: not worth the disk's time. */
+	db_set_sync_full(d->db, false);
+	int rc = db_begin(d->db, info);
+	if (rc == 0) {
+		for (size_t i = 0; i < asked->n_states && rc == 0; i++)
+			rc = put_state(d, asked->states[i], now, info);
+		rc = directory_end(d, rc, info);
+	}
+	db_set_sync_full(d->db, true);
+	if (rc != 0)
+		return rc;
+	Pk__MailboxStates reply = PK__MAILBOX_STATES__INIT;
+	link_pack(request->reply, &reply.base);
+	return 0;
+}
+
+int directory_mailbox_accept(struct directory *d, const struct request *request,
+                             struct errinfo *info)
+{
+	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
+	struct address address;
+	struct mailbox mailbox;
+	int rc = address_normalize(field_text(asked->address), &address, info);
+	if (rc == 0)
+		rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	rc = directory_mailbox_find(d, &address, &mailbox, info);
+	if (rc == 0) {
+		struct db_stmt *q = db_query(
+			d->db, "UPDATE mailbox_state SET generation = generation + 1, uid_validity = 0,"
+				   " modseq = 0, uids = 0, messages = 0, accepting = 1 WHERE mailbox = $1");
+		db_bind_text(q, 1, str_from(mailbox.id));
+		rc = db_run(q, info);
+		if (rc == 0 && db_changes(d->db) != 1)
+			rc = err_set(info, E_NOT_FOUND, "nothing is known that this mailbox should have");
+	}
+	rc = directory_end(d, rc, info);
+	if (rc != 0)
+		return rc;
+	log_warn(d->log, "directory.mailbox_accepted", F_TEXT("mailbox", mailbox.id));
+	Pk__MailboxState reply = PK__MAILBOX_STATE__INIT;
+	reply.mailbox = mailbox.id;
+	link_pack(request->reply, &reply.base);
+	return 0;
+}
