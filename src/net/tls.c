@@ -161,8 +161,9 @@ struct tls_context *tls_context_new(void)
 
 void tls_context_swap(struct tls_context *context, struct tls_context *from)
 {
+	const struct tls_context empty = {0};
 	struct tls_context old = *context;
-	*context = from == NULL ? (struct tls_context){0} : *from;
+	*context = from == NULL ? empty : *from;
 	free(from);
 	SSL_CTX_free(old.ssl_ctx); /* each SSL holds a reference of its own */
 }
