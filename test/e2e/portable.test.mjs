@@ -39,7 +39,7 @@ before(async () => {
 		await imap.append('INBOX', Buffer.from(raw), ['\\Seen']);
 	await imap.logout();
 	const mailboxes = join(place.data, 'mailboxes');
-	const part = readdirSync(mailboxes)[0];
+	const part = readdirSync(mailboxes).find(name => name.length === 2);
 	const name = readdirSync(join(mailboxes, part)).find(file => file.endsWith('.sqlite'));
 	copy = join(folder, name);
 	for (const end of ['', '-wal']) {

@@ -95,7 +95,8 @@ def test_every_byte_arrives_as_it_was_sent():
              for _ in range(300)]
     sent = message(2, "all bytes") + b"\r\n".join(lines) + b"\r\n"
     SERVICE.send(ADDRESSES[0], sent)
-    assert content(find(b"Subject: all bytes")) == sent
+    # A NUL may be in no literal: it leaves as 0x80, everything else as it came.
+    assert b"\0" in sent and content(find(b"Subject: all bytes")) == sent.replace(b"\0", b"\x80")
 
 
 def test_a_line_of_a_megabyte_is_taken():

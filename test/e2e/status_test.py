@@ -35,7 +35,8 @@ def test_a_healthy_service():
         assert seen["service"]["phase"] == "serving"
         assert {row["kind"]: row["pid"] for row in seen["processes"]} == service.children()
         assert all(row["ready"] and row["restarts"] == 0 for row in seen["processes"]), seen
-        pairs = [("directory", "imap"), ("directory", "smtp"), ("store", "imap"), ("store", "smtp")]
+        pairs = [("directory", "imap"), ("directory", "smtp"), ("directory", "store"),
+                 ("store", "imap"), ("store", "smtp")]
         assert sorted((row["core"], row["role"], row["address"]) for row in seen["peers"]) == [
             (*pair, "") for pair in pairs], seen
         assert sorted((row["core"], row["kind"], row["address"], row["up"])
