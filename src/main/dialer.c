@@ -33,9 +33,18 @@ static void forget(void *ctx, struct link *link)
 	}
 }
 
+/* For the state of the service; what cannot be told now is told with the next link. */
+static void met(void *ctx, const char *core)
+{
+	struct dialer *dialer = ctx;
+	struct handoff_link link = {.role = kind_number(kind_find(str_from(core)))};
+	int error = handoff_send_link(dialer->control_fd, HANDOFF_MET, &link, -1, NULL);
+	(void)error;
+}
+
 void dialer_init(struct dialer *dialer, int control_fd)
 {
-	*dialer = (struct dialer){.link_dialer = {dialer, ask, forget}, .control_fd = control_fd};
+	*dialer = (struct dialer){.link_dialer = {dialer, ask, forget, met}, .control_fd = control_fd};
 }
 
 void dialer_answer(struct dialer *dialer, const struct handoff_link *answer, int fd)

@@ -196,7 +196,8 @@ int handoff_receive_order(int fd, enum handoff_kind *ret_kind, struct handoff_li
 	if (got <= 0)
 		return E_UNAVAILABLE;
 	/* Orders are sent whole, and so few bytes are never split. */
-	size_t body = header.kind == HANDOFF_ASK ? sizeof(*ret_link) : 0;
+	bool about_link = header.kind == HANDOFF_ASK || header.kind == HANDOFF_MET;
+	size_t body = about_link ? sizeof(*ret_link) : 0;
 	if (got != sizeof(header) || header.len != body)
 		return E_INVALID;
 	if (body > 0 && recv(fd, ret_link, body, MSG_DONTWAIT) != (ssize_t)body)

@@ -29,9 +29,10 @@ enum handoff_kind {
 	HANDOFF_ASK = 4,      /* from the process: it wants a link to a core */
 	HANDOFF_LINK = 5,     /* to the process: the link that it asked for, or why there is none */
 	HANDOFF_PEER = 6,     /* to a core: the other end of a link */
+	HANDOFF_MET = 7,      /* from the process: the core at the other end of its link has answered */
 };
 
-/* What ASK, LINK and PEER are about. */
+/* What ASK, LINK, PEER and MET are about. */
 struct handoff_link {
 	uint32_t role;  /* kind_number of the core; PEER: of the process at the other end */
 	int32_t number; /* LINK: 0 or an errno; PEER: the process's index among its kind */

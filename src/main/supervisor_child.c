@@ -209,6 +209,11 @@ void child_read(struct supervisor *supervisor, struct child *child)
 		if (error == 0)
 			return;
 	}
+	if (error == 0 && kind == HANDOFF_MET) {
+		error = links_met(child, &asked);
+		if (error == 0)
+			return;
+	}
 	if (error == 0 && kind == HANDOFF_READY && !child->ready) {
 		child->ready = true;
 		child->ready_ms = clock_monotonic_ms();

@@ -36,8 +36,8 @@ struct wish {
 	int64_t deadline_ms;
 };
 
-/* Whether a process has the link that it asked for, as far as can be seen from here: it asks again when
- * that broke. */
+/* Whether a process has the link that it asked for: it says when the core has answered over it, and asks
+ * again when it broke. */
 struct link_seen {
 	bool up;
 	int64_t since_ms; /* 0: it never asked */
@@ -101,6 +101,7 @@ unsigned supervisor_processes(const struct config *config, const struct kind *ki
 
 /* supervisor_links.c: links between processes. E_DENIED: a link that this kind may not have. */
 int links_ask(struct child *child, const struct handoff_link *asked) MUST_USE;
+int links_met(struct child *child, const struct handoff_link *link) MUST_USE;
 /* The process has ended: nothing of what it asked for is left. */
 void links_drop(struct child *child);
 /* Gives what was asked for, as far as the cores are there. */

@@ -10,7 +10,7 @@
 enum {
 	CONNECT_MS = 10000, /* to a core on another host */
 	RETRY_MS = 50,      /* when a core does not take its end at once */
-	ASK_EVERY_MS = 50,  /* how often a process may ask in the long run; then it is read no more */
+	ASK_EVERY_MS = 50,  /* how often a process may speak in the long run; then it is read no more */
 	ASK_BURST_MS = 64 * ASK_EVERY_MS,
 };
 
@@ -34,15 +34,39 @@ static void close_wish(struct wish *wish)
 	*wish = (struct wish){0};
 }
 
-int links_ask(struct child *child, const struct handoff_link *asked)
+/* Which of its links a process speaks of; below 0: it has none of that name. */
+static int place_of(const struct child *child, const struct handoff_link *link)
 {
-	const struct kind *core = kind_numbered(asked->role);
-	int place = core == NULL ? -1 : kind_link_place(child->kind, core);
-	if (place < 0)
-		return E_DENIED;
+	const struct kind *core = kind_numbered(link->role);
+	return core == NULL ? -1 : kind_link_place(child->kind, core);
+}
+
+/* One that speaks too often is not listened to for a while. */
+static void count_word(struct child *child)
+{
 	int64_t now_ms = clock_monotonic_ms();
 	child->asked_ms = (child->asked_ms > now_ms ? child->asked_ms : now_ms) + ASK_EVERY_MS;
 	child->read_ms = child->asked_ms - ASK_BURST_MS;
+}
+
+int links_met(struct child *child, const struct handoff_link *link)
+{
+	int place = place_of(child, link);
+	if (place < 0)
+		return E_DENIED;
+	count_word(child);
+	/* One that has asked again since has lost it. */
+	if (!child->wishes[place].open)
+		see(child, (size_t)place, true);
+	return 0;
+}
+
+int links_ask(struct child *child, const struct handoff_link *asked)
+{
+	int place = place_of(child, asked);
+	if (place < 0)
+		return E_DENIED;
+	count_word(child);
 	close_wish(&child->wishes[place]);
 	child->wishes[place].open = true;
 	see(child, (size_t)place, false);
@@ -66,7 +90,6 @@ static void answer(struct child *child, size_t place, int fd, int errnum)
 	const struct kind *core = kind_find(str_from(child->kind->links[place]));
 	struct handoff_link link = {kind_number(core), fd >= 0 ? 0 : errnum};
 	close_wish(&child->wishes[place]);
-	see(child, place, fd >= 0);
 	int error = handoff_send_link(child->control_fd, HANDOFF_LINK, &link, fd, NULL);
 	if (error == E_AGAIN)
 		child_kill(child);

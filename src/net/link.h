@@ -86,6 +86,8 @@ struct link_dialer {
 	int (*ask)(void *ctx, struct link *link, const char *core, struct errinfo *info);
 	/* The link ends: no link_give any more. */
 	void (*forget)(void *ctx, struct link *link);
+	/* The core has answered over a connection that was given: the link is up. May be NULL. */
+	void (*met)(void *ctx, const char *core);
 };
 
 struct link_target {

@@ -335,6 +335,9 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
 	link->complained = false;
+	const struct link_dialer *dialer = link->target.dialer;
+	if (dialer != NULL && dialer->met != NULL)
+		dialer->met(dialer->ctx, link->target.core);
 	log_info(link->log, "link.connected", F_TEXT("core", role), F_TEXT("address", link->where),
 	         F_INT("same_instance", same));
 	if (!same)
