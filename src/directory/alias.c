@@ -88,7 +88,7 @@ static int insert_alias(struct directory *d, const struct address *address, int6
 	return rc != 0 ? rc : err_set(info, E_EXISTS, "the alias is there already: %s", address->text);
 }
 
-int directory_alias_add(struct directory *d, const struct request *request, struct errinfo *info)
+static int alias_add_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__AliasAddRequest *asked = (const Pk__AliasAddRequest *)request->message;
 	struct address address;
@@ -110,6 +110,14 @@ int directory_alias_add(struct directory *d, const struct request *request, stru
 	rc = directory_end(d, insert_alias(d, &address, quota, info), info);
 	return rc != 0 ? rc : reply_alias(d, &address, request, info);
 }
+
+const struct method directory_method_alias_add = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_ADD,
+	.core.name = "alias_add",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__alias_add_request__descriptor,
+	.run = alias_add_run,
+};
 
 /* One page, as q yields it; q has its first parameters bound. */
 static int reply_page(struct db_stmt *q, const struct request *request, struct errinfo *info)
@@ -143,7 +151,7 @@ static void split_after(const char *after, struct str *ret_local, struct str *re
 	*ret_domain = at < 0 ? STR("") : str_from_byte(text, (size_t)at + 1);
 }
 
-int directory_alias_list(struct directory *d, const struct request *request, struct errinfo *info)
+static int alias_list_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
 	struct str after_local, after_domain;
@@ -178,8 +186,17 @@ int directory_alias_list(struct directory *d, const struct request *request, str
 	return reply_page(q, request, info);
 }
 
+const struct method directory_method_alias_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_LIST,
+	.core.name = "alias_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__list_request__descriptor,
+	.run = alias_list_run,
+};
+
 /* The aliases of the first LIST_PAGE of these mailboxes; one without an alias has no row. */
-int directory_mailbox_list(struct directory *d, const struct request *request, struct errinfo *info)
+static int mailbox_list_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	const Pk__MailboxListRequest *asked = (const Pk__MailboxListRequest *)request->message;
 	Pk__AliasListReply reply = PK__ALIAS_LIST_REPLY__INIT;
@@ -208,6 +225,14 @@ int directory_mailbox_list(struct directory *d, const struct request *request, s
 		alias_done(&rows[i]);
 	return rc;
 }
+
+const struct method directory_method_mailbox_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_LIST,
+	.core.name = "mailbox_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__mailbox_list_request__descriptor,
+	.run = mailbox_list_run,
+};
 
 static int delete_alias(struct directory *d, const struct address *address, struct errinfo *info)
 {
@@ -246,7 +271,8 @@ int directory_mailbox_discard(struct directory *d, const struct mailbox *mailbox
 	return db_run(q, info);
 }
 
-int directory_alias_remove(struct directory *d, const struct request *request, struct errinfo *info)
+static int alias_remove_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
@@ -270,6 +296,14 @@ int directory_alias_remove(struct directory *d, const struct request *request, s
 		log_info(d->log, "directory.alias_removed", F_TEXT("mailbox", mailbox.id));
 	return rc;
 }
+
+const struct method directory_method_alias_remove = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_REMOVE,
+	.core.name = "alias_remove",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__alias_request__descriptor,
+	.run = alias_remove_run,
+};
 
 /* ---------------------------------------------------------------- files that are still to go */
 
@@ -304,13 +338,23 @@ static int reply_removed(struct directory *d, struct str after, const struct req
 	return rc;
 }
 
-int directory_removed_list(struct directory *d, const struct request *request, struct errinfo *info)
+static int removed_list_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
 	return reply_removed(d, field_text(asked->after), request, info);
 }
 
-int directory_removed_done(struct directory *d, const struct request *request, struct errinfo *info)
+const struct method directory_method_removed_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_REMOVED_LIST,
+	.core.name = "removed_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__list_request__descriptor,
+	.run = removed_list_run,
+};
+
+static int removed_done_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	const Pk__RemovedMailbox *asked = (const Pk__RemovedMailbox *)request->message;
 	int rc = db_begin(d->db, info);
@@ -321,3 +365,11 @@ int directory_removed_done(struct directory *d, const struct request *request, s
 	rc = directory_end(d, db_run(q, info), info);
 	return rc != 0 ? rc : reply_removed(d, STR(""), request, info);
 }
+
+const struct method directory_method_removed_done = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_REMOVED_DONE,
+	.core.name = "removed_done",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__removed_mailbox__descriptor,
+	.run = removed_done_run,
+};

@@ -14,7 +14,6 @@
 
 enum {
 	WAL_CHECKPOINT_BYTES = 1024 * 1024,
-	REQUEST_ITEMS_MAX = 100 * 1000, /* the sessions of a front, all at once */
 };
 
 /* ---------------------------------------------------------------- life */
@@ -104,123 +103,24 @@ int directory_end(struct directory *d, int rc, struct errinfo *info)
 	return rc;
 }
 
-/* ---------------------------------------------------------------- methods */
+/* ---------------------------------------------------------------- requests */
 
-struct method {
-	uint32_t number;
-	const char *name;
-	unsigned roles; /* who may ask */
-	const ProtobufCMessageDescriptor *type;
-	request_handler *handler;
+static const struct core_method *const methods[] = {
+	&directory_method_resolve.core,           &directory_method_login.core,
+	&directory_method_scram_start.core,       &directory_method_scram_finish.core,
+	&directory_method_key_record.core,        &directory_method_key_record_set.core,
+	&directory_method_session_check.core,     &directory_method_mailbox_state_get.core,
+	&directory_method_mailbox_state_set.core, &directory_method_mailbox_accept.core,
+	&directory_method_domain_add.core,        &directory_method_domain_list.core,
+	&directory_method_domain_remove.core,     &directory_method_alias_add.core,
+	&directory_method_alias_list.core,        &directory_method_alias_remove.core,
+	&directory_method_password_create.core,   &directory_method_password_list.core,
+	&directory_method_password_revoke.core,   &directory_method_mailbox_publish.core,
+	&directory_method_password_confirm.core,  &directory_method_removed_list.core,
+	&directory_method_removed_done.core,      &directory_method_statistics.core,
+	&directory_method_failure_list.core,      &directory_method_mailbox_list.core,
+	&directory_method_failure_forget.core,
 };
-
-#define NUMBER(name) PK__DIRECTORY_METHOD__DIRECTORY_##name
-#define LOGIN_ROLES  (ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_ADMIN)
-
-/* clang-format off */
-static const struct method methods[] = {
-	{NUMBER(RESOLVE), "resolve", ROLE_FRONT | ROLE_CLI,
-	 &pk__resolve_request__descriptor, directory_resolve},
-	{NUMBER(LOGIN), "login", LOGIN_ROLES,
-	 &pk__login_request__descriptor, directory_login},
-	{NUMBER(SCRAM_START), "scram_start", LOGIN_ROLES,
-	 &pk__scram_start_request__descriptor, directory_scram_start},
-	{NUMBER(SCRAM_FINISH), "scram_finish", LOGIN_ROLES,
-	 &pk__scram_finish_request__descriptor, directory_scram_finish},
-	{NUMBER(KEY_RECORD), "key_record", LOGIN_ROLES,
-	 &pk__key_record_request__descriptor, directory_key_record},
-	{NUMBER(KEY_RECORD_SET), "key_record_set", LOGIN_ROLES,
-	 &pk__key_record_set_request__descriptor, directory_key_record_set},
-	{NUMBER(SESSION_CHECK), "session_check", LOGIN_ROLES,
-	 &pk__session_check_request__descriptor, directory_session_check},
-	{NUMBER(MAILBOX_STATE_GET), "mailbox_state_get", ROLE_STORE,
-	 &pk__mailbox_state_request__descriptor, directory_mailbox_state_get},
-	{NUMBER(MAILBOX_STATE_SET), "mailbox_state_set", ROLE_STORE,
-	 &pk__mailbox_states__descriptor, directory_mailbox_state_set},
-	{NUMBER(MAILBOX_ACCEPT), "mailbox_accept", ROLE_CLI,
-	 &pk__alias_request__descriptor, directory_mailbox_accept},
-	{NUMBER(DOMAIN_ADD), "domain_add", ROLE_ADMIN,
-	 &pk__domain_request__descriptor, directory_domain_add},
-	{NUMBER(DOMAIN_LIST), "domain_list", ROLE_ADMIN,
-	 &pk__list_request__descriptor, directory_domain_list},
-	{NUMBER(DOMAIN_REMOVE), "domain_remove", ROLE_ADMIN,
-	 &pk__domain_request__descriptor, directory_domain_remove},
-	{NUMBER(ALIAS_ADD), "alias_add", ROLE_ADMIN,
-	 &pk__alias_add_request__descriptor, directory_alias_add},
-	{NUMBER(ALIAS_LIST), "alias_list", ROLE_ADMIN,
-	 &pk__list_request__descriptor, directory_alias_list},
-	{NUMBER(ALIAS_REMOVE), "alias_remove", ROLE_ADMIN,
-	 &pk__alias_request__descriptor, directory_alias_remove},
-	{NUMBER(PASSWORD_CREATE), "password_create", ROLE_ADMIN,
-	 &pk__password_create_request__descriptor, directory_password_create},
-	{NUMBER(PASSWORD_LIST), "password_list", ROLE_ADMIN,
-	 &pk__alias_request__descriptor, directory_password_list},
-	{NUMBER(PASSWORD_REVOKE), "password_revoke", ROLE_ADMIN,
-	 &pk__password_revoke_request__descriptor, directory_password_revoke},
-	{NUMBER(MAILBOX_PUBLISH), "mailbox_publish", ROLE_ADMIN,
-	 &pk__mailbox_publish_request__descriptor, directory_mailbox_publish},
-	{NUMBER(PASSWORD_CONFIRM), "password_confirm", ROLE_ADMIN,
-	 &pk__password_revoke_request__descriptor, directory_password_confirm},
-	{NUMBER(REMOVED_LIST), "removed_list", ROLE_ADMIN,
-	 &pk__list_request__descriptor, directory_removed_list},
-	{NUMBER(REMOVED_DONE), "removed_done", ROLE_ADMIN,
-	 &pk__removed_mailbox__descriptor, directory_removed_done},
-	{NUMBER(STATISTICS), "statistics", ROLE_ADMIN,
-	 &pk__list_request__descriptor, directory_statistics},
-	{NUMBER(FAILURE_LIST), "failure_list", ROLE_ADMIN,
-	 &pk__list_request__descriptor, directory_failure_list},
-	{NUMBER(MAILBOX_LIST), "mailbox_list", ROLE_ADMIN,
-	 &pk__mailbox_list_request__descriptor, directory_mailbox_list},
-	{NUMBER(FAILURE_FORGET), "failure_forget", ROLE_ADMIN,
-	 &pk__failure_forget_request__descriptor, directory_failure_forget},
-};
-
-static const struct { const char *name; unsigned bit; } roles[] = {
-	{"imap", ROLE_IMAP}, {"pop3", ROLE_POP3}, {"smtp", ROLE_SMTP}, {"web", ROLE_WEB},
-	{"courier", ROLE_COURIER}, {"cli", ROLE_CLI}, {"store", ROLE_STORE},
-};
-/* clang-format on */
-
-static unsigned role_of(const struct link_peer *peer)
-{
-	for (size_t i = 0; peer != NULL && i < ARRAY_LEN(roles); i++)
-		if (strcmp(link_peer_role(peer), roles[i].name) == 0)
-			return roles[i].bit;
-	return 0;
-}
-
-static const struct method *method_find(uint32_t number)
-{
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
-		if (methods[i].number == number)
-			return &methods[i];
-	return NULL;
-}
-
-static int dispatch(struct directory *d, struct link_inbound *inbound, const struct method *method,
-                    struct buf *reply, struct lateness *lateness, struct errinfo *info)
-{
-	struct request request = {
-		.role = role_of(link_inbound_peer(inbound)),
-		.reply = reply,
-		.inbound = inbound,
-		.lateness = lateness,
-	};
-	if (method == NULL)
-		return err_set(info, E_UNSUPPORTED, "the directory has no such method");
-	if ((method->roles & request.role) == 0)
-		return err_set(info, E_DENIED, "this method is not for this process");
-	ProtobufCMessage *message = link_unpack_request(method->type, link_inbound_body(inbound),
-	                                                REQUEST_ITEMS_MAX);
-	if (message == NULL)
-		return err_set(info, E_INVALID, "malformed request");
-	request.message = message;
-	int rc = method->handler(d, &request, info);
-	link_free_secret(message);
-	if (rc == 0 && reply->failed)
-		rc = err_set(info, E_TOO_LARGE, "the reply is too large");
-	return rc;
-}
 
 /* What the asker did wrong is the asker's to log; what went wrong here is ours. */
 static bool is_our_trouble(int error)
@@ -228,32 +128,48 @@ static bool is_our_trouble(int error)
 	return error == E_IO || error == E_NO_SPACE || error == E_CORRUPT || error == E_INTERNAL;
 }
 
-static void on_request(void *ctx, struct link_inbound *inbound)
+static void on_failed(struct directory *d, struct link_inbound *inbound,
+                      const struct lateness *lateness, int error, const char *text)
+{
+	if (lateness->delay_ms == 0 && lateness->mailbox[0] == '\0')
+		link_reply_error(inbound, error, text);
+	else if (lateness->delay_ms == 0)
+		refusals_answer(inbound, lateness->mailbox, error, text);
+	else if (!refusals_add(d->refusals, inbound, lateness->network, lateness->mailbox,
+	                       lateness->delay_ms, error, text))
+		refusals_answer(inbound, lateness->mailbox, E_LIMIT,
+		                "too many wrong logins at once, try again later");
+}
+
+static void on_request(void *ctx, const struct core_method *core_method,
+                       struct link_inbound *inbound, ProtobufCMessage *message)
 {
 	struct directory *d = ctx;
+	const struct method *method = container_of(core_method, const struct method, core);
 	struct errinfo info = {0};
+	struct lateness lateness = {0};
 	struct buf reply;
 	buf_init_secret(&reply, LINK_MESSAGE_MAX - 1024);
-	const struct method *method = method_find(link_inbound_method(inbound));
-	struct lateness lateness = {0};
-	int rc = dispatch(d, inbound, method, &reply, &lateness, &info);
+	struct request request = {
+		.role = role_bit(link_peer_role(link_inbound_peer(inbound))),
+		.message = message,
+		.reply = &reply,
+		.inbound = inbound,
+		.lateness = &lateness,
+	};
+	int rc = method->run(d, &request, &info);
+	link_free_secret(message);
+	if (rc == 0 && reply.failed)
+		rc = err_set(&info, E_TOO_LARGE, "the reply is too large");
 	if (rc == 0) {
 		link_reply_packed(inbound, &reply);
 		return;
 	}
 	buf_done_wiped(&reply);
 	if (is_our_trouble(rc))
-		log_error(d->log, "directory.request_failed",
-		          F_TEXT("method", method == NULL ? "" : method->name), F_ERR(rc),
-		          F_TEXT("reason", info.text));
-	if (lateness.delay_ms == 0 && lateness.mailbox[0] == '\0')
-		link_reply_error(inbound, rc, info.text);
-	else if (lateness.delay_ms == 0)
-		refusals_answer(inbound, lateness.mailbox, rc, info.text);
-	else if (!refusals_add(d->refusals, inbound, lateness.network, lateness.mailbox,
-	                       lateness.delay_ms, rc, info.text))
-		refusals_answer(inbound, lateness.mailbox, E_LIMIT,
-		                "too many wrong logins at once, try again later");
+		log_error(d->log, "directory.request_failed", F_TEXT("method", method->core.name),
+		          F_ERR(rc), F_TEXT("reason", info.text));
+	on_failed(d, inbound, &lateness, rc, info.text);
 }
 
 static void on_cancelled(void *ctx, struct link_inbound *inbound)
@@ -265,7 +181,7 @@ static void on_cancelled(void *ctx, struct link_inbound *inbound)
 
 static void on_peer_up(void *ctx, struct link_peer *peer)
 {
-	if ((role_of(peer) & ROLE_FRONT) != 0)
+	if ((role_bit(link_peer_role(peer)) & ROLE_FRONT) != 0)
 		directory_front_up(ctx, peer);
 }
 
@@ -274,7 +190,10 @@ static void on_peer_down(void *ctx, struct link_peer *peer)
 	directory_front_down(ctx, peer);
 }
 
-const struct link_server_handlers directory_link_handlers = {
+const struct core directory_core = {
+	.role = "directory",
+	.methods = methods,
+	.method_count = ARRAY_LEN(methods),
 	.request = on_request,
 	.cancelled = on_cancelled,
 	.peer_up = on_peer_up,
@@ -286,17 +205,16 @@ const struct link_server_handlers directory_link_handlers = {
 struct process {
 	struct role *role;
 	struct directory *directory;
-	struct link_server *server;
+	struct core_server *server;
 };
+
+static const struct link_server_limits link_limits = {0}; /* the standard ones */
 
 static void on_reload(void *ctx)
 {
 	struct process *process = ctx;
-	char **addresses = role_link_addresses(process->role);
-	struct link_server_limits limits = {.allowed_addresses = (const char *const *)addresses};
 	directory_configure(process->directory, process->role->config);
-	link_server_set_limits(process->server, &limits);
-	role_link_addresses_free(addresses);
+	core_server_reload(process->server, process->role, &link_limits);
 }
 
 static void on_stop(void *ctx)
@@ -308,32 +226,7 @@ static void on_stop(void *ctx)
 static void on_handed_over(void *ctx, int fd, const struct link_origin *origin)
 {
 	struct process *process = ctx;
-	link_server_add_fd(process->server, fd, origin);
-}
-
-static void serve(struct process *process)
-{
-	struct role *role = process->role;
-	char **addresses = role_link_addresses(role);
-	struct link_server_options options = {
-		.role = "directory",
-		.allowed = role->allowed,
-		.allowed_count = role->allowed_count,
-		.local_role = "cli",
-		.tls = role->link_tls,
-		.limits = {.allowed_addresses = (const char *const *)addresses},
-	};
-	struct link_server_handlers handlers = directory_link_handlers;
-	handlers.ctx = process->directory;
-	process->server = link_server_new(role->loop, role->log, &options, &handlers);
-	role_link_addresses_free(addresses);
-	for (size_t i = 0; i < role->socket_count; i++) {
-		const struct role_socket *socket = &role->sockets[i];
-		if (strcmp(socket->name, "link-fd") == 0)
-			link_server_add_fd(process->server, socket->fd, NULL);
-		else if (strcmp(socket->name, "link") == 0 || strcmp(socket->name, "link-tls") == 0)
-			link_server_listen(process->server, socket->fd, strcmp(socket->name, "link-tls") == 0);
-	}
+	link_server_add_fd(core_server_link(process->server), fd, origin);
 }
 
 static int start(struct process *process, struct errinfo *info)
@@ -369,7 +262,7 @@ int directory_run(struct role *role)
 		directory_free(process.directory);
 		return rc == E_DENIED || rc == E_NOT_FOUND ? EX_CONFIG : EXIT_FAILURE;
 	}
-	serve(&process);
+	process.server = core_server_start(role, &link_limits, &directory_core, process.directory);
 	role->ctx = &process;
 	role->on_reload = on_reload;
 	role->on_stop = on_stop;
@@ -378,7 +271,7 @@ int directory_run(struct role *role)
 	role->on_reload = NULL;
 	role->on_stop = NULL;
 	role->on_peer = NULL;
-	link_server_free(process.server);
+	core_server_free(process.server);
 	directory_free(process.directory);
 	return 0;
 }

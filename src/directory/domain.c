@@ -31,7 +31,7 @@ static int reply_domain(struct directory *d, const char *name, const struct requ
 	return 0;
 }
 
-int directory_domain_add(struct directory *d, const struct request *request, struct errinfo *info)
+static int domain_add_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__DomainRequest *asked = (const Pk__DomainRequest *)request->message;
 	char name[ADDRESS_DOMAIN_MAX + 1], now[DATE_SIZE];
@@ -53,7 +53,15 @@ int directory_domain_add(struct directory *d, const struct request *request, str
 	return rc != 0 ? rc : reply_domain(d, name, request, info);
 }
 
-int directory_domain_list(struct directory *d, const struct request *request, struct errinfo *info)
+const struct method directory_method_domain_add = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_DOMAIN_ADD,
+	.core.name = "domain_add",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__domain_request__descriptor,
+	.run = domain_add_run,
+};
+
+static int domain_list_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__ListRequest *asked = (const Pk__ListRequest *)request->message;
 	Pk__DomainListReply reply = PK__DOMAIN_LIST_REPLY__INIT;
@@ -86,8 +94,16 @@ int directory_domain_list(struct directory *d, const struct request *request, st
 	return rc;
 }
 
-int directory_domain_remove(struct directory *d, const struct request *request,
-                            struct errinfo *info)
+const struct method directory_method_domain_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_DOMAIN_LIST,
+	.core.name = "domain_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__list_request__descriptor,
+	.run = domain_list_run,
+};
+
+static int domain_remove_run(struct directory *d, const struct request *request,
+                             struct errinfo *info)
 {
 	const Pk__DomainRequest *asked = (const Pk__DomainRequest *)request->message;
 	char name[ADDRESS_DOMAIN_MAX + 1];
@@ -108,3 +124,11 @@ int directory_domain_remove(struct directory *d, const struct request *request,
 		rc = err_set(info, E_BUSY, "the domain still has aliases: remove those first");
 	return directory_end(d, rc, info);
 }
+
+const struct method directory_method_domain_remove = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_DOMAIN_REMOVE,
+	.core.name = "domain_remove",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__domain_request__descriptor,
+	.run = domain_remove_run,
+};

@@ -15,7 +15,7 @@
 #include "directory/address.h"
 #include "directory/failures.h"
 #include "directory/refusals.h"
-#include "net/link.h"
+#include "net/core_server.h"
 
 #include "directory.pb-c.h"
 
@@ -29,18 +29,7 @@ enum {
 	DATE_SIZE = 25,          /* ISO 8601 with NUL */
 };
 
-/* Who asks, as bits, so that a method can name a set. */
-enum role_bit {
-	ROLE_IMAP = 1,
-	ROLE_POP3 = 2,
-	ROLE_SMTP = 4,
-	ROLE_WEB = 8,
-	ROLE_COURIER = 16,
-	ROLE_CLI = 32,
-	ROLE_STORE = 64,
-	ROLE_FRONT = ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_WEB | ROLE_COURIER,
-	ROLE_ADMIN = ROLE_WEB | ROLE_CLI,
-};
+#define LOGIN_ROLES (ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_ADMIN)
 
 /* What a password may be used for: the services of LoginRequest and the scopes of app passwords. */
 enum scope {
@@ -97,19 +86,23 @@ struct lateness {
 	char network[FAILURES_NETWORK_SIZE];
 };
 
-typedef int request_handler(struct directory *d, const struct request *request,
-                            struct errinfo *info);
+/* Each stands beside its code. */
+struct method {
+	struct core_method core;
+	int (*run)(struct directory *d, const struct request *request, struct errinfo *info);
+};
 
-/* One file per family: resolve.c, login.c, record.c, revoke.c, domain.c, alias.c, password.c,
- * observe.c, state.c. */
-request_handler directory_resolve, directory_login, directory_scram_start, directory_scram_finish,
-	directory_key_record, directory_key_record_set, directory_domain_add, directory_domain_list,
-	directory_domain_remove, directory_alias_add, directory_alias_list, directory_alias_remove,
-	directory_password_create, directory_password_confirm, directory_password_list,
-	directory_password_revoke, directory_mailbox_publish, directory_removed_list,
-	directory_removed_done, directory_session_check, directory_statistics, directory_failure_list,
-	directory_failure_forget, directory_mailbox_list, directory_mailbox_state_get,
-	directory_mailbox_state_set, directory_mailbox_accept;
+extern const struct method directory_method_resolve, directory_method_login,
+	directory_method_scram_start, directory_method_scram_finish, directory_method_key_record,
+	directory_method_key_record_set, directory_method_session_check,
+	directory_method_mailbox_state_get, directory_method_mailbox_state_set,
+	directory_method_mailbox_accept, directory_method_domain_add, directory_method_domain_list,
+	directory_method_domain_remove, directory_method_alias_add, directory_method_alias_list,
+	directory_method_alias_remove, directory_method_password_create, directory_method_password_list,
+	directory_method_password_revoke, directory_method_mailbox_publish,
+	directory_method_password_confirm, directory_method_removed_list, directory_method_removed_done,
+	directory_method_statistics, directory_method_failure_list, directory_method_mailbox_list,
+	directory_method_failure_forget;
 
 /* ---------------------------------------------------------------- the core, directory.c */
 
@@ -121,8 +114,8 @@ int directory_new(struct directory **ret, struct loop *loop, const struct log *l
 void directory_free(struct directory *d);
 /* Takes over what may change while running. */
 void directory_configure(struct directory *d, const struct config *config);
-/* The handlers of a link server whose ctx is the directory. */
-extern const struct link_server_handlers directory_link_handlers;
+/* What core_server_new serves with a directory. */
+extern const struct core directory_core;
 
 /* ---------------------------------------------------------------- mailbox.c */
 

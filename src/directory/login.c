@@ -142,7 +142,7 @@ static int check_service(const struct request *request, const char *service, uns
 	return 0;
 }
 
-int directory_login(struct directory *d, const struct request *request, struct errinfo *info)
+static int login_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__LoginRequest *asked = (const Pk__LoginRequest *)request->message;
 	struct attempt attempt;
@@ -164,7 +164,15 @@ int directory_login(struct directory *d, const struct request *request, struct e
 	return attempt_succeeded(d, &attempt, request, row, scope, &secret, NULL, info);
 }
 
-int directory_scram_start(struct directory *d, const struct request *request, struct errinfo *info)
+const struct method directory_method_login = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_LOGIN,
+	.core.name = "login",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__login_request__descriptor,
+	.run = login_run,
+};
+
+static int scram_start_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__ScramStartRequest *asked = (const Pk__ScramStartRequest *)request->message;
 	struct attempt attempt;
@@ -178,7 +186,16 @@ int directory_scram_start(struct directory *d, const struct request *request, st
 	return 0;
 }
 
-int directory_scram_finish(struct directory *d, const struct request *request, struct errinfo *info)
+const struct method directory_method_scram_start = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_SCRAM_START,
+	.core.name = "scram_start",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__scram_start_request__descriptor,
+	.run = scram_start_run,
+};
+
+static int scram_finish_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	const Pk__ScramFinishRequest *asked = (const Pk__ScramFinishRequest *)request->message;
 	struct attempt attempt;
@@ -202,3 +219,11 @@ int directory_scram_finish(struct directory *d, const struct request *request, s
 	}
 	return attempt_failed(d, &attempt, request, asked->service, info);
 }
+
+const struct method directory_method_scram_finish = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_SCRAM_FINISH,
+	.core.name = "scram_finish",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__scram_finish_request__descriptor,
+	.run = scram_finish_run,
+};

@@ -47,7 +47,7 @@ static bool add_peer(void *ctx, const struct link_peer_info *peer)
 	return peers->count < PEERS_MAX;
 }
 
-int directory_statistics(struct directory *d, const struct request *request, struct errinfo *info)
+static int statistics_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	Pk__DirectoryStatistics reply = PK__DIRECTORY_STATISTICS__INIT;
 	struct peers peers = {.now_ms = clock_monotonic_ms()};
@@ -64,6 +64,14 @@ int directory_statistics(struct directory *d, const struct request *request, str
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
+
+const struct method directory_method_statistics = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_STATISTICS,
+	.core.name = "statistics",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__list_request__descriptor,
+	.run = statistics_run,
+};
 
 /* ---------------------------------------------------------------- FAILURE_LIST, FAILURE_FORGET */
 
@@ -104,15 +112,24 @@ static void reply_failures(struct directory *d, const struct request *request, s
 		free(page.rows[i].address);
 }
 
-int directory_failure_list(struct directory *d, const struct request *request, struct errinfo *info)
+static int failure_list_run(struct directory *d, const struct request *request,
+                            struct errinfo *info)
 {
 	(void)info;
 	reply_failures(d, request, 0);
 	return 0;
 }
 
-int directory_failure_forget(struct directory *d, const struct request *request,
-                             struct errinfo *info)
+const struct method directory_method_failure_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_FAILURE_LIST,
+	.core.name = "failure_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__list_request__descriptor,
+	.run = failure_list_run,
+};
+
+static int failure_forget_run(struct directory *d, const struct request *request,
+                              struct errinfo *info)
 {
 	const Pk__FailureForgetRequest *asked = (const Pk__FailureForgetRequest *)request->message;
 	struct str which = field_text(asked->which);
@@ -129,3 +146,11 @@ int directory_failure_forget(struct directory *d, const struct request *request,
 	reply_failures(d, request, forgotten);
 	return 0;
 }
+
+const struct method directory_method_failure_forget = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_FAILURE_FORGET,
+	.core.name = "failure_forget",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__failure_forget_request__descriptor,
+	.run = failure_forget_run,
+};

@@ -316,8 +316,8 @@ static int create_in_transaction(struct directory *d, const Pk__PasswordCreateRe
 	return create_first(d, address, mailbox, fresh, info);
 }
 
-int directory_password_create(struct directory *d, const struct request *request,
-                              struct errinfo *info)
+static int password_create_run(struct directory *d, const struct request *request,
+                               struct errinfo *info)
 {
 	const Pk__PasswordCreateRequest *asked = (const Pk__PasswordCreateRequest *)request->message;
 	struct address address;
@@ -345,6 +345,14 @@ int directory_password_create(struct directory *d, const struct request *request
 	reply_password(request, &address, &mailbox, &fresh);
 	return 0;
 }
+
+const struct method directory_method_password_create = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_CREATE,
+	.core.name = "password_create",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__password_create_request__descriptor,
+	.run = password_create_run,
+};
 
 /* ---------------------------------------------------------------- list, confirm, revoke */
 
@@ -402,8 +410,8 @@ static int reply_list(struct directory *d, const struct address *address,
 	return rc;
 }
 
-int directory_password_list(struct directory *d, const struct request *request,
-                            struct errinfo *info)
+static int password_list_run(struct directory *d, const struct request *request,
+                             struct errinfo *info)
 {
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
@@ -413,6 +421,14 @@ int directory_password_list(struct directory *d, const struct request *request,
 		rc = directory_mailbox_find(d, &address, &mailbox, info);
 	return rc != 0 ? rc : reply_list(d, &address, &mailbox, request, info);
 }
+
+const struct method directory_method_password_list = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_LIST,
+	.core.name = "password_list",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__alias_request__descriptor,
+	.run = password_list_run,
+};
 
 /* The kind of one slot; E_NOT_FOUND. */
 static int slot_kind(struct directory *d, const struct mailbox *mailbox, int64_t number,
@@ -478,14 +494,30 @@ static int change_slot(struct directory *d, const struct request *request, bool 
 	return reply_list(d, &address, &mailbox, request, info);
 }
 
-int directory_password_revoke(struct directory *d, const struct request *request,
-                              struct errinfo *info)
+static int password_revoke_run(struct directory *d, const struct request *request,
+                               struct errinfo *info)
 {
 	return change_slot(d, request, true, info);
 }
 
-int directory_password_confirm(struct directory *d, const struct request *request,
-                               struct errinfo *info)
+const struct method directory_method_password_revoke = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_REVOKE,
+	.core.name = "password_revoke",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__password_revoke_request__descriptor,
+	.run = password_revoke_run,
+};
+
+static int password_confirm_run(struct directory *d, const struct request *request,
+                                struct errinfo *info)
 {
 	return change_slot(d, request, false, info);
 }
+
+const struct method directory_method_password_confirm = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_PASSWORD_CONFIRM,
+	.core.name = "password_confirm",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__password_revoke_request__descriptor,
+	.run = password_confirm_run,
+};

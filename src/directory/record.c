@@ -11,7 +11,7 @@ static void reply_record(const struct request *request, struct str record)
 	link_pack(request->reply, &reply.base);
 }
 
-int directory_key_record(struct directory *d, const struct request *request, struct errinfo *info)
+static int key_record_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__KeyRecordRequest *asked = (const Pk__KeyRecordRequest *)request->message;
 	struct mailbox mailbox;
@@ -23,6 +23,14 @@ int directory_key_record(struct directory *d, const struct request *request, str
 		reply_record(request, STR_OF(mailbox.key_record, mailbox.key_record_len));
 	return rc;
 }
+
+const struct method directory_method_key_record = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD,
+	.core.name = "key_record",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__key_record_request__descriptor,
+	.run = key_record_run,
+};
 
 static bool same_key(const struct data_key *a, const struct data_key *b)
 {
@@ -50,8 +58,8 @@ static int check_successor(const struct mailbox *mailbox, struct str record,
 	return fine ? 0 : err_set(info, E_DENIED, "not a key record that follows the present one");
 }
 
-int directory_key_record_set(struct directory *d, const struct request *request,
-                             struct errinfo *info)
+static int key_record_set_run(struct directory *d, const struct request *request,
+                              struct errinfo *info)
 {
 	const Pk__KeyRecordSetRequest *asked = (const Pk__KeyRecordSetRequest *)request->message;
 	struct str record = field_bytes(&asked->key_record), replaces = field_bytes(&asked->replaces);
@@ -93,6 +101,14 @@ int directory_key_record_set(struct directory *d, const struct request *request,
 	return rc;
 }
 
+const struct method directory_method_key_record_set = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD_SET,
+	.core.name = "key_record_set",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__key_record_set_request__descriptor,
+	.run = key_record_set_run,
+};
+
 /* The alias that a mailbox belongs to, as a reply. */
 static int reply_published(struct directory *d, const struct mailbox *mailbox,
                            const struct request *request, struct errinfo *info)
@@ -129,8 +145,8 @@ static int reply_published(struct directory *d, const struct mailbox *mailbox,
 	return 0;
 }
 
-int directory_mailbox_publish(struct directory *d, const struct request *request,
-                              struct errinfo *info)
+static int mailbox_publish_run(struct directory *d, const struct request *request,
+                               struct errinfo *info)
 {
 	const Pk__MailboxPublishRequest *asked = (const Pk__MailboxPublishRequest *)request->message;
 	struct str public_key = field_bytes(&asked->public_key);
@@ -162,3 +178,11 @@ int directory_mailbox_publish(struct directory *d, const struct request *request
 	rc = directory_end(d, rc, info);
 	return rc != 0 ? rc : reply_published(d, &mailbox, request, info);
 }
+
+const struct method directory_method_mailbox_publish = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_PUBLISH,
+	.core.name = "mailbox_publish",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__mailbox_publish_request__descriptor,
+	.run = mailbox_publish_run,
+};

@@ -42,7 +42,7 @@ static int resolve_alias(struct directory *d, const struct address *address,
 	return 0;
 }
 
-int directory_resolve(struct directory *d, const struct request *request, struct errinfo *info)
+static int resolve_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__ResolveRequest *asked = (const Pk__ResolveRequest *)request->message;
 	Pk__ResolveReply reply = PK__RESOLVE_REPLY__INIT;
@@ -61,3 +61,11 @@ int directory_resolve(struct directory *d, const struct request *request, struct
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
+
+const struct method directory_method_resolve = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_RESOLVE,
+	.core.name = "resolve",
+	.core.roles = ROLE_FRONT | ROLE_CLI,
+	.core.request = &pk__resolve_request__descriptor,
+	.run = resolve_run,
+};

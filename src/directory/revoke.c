@@ -79,8 +79,8 @@ static int login_holds(struct directory *d, const Pk__SessionLogin *login, bool 
 	return rc < 0 ? rc : 0;
 }
 
-int directory_session_check(struct directory *d, const struct request *request,
-                            struct errinfo *info)
+static int session_check_run(struct directory *d, const struct request *request,
+                             struct errinfo *info)
 {
 	const Pk__SessionCheckRequest *asked = (const Pk__SessionCheckRequest *)request->message;
 	Pk__SessionCheckReply reply = PK__SESSION_CHECK_REPLY__INIT;
@@ -99,3 +99,11 @@ int directory_session_check(struct directory *d, const struct request *request,
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
+
+const struct method directory_method_session_check = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_SESSION_CHECK,
+	.core.name = "session_check",
+	.core.roles = LOGIN_ROLES,
+	.core.request = &pk__session_check_request__descriptor,
+	.run = session_check_run,
+};

@@ -10,8 +10,8 @@
 
 enum { STATES_MAX = 1000 };
 
-int directory_mailbox_state_get(struct directory *d, const struct request *request,
-                                struct errinfo *info)
+static int mailbox_state_get_run(struct directory *d, const struct request *request,
+                                 struct errinfo *info)
 {
 	const Pk__MailboxStateRequest *asked = (const Pk__MailboxStateRequest *)request->message;
 	struct db_stmt *q = db_query(
@@ -36,6 +36,14 @@ int directory_mailbox_state_get(struct directory *d, const struct request *reque
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
+
+const struct method directory_method_mailbox_state_get = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_GET,
+	.core.name = "mailbox_state_get",
+	.core.roles = ROLE_STORE,
+	.core.request = &pk__mailbox_state_request__descriptor,
+	.run = mailbox_state_get_run,
+};
 
 /* A store that has not heard of an acceptance yet does not undo it, nor does an answer that comes late. */
 static int put_state(struct directory *d, const Pk__MailboxState *state, const char *now,
@@ -63,8 +71,8 @@ static int put_state(struct directory *d, const Pk__MailboxState *state, const c
 	return db_run(q, info);
 }
 
-int directory_mailbox_state_set(struct directory *d, const struct request *request,
-                                struct errinfo *info)
+static int mailbox_state_set_run(struct directory *d, const struct request *request,
+                                 struct errinfo *info)
 {
 	const Pk__MailboxStates *asked = (const Pk__MailboxStates *)request->message;
 	char now[DATE_SIZE];
@@ -87,8 +95,16 @@ int directory_mailbox_state_set(struct directory *d, const struct request *reque
 	return 0;
 }
 
-int directory_mailbox_accept(struct directory *d, const struct request *request,
-                             struct errinfo *info)
+const struct method directory_method_mailbox_state_set = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_SET,
+	.core.name = "mailbox_state_set",
+	.core.roles = ROLE_STORE,
+	.core.request = &pk__mailbox_states__descriptor,
+	.run = mailbox_state_set_run,
+};
+
+static int mailbox_accept_run(struct directory *d, const struct request *request,
+                              struct errinfo *info)
 {
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
@@ -117,3 +133,11 @@ int directory_mailbox_accept(struct directory *d, const struct request *request,
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
+
+const struct method directory_method_mailbox_accept = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_ACCEPT,
+	.core.name = "mailbox_accept",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__alias_request__descriptor,
+	.run = mailbox_accept_run,
+};

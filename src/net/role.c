@@ -5,6 +5,30 @@
 
 #include "base/mem.h"
 
+unsigned role_bit(const char *name)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} roles[] = {
+		{"imap", ROLE_IMAP},
+		{"pop3", ROLE_POP3},
+		{"smtp", ROLE_SMTP},
+		{"submission", ROLE_SUBMISSION},
+		{"web", ROLE_WEB},
+		{"courier", ROLE_COURIER},
+		{"queue", ROLE_QUEUE},
+		{"store", ROLE_STORE},
+		{"directory", ROLE_DIRECTORY},
+		{"cli", ROLE_CLI},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		if (strcmp(name, roles[i].name) == 0)
+			return roles[i].bit;
+	}
+	return 0;
+}
+
 int role_socket(const struct role *role, const char *name)
 {
 	for (size_t i = 0; i < role->socket_count; i++) {

@@ -14,6 +14,26 @@
 #include "net/loop.h"
 #include "net/tls.h"
 
+/* Every role that a peer of a link can have, as bits, so that a method can name a set. */
+enum role_bit {
+	ROLE_IMAP = 1,
+	ROLE_POP3 = 2,
+	ROLE_SMTP = 4,
+	ROLE_SUBMISSION = 8,
+	ROLE_WEB = 16,
+	ROLE_COURIER = 32,
+	ROLE_QUEUE = 64,
+	ROLE_STORE = 128,
+	ROLE_DIRECTORY = 256,
+	ROLE_CLI = 512,
+	ROLE_MAIL = ROLE_IMAP | ROLE_POP3, /* reads mailboxes */
+	ROLE_FRONT = ROLE_IMAP | ROLE_POP3 | ROLE_SMTP | ROLE_SUBMISSION | ROLE_WEB | ROLE_COURIER,
+	ROLE_ADMIN = ROLE_WEB | ROLE_CLI,
+};
+
+/* The bit of a role's name; 0: none of ours. */
+unsigned role_bit(const char *name);
+
 struct role_socket {
 	const char *name; /* "imap", "imaps", "smtp", "submission", "link", "link-tls", ... */
 	int fd;           /* listening, non-blocking, close-on-exec */

@@ -172,10 +172,10 @@ static int changes_run(struct request *request)
 }
 
 const struct method store_method_changes = {
-	.number = PK__STORE_METHOD__STORE_CHANGES,
-	.name = "changes",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_CHANGES,
+	.core.name = "changes",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__changes_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__changes_request__descriptor,
 	.run = changes_run,
 };

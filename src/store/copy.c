@@ -248,11 +248,11 @@ static int copy_run(struct request *request)
 }
 
 const struct method store_method_copy = {
-	.number = PK__STORE_METHOD__STORE_COPY,
-	.name = "copy",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_COPY,
+	.core.name = "copy",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__copy_request__descriptor,
+	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
-	.request = &pk__copy_request__descriptor,
-	.items_max = REQUEST_UIDS_MAX,
 	.run = copy_run,
 };

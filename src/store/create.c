@@ -153,11 +153,11 @@ static int create_run(struct request *request)
 }
 
 const struct method store_method_create = {
-	.number = PK__STORE_METHOD__STORE_CREATE,
-	.name = "create",
+	.core.number = PK__STORE_METHOD__STORE_CREATE,
+	.core.name = "create",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__create_request__descriptor,
 	.fills = true,
-	.roles = ROLE_CLI,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__create_request__descriptor,
 	.run = create_run,
 };

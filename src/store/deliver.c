@@ -7,15 +7,15 @@
 #include "store/server.h"
 
 const struct method store_method_deliver = {
-	.number = PK__STORE_METHOD__STORE_DELIVER,
-	.name = "deliver",
+	.core.number = PK__STORE_METHOD__STORE_DELIVER,
+	.core.name = "deliver",
+	.core.roles = ROLE_SMTP | ROLE_CLI,
+	.core.upload = true,
+	.core.request = &pk__deliver_request__descriptor,
+	.core.items_max = REQUEST_PARTS_MAX,
 	.fills = true,
-	.roles = ROLE_SMTP | ROLE_CLI,
 	.scope = METHOD_TARGETS,
-	.upload = true,
 	.grouped = true,
-	.request = &pk__deliver_request__descriptor,
-	.items_max = REQUEST_PARTS_MAX,
 	.run = group_run,
 };
 

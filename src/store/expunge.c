@@ -110,11 +110,11 @@ static int expunge_run(struct request *request)
 }
 
 const struct method store_method_expunge = {
-	.number = PK__STORE_METHOD__STORE_EXPUNGE,
-	.name = "expunge",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_EXPUNGE,
+	.core.name = "expunge",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__expunge_request__descriptor,
+	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
-	.request = &pk__expunge_request__descriptor,
-	.items_max = REQUEST_UIDS_MAX,
 	.run = expunge_run,
 };

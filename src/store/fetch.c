@@ -523,11 +523,11 @@ static int fetch_run(struct request *request)
 }
 
 const struct method store_method_fetch = {
-	.number = PK__STORE_METHOD__STORE_FETCH,
-	.name = "fetch",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FETCH,
+	.core.name = "fetch",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__fetch_request__descriptor,
+	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
-	.request = &pk__fetch_request__descriptor,
-	.items_max = REQUEST_UIDS_MAX,
 	.run = fetch_run,
 };

@@ -275,11 +275,11 @@ static int store_run_request(struct request *request)
 }
 
 const struct method store_method_store = {
-	.number = PK__STORE_METHOD__STORE_STORE,
-	.name = "store",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_STORE,
+	.core.name = "store",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__store_request__descriptor,
+	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
-	.request = &pk__store_request__descriptor,
-	.items_max = REQUEST_UIDS_MAX,
 	.run = store_run_request,
 };

@@ -144,11 +144,11 @@ static int folder_list_run(struct request *request)
 }
 
 const struct method store_method_folder_list = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_LIST,
-	.name = "folder_list",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_LIST,
+	.core.name = "folder_list",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__session_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__session_request__descriptor,
 	.run = folder_list_run,
 };
 
@@ -245,11 +245,11 @@ static int folder_create_run(struct request *request)
 }
 
 const struct method store_method_folder_create = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_CREATE,
-	.name = "folder_create",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_CREATE,
+	.core.name = "folder_create",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__folder_create_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__folder_create_request__descriptor,
 	.run = folder_create_run,
 };
 
@@ -357,11 +357,11 @@ static int folder_delete_run(struct request *request)
 }
 
 const struct method store_method_folder_delete = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_DELETE,
-	.name = "folder_delete",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_DELETE,
+	.core.name = "folder_delete",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__folder_name_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__folder_name_request__descriptor,
 	.run = folder_delete_run,
 };
 
@@ -488,11 +488,11 @@ static int folder_rename_run(struct request *request)
 }
 
 const struct method store_method_folder_rename = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_RENAME,
-	.name = "folder_rename",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_RENAME,
+	.core.name = "folder_rename",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__folder_rename_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__folder_rename_request__descriptor,
 	.run = folder_rename_run,
 };
 
@@ -540,10 +540,10 @@ static int folder_subscribe_run(struct request *request)
 }
 
 const struct method store_method_folder_subscribe = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_SUBSCRIBE,
-	.name = "folder_subscribe",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_SUBSCRIBE,
+	.core.name = "folder_subscribe",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__folder_subscribe_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__folder_subscribe_request__descriptor,
 	.run = folder_subscribe_run,
 };

@@ -52,10 +52,10 @@ static int hold_run(struct request *request)
 }
 
 const struct method store_method_hold = {
-	.number = PK__STORE_METHOD__STORE_HOLD,
-	.name = "hold",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_HOLD,
+	.core.name = "hold",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__hold_request__descriptor,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__hold_request__descriptor,
 	.run = hold_run,
 };

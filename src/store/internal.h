@@ -17,7 +17,6 @@ struct store {
 	struct store_options options;
 	char *data_dir; /* owned */
 	struct worker_pool *pool;
-	struct link_server *server;
 	struct marks *marks; /* NULL: nobody keeps them */
 
 	pthread_mutex_t key_lock; /* guards the next two */
@@ -57,6 +56,8 @@ void peer_closed(struct store *store, struct link_peer *link_peer);
 
 struct session *session_new(struct store *store, struct mailbox *mailbox, struct link_peer *peer,
                             const Pk__OpenRequest *open);
+/* A session comes of an OPEN that went well, unless the front has gone meanwhile. */
+void session_opened(struct request *request);
 /* From now on it can be asked for. */
 void session_register(struct store *store, struct session *session);
 /* NULL when there is none of that id, or it is another peer's. */
@@ -79,7 +80,6 @@ void session_end(struct store *store, struct session *session, const char *reaso
 struct mailbox *store_mailbox(struct store *store, struct str id);
 /* Starts a request of our own. */
 void store_start_care(struct store *store, struct mailbox *mailbox, enum care care);
-void store_server_handlers(struct store *store, struct link_server_handlers *ret);
 /* Gives back what is idle; every second. */
 void store_tick(void *ctx);
 /* Goes on with stopping as far as it is possible now. */

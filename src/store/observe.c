@@ -61,11 +61,11 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 }
 
 const struct method store_method_statistics = {
-	.number = PK__STORE_METHOD__STORE_STATISTICS,
-	.name = "statistics",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_STATISTICS,
+	.core.name = "statistics",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__empty__descriptor,
 	.scope = METHOD_STORE,
-	.request = &pk__empty__descriptor,
 	.answer = answer_statistics,
 };
 
@@ -116,11 +116,11 @@ static void answer_session_list(struct store *store, struct link_inbound *inboun
 }
 
 const struct method store_method_session_list = {
-	.number = PK__STORE_METHOD__STORE_SESSION_LIST,
-	.name = "session_list",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_SESSION_LIST,
+	.core.name = "session_list",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__session_list_request__descriptor,
 	.scope = METHOD_STORE,
-	.request = &pk__session_list_request__descriptor,
 	.answer = answer_session_list,
 };
 
@@ -146,11 +146,11 @@ static void answer_session_end(struct store *store, struct link_inbound *inbound
 }
 
 const struct method store_method_session_end = {
-	.number = PK__STORE_METHOD__STORE_SESSION_END,
-	.name = "session_end",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_SESSION_END,
+	.core.name = "session_end",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__session_end_request__descriptor,
 	.scope = METHOD_STORE,
-	.request = &pk__session_end_request__descriptor,
 	.answer = answer_session_end,
 };
 
@@ -233,11 +233,11 @@ static void answer_file_list(struct store *store, struct link_inbound *inbound,
 }
 
 const struct method store_method_file_list = {
-	.number = PK__STORE_METHOD__STORE_FILE_LIST,
-	.name = "file_list",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FILE_LIST,
+	.core.name = "file_list",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__file_list_request__descriptor,
 	.scope = METHOD_STORE,
-	.request = &pk__file_list_request__descriptor,
 	.answer = answer_file_list,
 };
 
@@ -265,10 +265,10 @@ static int waiting_run(struct request *request)
 }
 
 const struct method store_method_waiting = {
-	.number = PK__STORE_METHOD__STORE_WAITING,
-	.name = "waiting",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_WAITING,
+	.core.name = "waiting",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__mailbox_request__descriptor,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__mailbox_request__descriptor,
 	.run = waiting_run,
 };

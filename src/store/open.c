@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/server.h"
+#include "store/internal.h"
 #include "store/temporary.h"
 
 /* OPEN: the key, then what waits in the temporary mailbox, then the session. */
@@ -97,19 +97,20 @@ static int open_run(struct request *request)
 }
 
 const struct method store_method_open = {
-	.number = PK__STORE_METHOD__STORE_OPEN,
-	.name = "open",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_OPEN,
+	.core.name = "open",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__open_request__descriptor,
 	.scope = METHOD_OPENING,
-	.request = &pk__open_request__descriptor,
 	.run = open_run,
+	.finished = session_opened,
 };
 
 /* Needs no turn: what the session still has under way comes to its end by itself. */
 const struct method store_method_close = {
-	.number = PK__STORE_METHOD__STORE_CLOSE,
-	.name = "close",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_CLOSE,
+	.core.name = "close",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__session_request__descriptor,
 	.scope = METHOD_CLOSING,
-	.request = &pk__session_request__descriptor,
 };

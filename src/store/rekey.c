@@ -265,11 +265,11 @@ static int rekey_run(struct request *request)
 }
 
 const struct method store_method_rekey = {
-	.number = PK__STORE_METHOD__STORE_REKEY,
-	.name = "rekey",
+	.core.number = PK__STORE_METHOD__STORE_REKEY,
+	.core.name = "rekey",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__rekey_request__descriptor,
 	.fills = true,
-	.roles = ROLE_CLI,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__rekey_request__descriptor,
 	.run = rekey_run,
 };

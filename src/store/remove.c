@@ -1,7 +1,7 @@
 #include "store/aside.h"
-#include "store/request.h"
+#include "store/internal.h"
 
-/* REMOVE: a mailbox, what waits for it, and leftovers. Its sessions end (server.c). */
+/* REMOVE: a mailbox, what waits for it, and leftovers. */
 
 static int remove_run(struct request *request)
 {
@@ -27,11 +27,18 @@ static int remove_run(struct request *request)
 	return request_reply(request, &reply.base);
 }
 
+static void end_sessions(struct request *request)
+{
+	session_close_all(request->store, request->mailbox, "the mailbox is removed", false);
+}
+
 const struct method store_method_remove = {
-	.number = PK__STORE_METHOD__STORE_REMOVE,
-	.name = "remove",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_REMOVE,
+	.core.name = "remove",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__mailbox_request__descriptor,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__mailbox_request__descriptor,
+	.without_mark = true,
 	.run = remove_run,
+	.finished = end_sessions,
 };

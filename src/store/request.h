@@ -10,7 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdatomic.h>
 
-#include "net/link.h"
+#include "net/core_server.h"
 #include "store.pb-c.h"
 #include "store/check.h"
 #include "store/mailbox.h"
@@ -22,9 +22,8 @@ enum {
 	REPLY_MAX = LINK_MESSAGE_MAX - 64 * 1024,
 	CHANGES_MAX = 2,
 	/* Bounds on a request before it is unpacked, see link_unpack_request. */
-	REQUEST_ITEMS_MAX = 1000,
-	REQUEST_UIDS_MAX = 200 * 1000,                           /* where a set of messages is named */
-	REQUEST_PARTS_MAX = 2 * (PARTS_MAX + REQUEST_ITEMS_MAX), /* with a description of a message */
+	REQUEST_UIDS_MAX = 200 * 1000,                        /* where a set of messages is named */
+	REQUEST_PARTS_MAX = 2 * (PARTS_MAX + CORE_ITEMS_MAX), /* with a description of a message */
 };
 
 enum { SESSION_CLIENT_SIZE = 64 };
@@ -126,22 +125,18 @@ enum method_scope {
 	METHOD_STORE,   /* answered by the loop's thread */
 };
 
-enum method_roles { ROLE_MAIL = 1, ROLE_SMTP = 2, ROLE_CLI = 4 }; /* MAIL: imap and pop3 */
-
 struct method {
-	Pk__StoreMethod number;
-	const char *name;
-	unsigned roles;
+	struct core_method core;
 	enum method_scope scope;
-	bool fills;   /* refused when the volume is nearly full */
-	bool upload;  /* comes with the bytes of a message */
-	bool grouped; /* takes its likes that wait behind it along */
-	const ProtobufCMessageDescriptor *request;
-	size_t items_max; /* values of lists and inner messages in the request; 0: REQUEST_ITEMS_MAX */
+	bool fills;                          /* refused when the volume is nearly full */
+	bool grouped;                        /* takes its likes that wait behind it along */
+	bool without_mark;                   /* works on a mailbox whatever it had before */
 	int (*run)(struct request *request); /* NULL where the loop's thread answers: */
 	/* of METHOD_STORE; replies before it returns */
 	void (*answer)(struct store *store, struct link_inbound *inbound,
 	               const ProtobufCMessage *message);
+	/* What the loop's thread still does once it has run, before the reply. May be NULL. */
+	void (*finished)(struct request *request);
 };
 
 extern const struct method store_method_open, store_method_close, store_method_folder_list,

@@ -548,12 +548,18 @@ static int search_run(struct request *request)
 	return request_reply(request, &reply.base);
 }
 
+static const char *search_check(struct str body)
+{
+	return search_depth_ok(body) ? NULL : "search keys nested too deeply";
+}
+
 const struct method store_method_search = {
-	.number = PK__STORE_METHOD__STORE_SEARCH,
-	.name = "search",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_SEARCH,
+	.core.name = "search",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__search_request__descriptor,
+	.core.items_max = REQUEST_UIDS_MAX,
+	.core.check = search_check,
 	.scope = METHOD_SESSION,
-	.request = &pk__search_request__descriptor,
-	.items_max = REQUEST_UIDS_MAX,
 	.run = search_run,
 };

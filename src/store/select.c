@@ -94,11 +94,11 @@ static int select_run(struct request *request)
 }
 
 const struct method store_method_select = {
-	.number = PK__STORE_METHOD__STORE_SELECT,
-	.name = "select",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_SELECT,
+	.core.name = "select",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__select_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__select_request__descriptor,
 	.run = select_run,
 };
 
@@ -112,11 +112,11 @@ static int unselect_run(struct request *request)
 }
 
 const struct method store_method_unselect = {
-	.number = PK__STORE_METHOD__STORE_UNSELECT,
-	.name = "unselect",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_UNSELECT,
+	.core.name = "unselect",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__session_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__session_request__descriptor,
 	.run = unselect_run,
 };
 
@@ -160,10 +160,10 @@ static int status_run(struct request *request)
 }
 
 const struct method store_method_folder_status = {
-	.number = PK__STORE_METHOD__STORE_FOLDER_STATUS,
-	.name = "folder_status",
-	.roles = ROLE_MAIL | ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_FOLDER_STATUS,
+	.core.name = "folder_status",
+	.core.roles = ROLE_MAIL | ROLE_CLI,
+	.core.request = &pk__folder_name_request__descriptor,
 	.scope = METHOD_SESSION,
-	.request = &pk__folder_name_request__descriptor,
 	.run = status_run,
 };

@@ -13,58 +13,36 @@
 enum { TICK_MS = 1000, TRIM_MS = 10 * 1000 };
 
 /* Everything that a peer may ask, by number. */
-static const struct method *const methods[] = {
-	&store_method_open,
-	&store_method_close,
-	&store_method_folder_list,
-	&store_method_folder_create,
-	&store_method_folder_delete,
-	&store_method_folder_rename,
-	&store_method_folder_subscribe,
-	&store_method_folder_status,
-	&store_method_select,
-	&store_method_unselect,
-	&store_method_changes,
-	&store_method_fetch,
-	&store_method_store,
-	&store_method_search,
-	&store_method_copy,
-	&store_method_expunge,
-	&store_method_append,
-	&store_method_deliver,
-	&store_method_create,
-	&store_method_rekey,
-	&store_method_verify,
-	&store_method_remove,
-	&store_method_hold,
-	&store_method_statistics,
-	&store_method_session_list,
-	&store_method_session_end,
-	&store_method_file_list,
-	&store_method_waiting,
+static const struct core_method *const methods[] = {
+	&store_method_open.core,
+	&store_method_close.core,
+	&store_method_folder_list.core,
+	&store_method_folder_create.core,
+	&store_method_folder_delete.core,
+	&store_method_folder_rename.core,
+	&store_method_folder_subscribe.core,
+	&store_method_folder_status.core,
+	&store_method_select.core,
+	&store_method_unselect.core,
+	&store_method_changes.core,
+	&store_method_fetch.core,
+	&store_method_store.core,
+	&store_method_search.core,
+	&store_method_copy.core,
+	&store_method_expunge.core,
+	&store_method_append.core,
+	&store_method_deliver.core,
+	&store_method_create.core,
+	&store_method_rekey.core,
+	&store_method_verify.core,
+	&store_method_remove.core,
+	&store_method_hold.core,
+	&store_method_statistics.core,
+	&store_method_session_list.core,
+	&store_method_session_end.core,
+	&store_method_file_list.core,
+	&store_method_waiting.core,
 };
-
-static const struct method *find_method(uint32_t number)
-{
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if ((uint32_t)methods[i]->number == number)
-			return methods[i];
-	}
-	return NULL;
-}
-
-static unsigned role_bit(const char *role)
-{
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} roles[] = {{"imap", ROLE_MAIL}, {"pop3", ROLE_MAIL}, {"smtp", ROLE_SMTP}, {"cli", ROLE_CLI}};
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		if (str_eq(str_from(role), str_from(roles[i].name)))
-			return roles[i].bit;
-	}
-	return 0;
-}
 
 /* ---------------------------------------------------------------- requests, common parts */
 
@@ -218,38 +196,12 @@ static void request_free(struct request *request)
 	free(request);
 }
 
-/* A session comes of OPEN, unless the front has gone meanwhile. */
-static void finish_opening(struct request *request)
-{
-	struct session *session = request->session;
-	session->peer = request->inbound == NULL ? NULL : link_inbound_peer(request->inbound);
-	if (request->error == 0 && session->peer != NULL)
-		session_register(request->store, session);
-	else
-		session_close(request->store, session);
-}
-
-static void apply_to_session(struct request *request)
-{
-	switch (request->method->number) {
-	case PK__STORE_METHOD__STORE_OPEN:
-		finish_opening(request);
-		break;
-	case PK__STORE_METHOD__STORE_REMOVE:
-		session_close_all(request->store, request->mailbox, "the mailbox is removed", false);
-		break;
-	default:
-		if (request->watch_set && request->session != NULL)
-			request->session->watching = request->watch;
-	}
-}
-
 static void log_failure(const struct request *request)
 {
 	if (request->error != E_CORRUPT && request->error != E_IO && request->error != E_NO_SPACE &&
 	    request->error != E_INTERNAL)
 		return;
-	log_error(request->store->log, "store.failed", F_TEXT("method", request->method->name),
+	log_error(request->store->log, "store.failed", F_TEXT("method", request->method->core.name),
 	          F_TEXT("mailbox", request->mailbox->id), F_ERR(request->error),
 	          F_TEXT("text", request->info.text));
 }
@@ -286,7 +238,10 @@ static void request_finish(struct request *request)
 	if (request->delivery != NULL && request->error == 0)
 		store->deliveries++;
 	session_tell_changes(request);
-	apply_to_session(request);
+	if (request->watch_set && request->session != NULL)
+		request->session->watching = request->watch;
+	if (request->method->finished != NULL)
+		request->method->finished(request);
 	if (brings_secret(request->method)) {
 		/* One that failed may have left a key, but is no reason to keep any: whoever has no secret
 		 * could go on failing for ever. Nor is one that needs none. */
@@ -444,8 +399,7 @@ static void mark_came(void *ctx, int error, const struct mark *mark)
 static void start_known(struct request *request)
 {
 	struct store *store = request->store;
-	if (store->marks == NULL || request->mailbox->vouched ||
-	    request->method->number == PK__STORE_METHOD__STORE_REMOVE)
+	if (store->marks == NULL || request->mailbox->vouched || request->method->without_mark)
 		start(request);
 	else
 		request->question = marks_ask(store->marks, request->mailbox->id, mark_came, request);
@@ -494,48 +448,25 @@ static bool too_full(struct store *store, const struct link_inbound *inbound)
 	return space_refuses(&store->space, pledged);
 }
 
-static const char *refuse(struct store *store, const struct method *method,
-                          struct link_inbound *inbound, int *ret_error)
+static const char *refuse(void *ctx, const struct core_method *core_method,
+                          const struct link_inbound *inbound, int *ret_error)
 {
-	const struct link_peer *peer = link_inbound_peer(inbound);
-	*ret_error = E_UNSUPPORTED;
-	if (method == NULL)
-		return "no such method";
-	*ret_error = E_DENIED;
-	if (peer == NULL || (role_bit(link_peer_role(peer)) & method->roles) == 0)
-		return "not for this peer";
+	struct store *store = ctx;
+	const struct method *method = container_of(core_method, const struct method, core);
 	*ret_error = E_UNAVAILABLE;
 	if (store->stopping)
 		return "the store is stopping";
 	*ret_error = E_NO_SPACE;
 	if (method->fills && too_full(store, inbound))
 		return "the volume of the mailboxes is full but for its reserve";
-	*ret_error = E_INVALID;
-	if (!method->upload && link_inbound_upload(inbound).len > 0)
-		return "an upload that does not belong here";
-	if (method->number == PK__STORE_METHOD__STORE_SEARCH &&
-	    !search_depth_ok(link_inbound_body(inbound)))
-		return "search keys nested too deeply";
 	return NULL;
 }
 
-static void on_request(void *ctx, struct link_inbound *inbound)
+static void on_request(void *ctx, const struct core_method *core_method,
+                       struct link_inbound *inbound, ProtobufCMessage *message)
 {
 	struct store *store = ctx;
-	const struct method *method = find_method(link_inbound_method(inbound));
-	int error;
-	const char *refusal = refuse(store, method, inbound, &error);
-	if (refusal != NULL) {
-		link_reply_error(inbound, error, refusal);
-		return;
-	}
-	size_t items_max = method->items_max == 0 ? REQUEST_ITEMS_MAX : method->items_max;
-	ProtobufCMessage *message = link_unpack_request(method->request, link_inbound_body(inbound),
-	                                                items_max);
-	if (message == NULL) {
-		link_reply_error(inbound, E_INVALID, "the request does not parse, or holds too much");
-		return;
-	}
+	const struct method *method = container_of(core_method, const struct method, core);
 	switch (method->scope) {
 	case METHOD_SESSION:
 		start_on_session(store, method, inbound, message);
@@ -589,17 +520,17 @@ static void on_peer_down(void *ctx, struct link_peer *peer)
 	peer_closed(ctx, peer);
 }
 
-void store_server_handlers(struct store *store, struct link_server_handlers *ret)
-{
-	*ret = (struct link_server_handlers){
-		.ctx = store,
-		.request = on_request,
-		.credit = on_credit,
-		.cancelled = on_cancelled,
-		.peer_up = on_peer_up,
-		.peer_down = on_peer_down,
-	};
-}
+const struct core store_core = {
+	.role = "store",
+	.methods = methods,
+	.method_count = ARRAY_LEN(methods),
+	.refuse = refuse,
+	.request = on_request,
+	.credit = on_credit,
+	.cancelled = on_cancelled,
+	.peer_up = on_peer_up,
+	.peer_down = on_peer_down,
+};
 
 /* ---------------------------------------------------------------- our own requests */
 

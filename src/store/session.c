@@ -47,6 +47,16 @@ struct session *session_new(struct store *store, struct mailbox *mailbox, struct
 	return session;
 }
 
+void session_opened(struct request *request)
+{
+	struct session *session = request->session;
+	session->peer = request->inbound == NULL ? NULL : link_inbound_peer(request->inbound);
+	if (request->error == 0 && session->peer != NULL)
+		session_register(request->store, session);
+	else
+		session_close(request->store, session);
+}
+
 void session_register(struct store *store, struct session *session)
 {
 	struct peer *peer = link_peer_data(session->peer);

@@ -114,21 +114,6 @@ static unsigned handles_allowed(unsigned wanted)
 	return most < wanted ? (unsigned)most : wanted;
 }
 
-static void start_server(struct store *store)
-{
-	struct link_server_options options = {
-		.role = "store",
-		.allowed = store->options.allowed,
-		.allowed_count = store->options.allowed_count,
-		.local_role = "cli",
-		.tls = store->options.tls,
-		.limits = store->options.limits.link,
-	};
-	struct link_server_handlers handlers;
-	store_server_handlers(store, &handlers);
-	store->server = link_server_new(store->loop, store->log, &options, &handlers);
-}
-
 int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key, struct errinfo *info)
 {
@@ -159,7 +144,6 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	store->pool = worker_pool_new(loop, options->workers);
 	if (options->directory != NULL)
 		store->marks = marks_new(options->directory);
-	start_server(store);
 	store->tick = timer_new(loop, store_tick, store);
 	store_tick(store);
 	*ret = store;
@@ -169,18 +153,6 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 void store_set_limits(struct store *store, const struct store_limits *limits)
 {
 	store->options.limits = *limits;
-	store->options.limits.link.allowed_addresses = NULL; /* the server's, not ours */
-	link_server_set_limits(store->server, &limits->link);
-}
-
-void store_listen(struct store *store, int fd, bool tls)
-{
-	link_server_listen(store->server, fd, tls);
-}
-
-void store_serve_fd(struct store *store, int fd, const struct link_origin *origin)
-{
-	link_server_add_fd(store->server, fd, origin);
 }
 
 void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx)
@@ -196,7 +168,6 @@ void store_free(struct store *store)
 {
 	if (store == NULL)
 		return;
-	link_server_free(store->server);
 	marks_free(store->marks);
 	timer_free(store->tick);
 	worker_pool_free(store->pool);
@@ -218,6 +189,7 @@ void store_free(struct store *store)
 struct running {
 	struct role *role;
 	struct store *store;
+	struct core_server *server;
 	struct link *directory;
 };
 
@@ -231,22 +203,23 @@ static int worker_count(const struct config *config)
 	return processors < 2 ? 4 : processors > 64 ? 128 : (int)processors * 2;
 }
 
-/* addresses: as of role_link_addresses, borrowed by what is returned. */
-static struct store_limits limits_of(const struct config *config, char **addresses)
+static struct store_limits limits_of(const struct config *config)
 {
-	uint64_t message_max = (uint64_t)config_number(config, "message_size_max") + TRACE_ROOM;
 	return (struct store_limits){
 		.linger_ms = config_number(config, "mailbox_linger"),
 		.merge_retry_ms = MERGE_RETRY_MS,
 		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
 		.disk_reserve = (uint64_t)config_number(config, "disk_reserve"),
 		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
-		.link =
-			{
-				.allowed_addresses = (const char *const *)addresses,
-				.upload_max = message_max,
-				.upload_total_max = message_max * UPLOADS_AT_ONCE,
-			},
+	};
+}
+
+static struct link_server_limits link_limits_of(const struct config *config)
+{
+	uint64_t message_max = (uint64_t)config_number(config, "message_size_max") + TRACE_ROOM;
+	return (struct link_server_limits){
+		.upload_max = message_max,
+		.upload_total_max = message_max * UPLOADS_AT_ONCE,
 	};
 }
 
@@ -257,31 +230,30 @@ static int make_store(struct running *running, struct errinfo *info)
 	int rc = core_link_new(&running->directory, role, "directory", &handlers, info);
 	if (rc != 0)
 		return rc;
-	char **addresses = role_link_addresses(role);
 	struct store_options options = {
 		.data_dir = config_text(role->config, "data_dir"),
 		.workers = worker_count(role->config),
 		.handles_max = HANDLES_MAX,
-		.limits = limits_of(role->config, addresses),
-		.allowed = role->allowed,
-		.allowed_count = role->allowed_count,
+		.limits = limits_of(role->config),
 		.directory = running->directory,
-		.tls = role->link_tls,
 	};
 	rc = store_new(&running->store, role->loop, role->log, &options, role->host_key, info);
-	role_link_addresses_free(addresses);
-	if (rc == 0)
-		log_info(role->log, "store.ready", F_INT("workers", options.workers));
-	return rc;
+	if (rc != 0)
+		return rc;
+	struct link_server_limits limits = link_limits_of(role->config);
+	running->server = core_server_start(role, &limits, &store_core, running->store);
+	log_info(role->log, "store.ready", F_INT("workers", options.workers));
+	return 0;
 }
 
 static void on_reload(void *ctx)
 {
 	struct running *running = ctx;
-	char **addresses = role_link_addresses(running->role);
-	struct store_limits limits = limits_of(running->role->config, addresses);
+	const struct role *role = running->role;
+	struct store_limits limits = limits_of(role->config);
+	struct link_server_limits link_limits = link_limits_of(role->config);
 	store_set_limits(running->store, &limits);
-	role_link_addresses_free(addresses);
+	core_server_reload(running->server, role, &link_limits);
 }
 
 static void stop_loop(void *ctx)
@@ -298,19 +270,7 @@ static void on_stop(void *ctx)
 static void on_peer(void *ctx, int fd, const struct link_origin *origin)
 {
 	struct running *running = ctx;
-	store_serve_fd(running->store, fd, origin);
-}
-
-/* Any number of each; "link-fd" is connected already, to a command line that started us. */
-static void listen_all(struct running *running)
-{
-	for (size_t i = 0; i < running->role->socket_count; i++) {
-		const struct role_socket *socket = &running->role->sockets[i];
-		if (strcmp(socket->name, "link-fd") == 0) /* the command line's private store */
-			store_serve_fd(running->store, socket->fd, NULL);
-		else if (strcmp(socket->name, "link") == 0 || strcmp(socket->name, "link-tls") == 0)
-			store_listen(running->store, socket->fd, strcmp(socket->name, "link-tls") == 0);
-	}
+	link_server_add_fd(core_server_link(running->server), fd, origin);
 }
 
 int store_run(struct role *role)
@@ -331,10 +291,10 @@ int store_run(struct role *role)
 	role->on_stop = on_stop;
 	role->on_peer = on_peer;
 	role->ctx = &running;
-	listen_all(&running);
 	loop_run(role->loop);
 	role->on_reload = role->on_stop = NULL;
 	role->on_peer = NULL;
+	core_server_free(running.server);
 	store_free(running.store);
 	link_free(running.directory);
 	return 0;

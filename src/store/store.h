@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "crypto/secret.h"
-#include "net/link.h"
+#include "net/core_server.h"
 #include "net/role.h"
 
 /* Lies in each folder that mailboxes are made in. While it is missing the folder counts as not mounted,
@@ -26,7 +26,6 @@ struct store_limits {
 	int64_t handle_idle_ms; /* file handles stay open so long without a request */
 	uint64_t disk_reserve;  /* bytes that stay free on the volume, see space.h; 0: none */
 	unsigned sessions_max;  /* of one mailbox */
-	struct link_server_limits link;
 };
 
 /* The same without a process around it, for tests and tools. */
@@ -35,11 +34,7 @@ struct store_options {
 	int workers;
 	unsigned handles_max; /* open mailbox files; the least recently used go first */
 	struct store_limits limits;
-	const struct link_allowed
-		*allowed; /* borrowed; allowed_count may be 0: every role by any user */
-	size_t allowed_count;
 	struct link *directory; /* keeps the marks of mailboxes (mark.h); borrowed. NULL: nobody does */
-	struct tls_context *tls; /* borrowed */
 };
 
 struct store;
@@ -49,12 +44,11 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key,
               struct errinfo *info) MUST_USE;
 void store_set_limits(struct store *store, const struct store_limits *limits);
-void store_listen(struct store *store, int fd, bool tls);
-/* Serves one connected descriptor; origin as for link_server_add_fd. */
-void store_serve_fd(struct store *store, int fd, const struct link_origin *origin);
+/* What core_server_new serves with a store. */
+extern const struct core store_core;
 /* Ends what is under way, closes all files, then calls stopped from the loop. */
 void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx);
-/* After stopped was called (or when nothing was ever served). NULL is fine. */
+/* After stopped was called (or when nothing was ever served), and its server is freed. NULL is fine. */
 void store_free(struct store *store);
 
 #endif

@@ -309,10 +309,10 @@ static int verify_run(struct request *request)
 }
 
 const struct method store_method_verify = {
-	.number = PK__STORE_METHOD__STORE_VERIFY,
-	.name = "verify",
-	.roles = ROLE_CLI,
+	.core.number = PK__STORE_METHOD__STORE_VERIFY,
+	.core.name = "verify",
+	.core.roles = ROLE_CLI,
+	.core.request = &pk__verify_request__descriptor,
 	.scope = METHOD_MAILBOX,
-	.request = &pk__verify_request__descriptor,
 	.run = verify_run,
 };

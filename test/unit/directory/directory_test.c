@@ -881,7 +881,7 @@ static void revocations(void **state)
 	struct told told = {0};
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	link_server_add_fd(f->server, pair[1], NULL);
+	link_server_add_fd(core_server_link(f->server), pair[1], NULL);
 	struct link *front = link_new_fd(f->loop, NULL, pair[0], "imap",
 	                                 &(struct link_handlers){.ctx = &told, .event = told_event});
 	assert_int_equal(password_create(f, address, KIND_APP, first, &app), 0);

@@ -30,7 +30,7 @@ struct fixture {
 	struct config *config;
 	struct secret *host_key;
 	struct directory *directory;
-	struct link_server *server;
+	struct core_server *server;
 	struct link *cli, *imap;
 	struct link_allowed allowed[4];
 	struct errinfo info; /* of the last call */
@@ -48,7 +48,7 @@ static struct link *connect_as(struct fixture *f, const char *role)
 	static const struct link_handlers handlers = {.event = no_event};
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	link_server_add_fd(f->server, pair[1], NULL);
+	link_server_add_fd(core_server_link(f->server), pair[1], NULL);
 	return link_new_fd(f->loop, NULL, pair[0], role, &handlers);
 }
 
@@ -61,11 +61,9 @@ static void start(struct fixture *f)
 	f->allowed[1] = (struct link_allowed){"imap", geteuid()};
 	f->allowed[2] = (struct link_allowed){"smtp", geteuid()};
 	f->allowed[3] = (struct link_allowed){"pop3", geteuid()};
-	struct link_server_options options = {
-		.role = "directory", .allowed = f->allowed, .allowed_count = ARRAY_LEN(f->allowed)};
-	struct link_server_handlers handlers = directory_link_handlers;
-	handlers.ctx = f->directory;
-	f->server = link_server_new(f->loop, NULL, &options, &handlers);
+	struct link_server_options options = {.allowed = f->allowed,
+	                                      .allowed_count = ARRAY_LEN(f->allowed)};
+	f->server = core_server_new(f->loop, NULL, &options, &directory_core, f->directory);
 	f->cli = connect_as(f, "cli");
 	f->imap = connect_as(f, "imap");
 }
@@ -74,7 +72,7 @@ static void stop(struct fixture *f)
 {
 	link_free(f->cli);
 	link_free(f->imap);
-	link_server_free(f->server);
+	core_server_free(f->server);
 	directory_free(f->directory);
 	loop_free(f->loop);
 	f->directory = NULL;

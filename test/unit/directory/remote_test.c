@@ -14,7 +14,7 @@ struct remote {
 	struct test_dialer dialer;
 	struct material ca, core, front;
 	struct tls_context *core_tls, *front_tls;
-	struct link_server *server;
+	struct core_server *server;
 	uint16_t port;
 };
 
@@ -56,23 +56,20 @@ static void remote_start(struct remote *remote, struct fixture *f)
 	                                buf_str(&remote->front.key_pem), buf_str(ca), &f->info),
 	                 0);
 	struct link_server_options options = {
-		.role = "directory",
 		.allowed = f->allowed,
 		.allowed_count = 2,
 		.local_role = "cli",
 		.tls = remote->core_tls,
 		.limits.allowed_addresses = addresses,
 	};
-	struct link_server_handlers handlers = directory_link_handlers;
-	handlers.ctx = f->directory;
-	remote->server = link_server_new(f->loop, NULL, &options, &handlers);
-	link_server_listen(remote->server, listen_on_loopback(&remote->port), true);
+	remote->server = core_server_new(f->loop, NULL, &options, &directory_core, f->directory);
+	link_server_listen(core_server_link(remote->server), listen_on_loopback(&remote->port), true);
 	test_dialer_init(&remote->dialer, f->loop, dial, remote);
 }
 
 static void remote_stop(struct remote *remote)
 {
-	link_server_free(remote->server);
+	core_server_free(remote->server);
 	tls_context_free(remote->core_tls);
 	tls_context_free(remote->front_tls);
 	material_done(&remote->ca);

@@ -51,6 +51,7 @@ struct harness {
 	struct secret *host_key;
 	struct store_options options;
 	struct store *store;
+	struct core_server *server;
 	struct link *link; /* role cli, which may ask for anything */
 	bool stopped;
 	/* Events that came, the last one in full. */
@@ -88,7 +89,7 @@ static UNUSED struct link *harness_connect(struct harness *h, const char *role)
 {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	store_serve_fd(h->store, pair[0], NULL);
+	link_server_add_fd(core_server_link(h->server), pair[0], NULL);
 	struct link_handlers handlers = {.ctx = h, .event = on_event};
 	struct link *link = link_new_fd(h->loop, &h->log, pair[1], role, &handlers);
 	for (int i = 0; i < 1000 && !link_connected(link); i++)
@@ -105,6 +106,13 @@ static UNUSED void harness_up(struct harness *h)
 	struct errinfo info = {0};
 	if (store_new(&h->store, h->loop, &h->log, &h->options, h->host_key, &info) != 0)
 		fail_msg("%s", info.text);
+	struct link_server_options link = {
+		.allowed = harness_allowed,
+		.allowed_count = ARRAY_LEN(harness_allowed),
+		.local_role = "cli",
+		.limits = {.upload_max = 64 * 1024 * 1024, .upload_total_max = 256 * 1024 * 1024},
+	};
+	h->server = core_server_new(h->loop, &h->log, &link, &store_core, h->store);
 	h->link = harness_connect(h, "cli");
 }
 
@@ -121,6 +129,7 @@ static UNUSED void harness_down(struct harness *h)
 		loop_run_once(h->loop, 10);
 	assert_true(h->stopped);
 	link_free(h->link);
+	core_server_free(h->server);
 	store_free(h->store);
 	h->store = NULL;
 	h->link = NULL;
@@ -170,14 +179,7 @@ static UNUSED int harness_setup(void **state)
 				.disk_reserve = 64 * 1024 * 1024,
 				.handle_idle_ms = 60000,
 				.sessions_max = 10,
-				.link =
-					{
-						.upload_max = 64 * 1024 * 1024,
-						.upload_total_max = 256 * 1024 * 1024,
-					},
 			},
-		.allowed = harness_allowed,
-		.allowed_count = ARRAY_LEN(harness_allowed),
 	};
 	harness_up(h);
 	*state = h;
