@@ -17,7 +17,7 @@
 
 /* What every process of ours needs to move bytes, keep time, hold memory, run threads and end. */
 static const int always[] = {
-	/* descriptors that are there already; fcntl, sendto, sendmsg and setsockopt: see below */
+	/* descriptors that are there already; fcntl, shutdown, sendto, sendmsg and setsockopt: see below */
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
 	SCMP_SYS(write),
@@ -33,7 +33,6 @@ static const int always[] = {
 	SCMP_SYS(accept4),
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
-	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
 	SCMP_SYS(getsockopt),
@@ -241,12 +240,15 @@ static int add_if_both(scmp_filter_ctx filter, int call, struct scmp_arg_cmp fir
 	           : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, ARRAY_LEN(compare), compare);
 }
 
-/* Not F_SETOWN, F_SETSIG and their like, which let the kernel send signals for us. */
+/* Not F_SETOWN, F_SETSIG and their like, which let the kernel send signals for us; and no descriptor is
+ * made to wait: the port that we listen on is our successor's too. */
 static int add_fcntl(scmp_filter_ctx filter, bool files)
 {
-	static const int always_allowed[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL};
+	static const int always_allowed[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
 	static const int locks[] = {F_GETLK, F_SETLK, F_SETLKW};
-	int error = 0;
+	int error = add_if_both(
+		filter, SCMP_SYS(fcntl), (struct scmp_arg_cmp){1, SCMP_CMP_EQ, F_SETFL, 0},
+		(struct scmp_arg_cmp){2, SCMP_CMP_MASKED_EQ, O_NONBLOCK | O_ASYNC, O_NONBLOCK});
 	for (size_t i = 0; i < ARRAY_LEN(always_allowed) && error == 0; i++)
 		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, UINT64_MAX,
 		               (uint64_t)always_allowed[i]);
@@ -268,6 +270,13 @@ static int add_sending(scmp_filter_ctx filter)
 	                   (struct scmp_arg_cmp){4, SCMP_CMP_EQ, 0, 0});
 }
 
+/* The end of what we send, no more: the other direction of a port that we listen on would close it for
+ * whoever comes after us. */
+static int add_shutdown(scmp_filter_ctx filter)
+{
+	return add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(shutdown), 1, UINT64_MAX, SHUT_WR);
+}
+
 static int add_socket_options(scmp_filter_ctx filter)
 {
 	static const int allowed[][2] = {{SOL_SOCKET, SO_SNDBUF},        {SOL_SOCKET, SO_KEEPALIVE},
@@ -284,10 +293,7 @@ static int add_socket_options(scmp_filter_ctx filter)
 
 static int add_ioctl(scmp_filter_ctx filter)
 {
-	static const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX};
-	int error = 0;
-	for (size_t i = 0; i < ARRAY_LEN(requests) && error == 0; i++)
-		error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, UINT64_MAX, requests[i]);
+	int error = add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, UINT64_MAX, FIONREAD);
 	/* isatty() */
 	if (error == 0)
 		error = add_if(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1, UINT64_MAX, TCGETS);
@@ -317,6 +323,8 @@ static int add_all(scmp_filter_ctx filter, const struct sandbox *sandbox)
 		error = add_fcntl(filter, files);
 	if (error == 0)
 		error = add_sending(filter);
+	if (error == 0)
+		error = add_shutdown(filter);
 	if (error == 0)
 		error = add_socket_options(filter);
 	return error == 0 ? add_ioctl(filter) : error;

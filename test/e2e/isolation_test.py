@@ -15,7 +15,7 @@ from service import BUILD, Service, message, wait_for  # noqa: E402
 
 ROGUE = os.path.join(BUILD, "test", "rogue")
 OWN, VICTIM, OTHER = "rogue@example.test", "victim@example.test", "other@example.test"
-BREAK_OUTS = ("socket", "unconnect", "fast-open", "signal")
+BREAK_OUTS = ("socket", "unconnect", "fast-open", "signal", "close-port")
 
 
 class Results:

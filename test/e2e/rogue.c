@@ -46,6 +46,7 @@ struct rogue {
 	struct role *role;
 	struct loop *loop;
 	int client;
+	int port; /* that it listens on */
 	bool stopped;
 	struct link *store;
 	struct link *directory;
@@ -460,43 +461,52 @@ static void attack(struct rogue *r)
 
 /* ---------------------------------------------------------------- out of the sandbox */
 
-static void make_socket(int client)
+static void make_socket(int client, int port)
 {
 	(void)client;
+	(void)port;
 	(void)socket(AF_INET, SOCK_STREAM, 0);
 }
 
-static void unconnect(int client)
+static void unconnect(int client, int port)
 {
 	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	(void)port;
 	(void)connect(client, &nobody, sizeof(nobody));
 }
 
-static void fast_open(int client)
+static void fast_open(int client, int port)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
+	(void)port;
 	(void)sendto(client, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to));
 }
 
-static void signal_another(int client)
+static void signal_another(int client, int port)
 {
+	(void)port;
 	(void)fcntl(client, F_SETOWN, getppid());
+}
+
+/* The one that is started in our place gets the same socket. */
+static void close_port(int client, int port)
+{
+	(void)client;
+	(void)shutdown(port, SHUT_RDWR);
 }
 
 static void break_out(const struct rogue *r, const char *name)
 {
 	static const struct {
 		const char *name;
-		void (*attempt)(int client);
+		void (*attempt)(int client, int port);
 	} ways[] = {
-		{"socket", make_socket},
-		{"unconnect", unconnect},
-		{"fast-open", fast_open},
-		{"signal", signal_another},
+		{"socket", make_socket},    {"unconnect", unconnect},   {"fast-open", fast_open},
+		{"signal", signal_another}, {"close-port", close_port},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		if (strcmp(ways[i].name, name) == 0)
-			ways[i].attempt(r->client);
+			ways[i].attempt(r->client, r->port);
 	}
 	dprintf(r->client, "still here\n");
 }
@@ -573,13 +583,14 @@ static int rogue_run(struct role *role, const char *socket)
 	static const struct link_handlers handlers;
 	struct rogue r = {.role = role, .loop = role->loop};
 	struct errinfo info;
+	r.port = role_socket(role, socket);
 	must(core_link_new(&r.store, role, "store", &handlers, &info) == 0);
 	must(core_link_new(&r.directory, role, "directory", &handlers, &info) == 0);
 	role->on_stop = on_stop;
 	role->ctx = &r;
 	while (!r.stopped) {
 		loop_run_once(role->loop, 10);
-		r.client = accept(role_socket(role, socket), NULL, NULL);
+		r.client = accept(r.port, NULL, NULL);
 		if (r.client < 0)
 			continue;
 		serve(&r);

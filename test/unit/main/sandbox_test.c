@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -35,8 +36,8 @@ static char root[] = "/tmp/postkasse-sandbox-XXXXXX";
 static char mine[64], other[64], mine_file[96], other_file[96];
 static int listener = -1; /* TCP on loopback, outside of every sandbox */
 static uint16_t listener_port;
-/* Sockets of the process that makes an attempt: connected by a client, and new ones. */
-static int accepted, fresh, fresh_udp, fresh_unix;
+/* Sockets of the process that makes an attempt: connected by a client, and new ones, the last listening. */
+static int accepted, fresh, fresh_udp, fresh_unix, fresh_port;
 
 /* What a process may come to in its sandbox. 0: the call worked. */
 enum { WORKED = 0, REFUSED = 1, NO_SANDBOX = 99 };
@@ -249,6 +250,33 @@ static int plain_flags(void)
 	return refused_if(flags < 0 || fcntl(accepted, F_SETFL, flags | O_NONBLOCK) != 0 ||
 	                  fcntl(accepted, F_DUPFD_CLOEXEC, 0) < 0);
 }
+static int send_no_more(void)
+{
+	return refused_if(shutdown(accepted, SHUT_WR) != 0);
+}
+/* What a process does to the port that it listens on stays so for the one that is started in its place. */
+static int close_the_port(void)
+{
+	return refused_if(shutdown(fresh_port, SHUT_RD) != 0);
+}
+static int close_the_port_both_ways(void)
+{
+	return refused_if(shutdown(fresh_port, SHUT_RDWR) != 0);
+}
+static int make_the_port_wait(void)
+{
+	int flags = fcntl(fresh_port, F_GETFL);
+	return refused_if(flags < 0 || fcntl(fresh_port, F_SETFL, flags & ~O_NONBLOCK) != 0);
+}
+static int make_the_port_wait_by_ioctl(void)
+{
+	int off = 0;
+	return refused_if(ioctl(fresh_port, FIONBIO, &off) != 0);
+}
+static int signals_when_ready(void)
+{
+	return refused_if(fcntl(accepted, F_SETFL, O_NONBLOCK | O_ASYNC) != 0);
+}
 static int signals_to_parent(void)
 {
 	return refused_if(fcntl(accepted, F_SETOWN, getppid()) != 0);
@@ -326,6 +354,16 @@ static int old_call_table(void)
 	return REFUSED;
 #endif
 }
+static int wide_call_table(void)
+{
+	/* The table of x32, whose numbers have a bit of their own: 39 is getpid there. Where the kernel has none
+	 * of it the call fails. */
+#ifdef __x86_64__
+	return refused_if(syscall(0x40000000L | SYS_getpid) < 0);
+#else
+	return REFUSED;
+#endif
+}
 static int write_result(void)
 {
 	return refused_if(write(STDERR_FILENO, "", 0) != 0);
@@ -376,6 +414,12 @@ static const struct {
 	{"TCP_FASTOPEN_CONNECT", fast_open_later, 0},
 	{"another socket option", other_option, 0},
 	{"flags of a descriptor", plain_flags, ALL},
+	{"shutdown of what is sent", send_no_more, ALL},
+	{"shutdown of a port", close_the_port, 0},
+	{"shutdown of a port, both ways", close_the_port_both_ways, 0},
+	{"a port made to wait", make_the_port_wait, 0},
+	{"a port made to wait by ioctl", make_the_port_wait_by_ioctl, 0},
+	{"O_ASYNC", signals_when_ready, 0},
 	{"F_SETOWN", signals_to_parent, 0},
 	{"F_SETOWN_EX", signals_to_parent_ex, 0},
 	{"F_SETSIG", another_signal, 0},
@@ -391,6 +435,7 @@ static const struct {
 	{"RLIMIT_CORE", allow_core, 0},
 	{"setresuid", become_root, 0},
 	{"32-bit calls", old_call_table, 0},
+	{"x32 calls", wide_call_table, 0},
 };
 
 static void be_sandboxed(enum who who)
@@ -418,7 +463,9 @@ static bool make_sockets(void)
 	fresh = socket(AF_INET, SOCK_STREAM, 0);
 	fresh_udp = socket(AF_INET, SOCK_DGRAM, 0);
 	fresh_unix = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (connect(client, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	fresh_port = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (listen(fresh_port, 1) != 0 ||
+	    connect(client, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    getsockname(client, (struct sockaddr *)&ours, &len) != 0)
 		return false;
 	/* Other attempts have left connections there. */
@@ -497,6 +544,11 @@ static void without_a_sandbox_the_attempts_work(void **state)
 	                                      "TCP_FASTOPEN_CONNECT",
 	                                      "another socket option",
 	                                      "listen",
+	                                      "shutdown of a port",
+	                                      "shutdown of a port, both ways",
+	                                      "a port made to wait",
+	                                      "a port made to wait by ioctl",
+	                                      "O_ASYNC",
 	                                      "F_SETOWN",
 	                                      "F_SETOWN_EX",
 	                                      "F_SETSIG",
