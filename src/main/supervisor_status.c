@@ -94,6 +94,7 @@ static void fill(const struct supervisor *supervisor, struct buf *out)
 {
 	static const char *const phases[] = {[PHASE_SERVING] = "serving",
 	                                     [PHASE_STOPPING_FRONTS] = "stopping",
+	                                     [PHASE_STOPPING_STORES] = "stopping",
 	                                     [PHASE_STOPPING_CORES] = "stopping"};
 	const struct settings *settings = &supervisor->settings;
 	buf_addf(out, "service version=%s pid=%d seconds=%lld phase=%s\n", POSTKASSE_VERSION,

@@ -158,5 +158,23 @@ def test_sessions_are_listed_and_ended():
         third.logout()
 
 
+def test_while_it_stops():
+    """Each part of the end has a name, also when the fronts are gone and the store takes its time."""
+    with Service() as service:
+        def told():
+            with socket.socket(socket.AF_UNIX) as control:
+                control.connect(os.path.join(service.options["run_dir"], "control.sock"))
+                return control.makefile().read()
+        store = service.children()["store"]
+        os.kill(store, signal.SIGSTOP)
+        service.process.send_signal(signal.SIGTERM)
+        text = wait_for(lambda: (text := told()).count(" pid=0 ") == 2 and text, "the end of the fronts")
+        os.kill(store, signal.SIGCONT)
+        assert " phase=stopping\n" in text, text
+        assert service.process.wait(60) == 0
+        service.process = None
+        service.log.close()
+
+
 if __name__ == "__main__":
     Tap(globals()).main()
