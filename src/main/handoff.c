@@ -91,31 +91,25 @@ static void attach(struct msghdr *message, char *control, const struct handoff_s
 		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &sockets[i].fd, sizeof(int));
 }
 
-/* Waits for room at most timeout_ms; with 0 gives E_AGAIN when there is none. */
-static int send_all(int fd, struct str bytes, const struct handoff_socket *sockets, size_t count,
-                    int64_t timeout_ms, struct errinfo *info)
+/* Sends what there is room for now, with the descriptors at its first byte; *ret_sent: so much. E_AGAIN:
+ * nothing at all. */
+static int send_some(int fd, struct str bytes, const struct handoff_socket *sockets, size_t count,
+                     size_t *ret_sent, struct errinfo *info)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(HANDOFF_SOCKETS_MAX * sizeof(int))] = {0};
-	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-	for (bool first = true; bytes.len > 0;) {
-		struct iovec part = {(void *)(uintptr_t)bytes.ptr, bytes.len};
-		struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-		if (first)
-			attach(&message, control, sockets, count);
-		ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-		if (sent >= 0) {
-			first = false;
-			bytes = str_from_byte(bytes, (size_t)sent);
-		} else if (errno == EAGAIN) {
-			if (timeout_ms == 0)
-				return err_set(info, E_AGAIN, "the other end does not read its orders");
-			if (!wait_for(fd, POLLOUT, deadline_ms))
-				return err_set(info, E_TIMEOUT, "the process does not read its settings");
-		} else if (errno != EINTR) {
-			return err_set(info, E_UNAVAILABLE, "the process is gone: %s", strerror(errno));
-		}
-	}
-	return 0;
+	struct iovec part = {(void *)(uintptr_t)bytes.ptr, bytes.len};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	attach(&message, control, sockets, count);
+	ssize_t sent;
+	do
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	*ret_sent = sent < 0 ? 0 : (size_t)sent;
+	if (sent >= 0)
+		return 0;
+	if (errno == EAGAIN)
+		return err_set(info, E_AGAIN, "the other end does not read");
+	return err_set(info, E_UNAVAILABLE, "the other end is gone: %s", strerror(errno));
 }
 
 static void add_field(struct buf *out, uint32_t tag, const void *ptr, size_t len)
@@ -132,13 +126,12 @@ static void add_buf(struct buf *out, uint32_t tag, const struct buf *field)
 		add_field(out, tag, field->ptr, field->len);
 }
 
-int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo *info)
+int handoff_add_settings(struct buf *queue, const struct handoff *handoff, struct errinfo *info)
 {
 	struct ids ids = {handoff->uid, handoff->gid, handoff->index};
-	struct buf body;
-	buf_init(&body, HANDOFF_BODY_MAX);
 	struct header header = {.kind = HANDOFF_SETTINGS};
-	buf_add(&body, &header, sizeof(header));
+	struct buf body BUF_AUTO;
+	buf_init_secret(&body, HANDOFF_BODY_MAX);
 	add_field(&body, TAG_IDS, &ids, sizeof(ids));
 	add_buf(&body, TAG_CONFIG, &handoff->config);
 	add_buf(&body, TAG_TLS_CERTIFICATE, &handoff->tls_certificate);
@@ -153,24 +146,51 @@ int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo 
 	}
 	for (size_t i = 0; i < handoff->socket_count; i++)
 		add_field(&body, TAG_SOCKET, handoff->sockets[i].name, strlen(handoff->sockets[i].name));
-	int error;
-	if (body.failed) {
-		error = err_set(info, E_TOO_LARGE, "the settings are longer than %d bytes",
-		                HANDOFF_BODY_MAX);
-	} else {
-		header.len = (uint32_t)(body.len - sizeof(header));
-		memcpy(body.ptr, &header, sizeof(header));
-		error = send_all(fd, buf_str(&body), handoff->sockets, handoff->socket_count,
-		                 HANDOFF_TIMEOUT_MS, info);
+	header.len = (uint32_t)body.len;
+	buf_add(queue, &header, sizeof(header));
+	buf_add_str(queue, buf_str(&body));
+	return body.failed || queue->failed
+	           ? err_set(info, E_TOO_LARGE, "the settings are longer than %d bytes",
+	                     HANDOFF_BODY_MAX)
+	           : 0;
+}
+
+int handoff_add_order(struct buf *queue, enum handoff_kind kind, struct errinfo *info)
+{
+	struct header header = {.kind = kind};
+	buf_add(queue, &header, sizeof(header));
+	return queue->failed ? err_set(info, E_LIMIT, "too many orders wait to be read") : 0;
+}
+
+int handoff_send_queue(int fd, struct buf *queue, const struct handoff *sockets,
+                       struct errinfo *info)
+{
+	const struct handoff_socket *first = sockets == NULL ? NULL : sockets->sockets;
+	size_t sent, count = sockets == NULL ? 0 : sockets->socket_count;
+	while (queue->len > 0) {
+		int error = send_some(fd, buf_str(queue), first, count, &sent, info);
+		if (error != 0)
+			return error;
+		buf_consume(queue, sent);
+		count = 0;
 	}
-	buf_done_wiped(&body);
-	return error;
+	buf_done(queue);
+	return 0;
 }
 
 int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info)
 {
 	struct header header = {.kind = kind};
-	return send_all(fd, STR_OF(&header, sizeof(header)), NULL, 0, HANDOFF_TIMEOUT_MS, info);
+	struct str bytes = STR_OF(&header, sizeof(header));
+	int64_t deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+	size_t sent;
+	int error;
+	while ((error = send_some(fd, bytes, NULL, 0, &sent, info)) == E_AGAIN) {
+		if (!wait_for(fd, POLLOUT, deadline_ms))
+			return err_set(info, E_TIMEOUT, "the other end does not read its orders");
+	}
+	/* So few bytes are never split. */
+	return error;
 }
 
 struct link_message {
@@ -183,7 +203,9 @@ int handoff_send_link(int fd, enum handoff_kind kind, const struct handoff_link 
 {
 	struct link_message message = {{kind, sizeof(message.link)}, *link};
 	struct handoff_socket socket = {.fd = passed};
-	return send_all(fd, STR_OF(&message, sizeof(message)), &socket, passed >= 0, 0, info);
+	size_t sent;
+	/* So few bytes are never split. */
+	return send_some(fd, STR_OF(&message, sizeof(message)), &socket, passed >= 0, &sent, info);
 }
 
 int handoff_receive_order(int fd, enum handoff_kind *ret_kind, struct handoff_link *ret_link)

@@ -19,7 +19,8 @@ enum {
 	HANDOFF_FD = 3, /* the process's end, from the moment of exec */
 	HANDOFF_SOCKETS_MAX = 64,
 	HANDOFF_BODY_MAX = 8 * 1024 * 1024,
-	HANDOFF_TIMEOUT_MS = 10000, /* for sending or receiving one message */
+	HANDOFF_QUEUE_MAX = 2 * HANDOFF_BODY_MAX, /* what a process is told before it has read it */
+	HANDOFF_TIMEOUT_MS = 10000,               /* for sending or receiving one message */
 };
 
 enum handoff_kind {
@@ -62,12 +63,26 @@ void handoff_done(struct handoff *handoff);
 /* A pair for a new process: *ret_ours stays, *ret_theirs is to become HANDOFF_FD. Close-on-exec. */
 int handoff_pair(int *ret_ours, int *ret_theirs, struct errinfo *info) MUST_USE;
 
-/* Sends what role needs of settings; sockets may be empty. Blocks for HANDOFF_TIMEOUT_MS at most. */
-int handoff_send_settings(int fd, const struct handoff *handoff, struct errinfo *info) MUST_USE;
-/* STOP or READY. */
+/*
+ * For the supervisor, which waits for nobody: what it says goes into a queue of HANDOFF_QUEUE_MAX bytes
+ * (buf_init_secret), and from there to the process as this reads.
+ */
+
+/* Appends settings; the names of the sockets too, which handoff_send_queue then sends. E_TOO_LARGE: it is
+ * no use any more. */
+int handoff_add_settings(struct buf *queue, const struct handoff *handoff,
+                         struct errinfo *info) MUST_USE;
+/* Appends STOP. E_LIMIT: likewise. */
+int handoff_add_order(struct buf *queue, enum handoff_kind kind, struct errinfo *info) MUST_USE;
+/* Sends what there is room for; with its first byte the sockets of a handoff, unless NULL. E_AGAIN: some is
+ * left. E_UNAVAILABLE: the process is gone. */
+int handoff_send_queue(int fd, struct buf *queue, const struct handoff *sockets,
+                       struct errinfo *info) MUST_USE;
+
+/* For the process: READY. Waits for HANDOFF_TIMEOUT_MS at most. */
 int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info) MUST_USE;
-/* ASK, LINK or PEER, with a copy of the descriptor passed unless that is -1. Never blocks: E_AGAIN
- * when the other end does not read. */
+/* ASK, LINK, PEER or MET, with a copy of the descriptor passed unless that is -1; never in the middle of a
+ * queue. Never blocks: E_AGAIN when the other end does not read. */
 int handoff_send_link(int fd, enum handoff_kind kind, const struct handoff_link *link, int passed,
                       struct errinfo *info) MUST_USE;
 

@@ -131,6 +131,8 @@ static int come_up(struct supervisor *supervisor, struct errinfo *info)
 
 static void go_down(struct supervisor *supervisor)
 {
+	for (size_t i = 0; i < supervisor->child_count; i++)
+		buf_done(&supervisor->children[i].orders);
 	supervisor_unbind(supervisor);
 	if (supervisor->signal_fd >= 0)
 		close(supervisor->signal_fd);
@@ -407,9 +409,12 @@ static int time_left(struct supervisor *supervisor)
 	}
 	int64_t now_ms = clock_monotonic_ms();
 	for (size_t i = 0; i < supervisor->child_count; i++) {
-		int64_t log_ms = process_log_due_ms(&supervisor->children[i].log, now_ms);
+		const struct child *child = &supervisor->children[i];
+		int64_t log_ms = process_log_due_ms(&child->log, now_ms);
 		if (log_ms < due_ms)
 			due_ms = log_ms;
+		if (child->orders.len > 0 && child->orders_until_ms < due_ms)
+			due_ms = child->orders_until_ms;
 	}
 	int64_t links_ms = links_due_ms(supervisor);
 	if (links_ms < due_ms)
@@ -426,12 +431,14 @@ enum { POLLED_ORDERS, POLLED_LOG, POLLED_WISHES, POLLED_EACH = POLLED_WISHES + K
 /* poll passes over negative descriptors. */
 static void fill_polled(const struct child *child, int64_t now_ms, struct pollfd *ret)
 {
-	bool quiet = child->read_ms > now_ms;
-	ret[POLLED_ORDERS] = (struct pollfd){.fd = quiet ? -1 : child->control_fd, .events = POLLIN};
+	bool quiet = child->read_ms > now_ms, unread = child->orders.len > 0;
+	ret[POLLED_ORDERS] = (struct pollfd){
+		.fd = quiet && !unread ? -1 : child->control_fd,
+		.events = (short)((quiet ? 0 : POLLIN) | (unread ? POLLOUT : 0))};
 	ret[POLLED_LOG] = (struct pollfd){.fd = process_log_fd(&child->log, now_ms), .events = POLLIN};
 	for (size_t i = 0; i < KIND_LINKS_MAX; i++) {
 		const struct wish *wish = &child->wishes[i];
-		ret[POLLED_WISHES + i] = (struct pollfd){.fd = wish->connecting ? wish->fd : -1,
+		ret[POLLED_WISHES + i] = (struct pollfd){.fd = wish->connecting && !unread ? wish->fd : -1,
 		                                         .events = POLLOUT};
 	}
 }
@@ -443,7 +450,8 @@ static void child_polled(struct supervisor *supervisor, struct child *child,
 		links_connected(child, i, polled[POLLED_WISHES + i].revents != 0);
 	if (polled[POLLED_LOG].revents != 0)
 		process_log_read(&child->log, &supervisor->log, clock_monotonic_ms());
-	if (polled[POLLED_ORDERS].revents != 0 && child->control_fd >= 0)
+	child_write(supervisor, child);
+	if ((polled[POLLED_ORDERS].revents & ~POLLOUT) != 0 && child->control_fd >= 0)
 		child_read(supervisor, child);
 }
 

@@ -124,6 +124,7 @@ void child_start(struct supervisor *supervisor, struct child *child)
 	}
 	child->pid = pid;
 	child->control_fd = ours;
+	buf_init_secret(&child->orders, HANDOFF_QUEUE_MAX);
 	child->ready = false;
 	child->settings_due = 0;
 	child->told_to_stop = false;
@@ -178,6 +179,19 @@ static void fill(const struct supervisor *supervisor, const struct child *child,
 	}
 }
 
+static void begin_orders(struct child *child)
+{
+	if (child->orders.len == 0)
+		child->orders_until_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
+}
+
+/* What it does not read now waits; sockets are those of its first orders. */
+static int send_orders(struct child *child, const struct handoff *sockets, struct errinfo *info)
+{
+	int error = handoff_send_queue(child->control_fd, &child->orders, sockets, info);
+	return error == E_AGAIN ? 0 : error;
+}
+
 int child_send_settings(struct supervisor *supervisor, struct child *child, bool sockets,
                         struct errinfo *info)
 {
@@ -185,12 +199,36 @@ int child_send_settings(struct supervisor *supervisor, struct child *child, bool
 	fill(supervisor, child, sockets, &handoff);
 	/* Borrowed: the key and the sockets stay ours. */
 	handoff.host_key = child->kind->front ? NULL : supervisor->settings.host_key;
-	int error = handoff_send_settings(child->control_fd, &handoff, info);
+	begin_orders(child);
+	int error = handoff_add_settings(&child->orders, &handoff, info);
+	if (error == 0)
+		error = send_orders(child, &handoff, info);
 	child->settings_due += error == 0 && !sockets;
 	handoff.host_key = NULL;
 	handoff.socket_count = 0;
 	handoff_done(&handoff);
 	return error;
+}
+
+void child_write(struct supervisor *supervisor, struct child *child)
+{
+	struct errinfo info;
+	if (child->orders.len == 0 || child->control_fd < 0)
+		return;
+	int error = send_orders(child, NULL, &info);
+	if (error == 0 && child->orders.len > 0 && clock_monotonic_ms() >= child->orders_until_ms)
+		error = err_set(&info, E_TIMEOUT, "the process does not read its orders");
+	if (error == 0)
+		return;
+	log_error(&supervisor->log, "supervisor.handoff_failed", F_TEXT("process", child->kind->name),
+	          F_INT("index", child->index), F_ERR(error), F_TEXT("text", info.text));
+	buf_done(&child->orders);
+	child_kill(child);
+}
+
+bool child_takes_links(const struct child *child)
+{
+	return child->control_fd >= 0 && child->orders.len == 0;
 }
 
 void child_read(struct supervisor *supervisor, struct child *child)
@@ -224,6 +262,7 @@ void child_read(struct supervisor *supervisor, struct child *child)
 	/* Closed: it ends or has ended, and SIGCHLD will tell how. Anything else: it has gone mad. */
 	close(child->control_fd);
 	child->control_fd = -1;
+	buf_done(&child->orders);
 	child->settings_due = 0;
 	links_drop(child);
 	if (error != E_UNAVAILABLE)
@@ -236,7 +275,11 @@ void child_stop(struct supervisor *supervisor, struct child *child)
 	child->told_to_stop = true;
 	if (child->pid == 0 || child->control_fd < 0)
 		return;
-	if (handoff_send_order(child->control_fd, HANDOFF_STOP, &info) != 0) {
+	begin_orders(child);
+	int error = handoff_add_order(&child->orders, HANDOFF_STOP, &info);
+	if (error == 0)
+		error = send_orders(child, NULL, &info);
+	if (error != 0) {
 		log_warn(&supervisor->log, "supervisor.stop_failed", F_TEXT("process", child->kind->name),
 		         F_ERR(info.error));
 		child_kill(child);
@@ -270,6 +313,7 @@ void child_ended(struct supervisor *supervisor, struct child *child, int status)
 	links_drop(child);
 	child->pid = 0;
 	child->control_fd = -1;
+	buf_done(&child->orders);
 	child->ready = false;
 	child->settings_due = 0;
 	child->start_ms = now_ms + restart_delay(child->failures);

@@ -50,7 +50,9 @@ struct child {
 	int control_fd; /* -1: is not running */
 	bool ready;     /* it said that it serves */
 	bool told_to_stop;
-	unsigned settings_due; /* sent, and not yet said to be in use */
+	struct buf orders;       /* that it has not read yet; it may hold keys */
+	int64_t orders_until_ms; /* when it is to have read them */
+	unsigned settings_due;   /* sent, and not yet said to be in use */
 	int64_t ready_ms;
 	int64_t start_ms;  /* when to start it, while it is not running */
 	uint64_t starts;   /* so far */
@@ -115,9 +117,13 @@ int64_t links_due_ms(struct supervisor *supervisor);
 
 /* supervisor_child.c: one process. */
 void child_start(struct supervisor *supervisor, struct child *child);
-/* Sends what the process needs of the settings; sockets: the first time. */
+/* Sends what the process needs of the settings, now and as it reads; sockets: the first time. */
 int child_send_settings(struct supervisor *supervisor, struct child *child, bool sockets,
                         struct errinfo *info) MUST_USE;
+/* Sends what it has not read yet; one that takes too long over it is killed. */
+void child_write(struct supervisor *supervisor, struct child *child);
+/* Whether a link can be handed over: it runs, and has read what it was told before. */
+bool child_takes_links(const struct child *child);
 /* Its control socket is readable. */
 void child_read(struct supervisor *supervisor, struct child *child);
 void child_stop(struct supervisor *supervisor, struct child *child);

@@ -101,7 +101,8 @@ static struct child *running_core(struct supervisor *supervisor, const char *nam
 {
 	for (size_t i = 0; i < supervisor->child_count; i++) {
 		struct child *child = &supervisor->children[i];
-		if (strcmp(child->kind->name, name) == 0 && child->control_fd >= 0 && !child->told_to_stop)
+		if (strcmp(child->kind->name, name) == 0 && child_takes_links(child) &&
+		    !child->told_to_stop)
 			return child;
 	}
 	return NULL;
@@ -155,7 +156,8 @@ void links_connected(struct child *child, size_t place, bool ready)
 	struct wish *wish = &child->wishes[place];
 	int errnum = ETIMEDOUT;
 	socklen_t len = sizeof(errnum);
-	if (!wish->connecting || (!ready && clock_monotonic_ms() < wish->deadline_ms))
+	if (!wish->connecting || !child_takes_links(child) ||
+	    (!ready && clock_monotonic_ms() < wish->deadline_ms))
 		return;
 	if (ready && getsockopt(wish->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
 		errnum = errno;
@@ -171,7 +173,7 @@ void links_serve(struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->child_count; i++) {
 		struct child *child = &supervisor->children[i];
-		for (size_t k = 0; k < KIND_LINKS_MAX; k++) {
+		for (size_t k = 0; k < KIND_LINKS_MAX && child_takes_links(child); k++) {
 			if (!child->wishes[k].open || child->wishes[k].connecting)
 				continue;
 			const char *address = links_address(supervisor, child->kind->links[k]);
@@ -190,7 +192,7 @@ int64_t links_due_ms(struct supervisor *supervisor)
 		const struct child *child = &supervisor->children[i];
 		int64_t next_ms = child->control_fd >= 0 && child->read_ms > now_ms ? child->read_ms
 		                                                                    : INT64_MAX;
-		for (size_t k = 0; k < KIND_LINKS_MAX; k++) {
+		for (size_t k = 0; k < KIND_LINKS_MAX && child_takes_links(child); k++) {
 			const struct wish *wish = &child->wishes[k];
 			if (wish->connecting && wish->deadline_ms < next_ms)
 				next_ms = wish->deadline_ms;

@@ -7,6 +7,7 @@ Prints the rogue's own TAP, once for each front, then whether the victim was lef
 import imaplib
 import os
 import re
+import signal
 import socket
 import sys
 
@@ -92,6 +93,30 @@ def forge(service, results, role, port):
     stamp = re.compile(rf"time=\S+ level=error role={role} index=1 pid={pid} event=process\.output text=\"")
     results.add("forged" in said and bool(forged) and all(stamp.match(line) for line in forged),
                 f"{role}: forges no line of the log")
+
+
+def deaf(service, results):
+    """A front that does not read what the supervisor tells it holds up nobody else."""
+    def reloads(index):
+        return len(re.findall(rf"role=imap index={index} pid=\d+ event=role\.reloaded", service.log_text()))
+    # Settings that no buffer of a socket holds: what stands outside of a certificate says nothing.
+    with open(service.options["tls_certificate_file"], "ab") as file:
+        file.write(b"# Nothing in particular.\n" * 20000)
+    rogue = service.children()["imap#2"]
+    honest = reloads(0)
+    with connect(service.imap_port, True) as client:  # for us alone it is there, for a while
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads(0) > honest, "the honest front to have its settings")
+        before = service.children()["smtp"]
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: service.children().get("smtp", before) != before, "another smtp process")
+        client.setblocking(False)
+        try:
+            held = client.recv(1) != b""
+        except BlockingIOError:
+            held = True
+    wait_for(lambda: reloads(1) > 0 or service.children().get("imap#2") != rogue, "the rogue to hear of it")
+    results.add(held and service.children().get("imap#2") == rogue, "imap: reads nothing, and holds up nobody")
 
 
 class Stream:
@@ -258,6 +283,7 @@ def main():
                 print("# " + "\n# ".join(said.splitlines()[-40:]))
             forge(service, results, role, port)
             break_out(service, results, role, port)
+        deaf(service, results)
         slander(service, results, OTHER, other_password)
         status, data = reader.fetch("1", "(BODY.PEEK[])")
         fresh = honest_imap(service, VICTIM, victim_password)

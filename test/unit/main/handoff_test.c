@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,13 +45,22 @@ static void set(struct buf *field, const char *text)
 struct sending {
 	int fd;
 	const struct handoff *handoff;
-	int error;
+	int error, pieces;
 };
 
 static void *send_in_thread(void *ctx)
 {
 	struct sending *sending = ctx;
-	sending->error = handoff_send_settings(sending->fd, sending->handoff, NULL);
+	struct pollfd writable = {.fd = sending->fd, .events = POLLOUT};
+	struct buf queue;
+	buf_init_secret(&queue, HANDOFF_QUEUE_MAX);
+	int error = handoff_add_settings(&queue, sending->handoff, NULL);
+	if (error == 0)
+		error = handoff_send_queue(sending->fd, &queue, sending->handoff, NULL);
+	for (; error == E_AGAIN && poll(&writable, 1, 10000) > 0; sending->pieces++)
+		error = handoff_send_queue(sending->fd, &queue, NULL, NULL);
+	sending->error = error;
+	buf_done(&queue);
 	return NULL;
 }
 
@@ -80,11 +90,12 @@ static void settings_arrive_whole(void **state)
 	sent.socket_count = 2;
 
 	pthread_t thread;
-	struct sending sending = {pair.ours, &sent, -1};
+	struct sending sending = {pair.ours, &sent, -1, 0};
 	assert_int_equal(pthread_create(&thread, NULL, send_in_thread, &sending), 0);
 	assert_int_equal(handoff_receive(pair.theirs, true, &kind, &got, &info), 0);
 	pthread_join(thread, NULL);
 	assert_int_equal(sending.error, 0);
+	assert_true(sending.pieces > 0);
 	assert_int_equal(kind, HANDOFF_SETTINGS);
 	assert_true(str_eq(buf_str(&got.config), buf_str(&sent.config)));
 	assert_true(str_eq(buf_str(&got.tls_certificate), buf_str(&sent.tls_certificate)));
@@ -120,7 +131,11 @@ static void orders_arrive(void **state)
 	struct errinfo info;
 	enum handoff_kind kind;
 	assert_int_equal(handoff_receive(pair.theirs, false, &kind, &got, &info), E_AGAIN);
-	assert_int_equal(handoff_send_order(pair.ours, HANDOFF_STOP, &info), 0);
+	struct buf queue;
+	buf_init_secret(&queue, HANDOFF_QUEUE_MAX);
+	assert_int_equal(handoff_add_order(&queue, HANDOFF_STOP, &info), 0);
+	assert_int_equal(handoff_send_queue(pair.ours, &queue, NULL, &info), 0);
+	assert_int_equal(queue.len, 0);
 	assert_int_equal(handoff_receive(pair.theirs, false, &kind, &got, &info), 0);
 	assert_int_equal(kind, HANDOFF_STOP);
 	handoff_done(&got);
@@ -210,6 +225,34 @@ static void the_supervisor_never_waits(void **state)
 	}
 }
 
+/* It tells a process that does not read what it can, and keeps the rest; but not without end. */
+static void orders_wait_for_their_reader(void **state)
+{
+	(void)state;
+	struct pair pair = make_pair();
+	struct handoff sent = {.index = 1};
+	struct errinfo info;
+	struct buf queue;
+	size_t times = 0;
+	buf_init(&sent.link_ca, HANDOFF_BODY_MAX);
+	for (size_t i = 0; i < 1000000; i++)
+		buf_add_byte(&sent.link_ca, 'x');
+	buf_init_secret(&queue, HANDOFF_QUEUE_MAX);
+	int error = handoff_add_settings(&queue, &sent, &info);
+	while (error == 0) {
+		assert_int_equal(handoff_send_queue(pair.ours, &queue, NULL, &info), E_AGAIN);
+		assert_true(queue.len > 0 && queue.len <= HANDOFF_QUEUE_MAX);
+		assert_int_equal(handoff_add_order(&queue, HANDOFF_STOP, &info), 0);
+		error = handoff_add_settings(&queue, &sent, &info);
+		times++;
+	}
+	assert_int_equal(error, E_TOO_LARGE);
+	assert_true(times > 10 && times < 20);
+	buf_done(&queue);
+	handoff_done(&sent);
+	close_pair(&pair);
+}
+
 static void links_are_handed_over(void **state)
 {
 	(void)state;
@@ -291,6 +334,7 @@ int main(void)
 		cmocka_unit_test(orders_arrive),
 		cmocka_unit_test(what_is_broken_is_refused),
 		cmocka_unit_test(the_supervisor_never_waits),
+		cmocka_unit_test(orders_wait_for_their_reader),
 		cmocka_unit_test(links_are_handed_over),
 		cmocka_unit_test(descriptors_without_names_are_closed),
 	};
