@@ -267,6 +267,9 @@ static void set_signals(void)
 	}
 }
 
+/* More than any process of ours has: one that makes threads without end leaves the others room to start. */
+enum { FRONT_THREADS_MAX = 64, CORE_THREADS_MAX = 1024 };
+
 /* Gives up everything; after this only the role's own work is possible. */
 static int confine(struct started *started, const struct kind *kind, const struct handoff *handoff,
                    struct errinfo *info)
@@ -277,6 +280,9 @@ static int confine(struct started *started, const struct kind *kind, const struc
 		          F_TEXT("because", "RLIMIT_MEMLOCK"));
 	if (error == 0)
 		error = sandbox_drop_user(handoff->uid, handoff->gid, info);
+	/* Who runs us has other processes too. */
+	if (error == 0 && handoff->uid != 0)
+		error = sandbox_limit_threads(kind->front ? FRONT_THREADS_MAX : CORE_THREADS_MAX, info);
 	/* A change of user forgets both of these. */
 	if (error == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0))
 		error = err_set(info, err_from_errno(errno), "prctl: %s", strerror(errno));

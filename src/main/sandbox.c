@@ -77,6 +77,12 @@ int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info)
 	return drop_capabilities(info);
 }
 
+int sandbox_limit_threads(unsigned max, struct errinfo *info)
+{
+	struct rlimit limit = {max, max};
+	return setrlimit(RLIMIT_NPROC, &limit) == 0 ? 0 : failed(info, "RLIMIT_NPROC");
+}
+
 /* Sets a limit to what is wanted, or as near to it as we may. */
 static void raise_limit(__rlimit_resource_t resource, rlim_t wanted)
 {

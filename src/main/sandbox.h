@@ -23,6 +23,9 @@ struct sandbox {
  * Fails unless it is certain that there is no way back. */
 int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info) MUST_USE;
 
+/* At most so many threads of the user that we have become: for processes that share it with nobody. */
+int sandbox_limit_threads(unsigned max, struct errinfo *info) MUST_USE;
+
 /* Of root's rights keeps what the supervisor needs to start processes and hand files to them, for
  * itself and for all that it starts. Without root's rights there is nothing to drop. */
 int sandbox_bound_capabilities(struct errinfo *info) MUST_USE;

@@ -282,6 +282,9 @@ def main():
             if not good:
                 print("# " + "\n# ".join(said.splitlines()[-40:]))
             forge(service, results, role, port)
+            # An ordinary user has nothing to limit it by.
+            threads = int(tell_rogue(port, "crowd").split()[0])
+            results.add(0 < threads < 64 or os.geteuid() != 0, f"{role}: makes no more than a few threads")
             break_out(service, results, role, port)
         deaf(service, results)
         slander(service, results, OTHER, other_password)

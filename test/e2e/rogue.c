@@ -8,6 +8,7 @@
  *     attack VICTIM-MAILBOX OWN-ADDRESS VICTIM-ADDRESS OWN-PASSWORD
  *     break-out NAME
  *     forge
+ *     crowd
  *
  * A rogue front may well have users of its own, and with them it proves that its requests are right in
  * all but the right to make them.
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -524,6 +526,29 @@ static void forge(void)
 	}
 }
 
+static void *wait_in_thread(void *gate)
+{
+	must(pthread_rwlock_rdlock(gate) == 0);
+	must(pthread_rwlock_unlock(gate) == 0);
+	return NULL;
+}
+
+/* As many threads as it can have at once. */
+static size_t crowd(void)
+{
+	static pthread_t threads[2000];
+	pthread_rwlock_t gate = PTHREAD_RWLOCK_INITIALIZER;
+	size_t count = 0;
+	must(pthread_rwlock_wrlock(&gate) == 0);
+	while (count < ARRAY_LEN(threads) &&
+	       pthread_create(&threads[count], NULL, wait_in_thread, &gate) == 0)
+		count++;
+	must(pthread_rwlock_unlock(&gate) == 0);
+	for (size_t i = 0; i < count; i++)
+		must(pthread_join(threads[i], NULL) == 0);
+	return count;
+}
+
 /* ---------------------------------------------------------------- in the place of a front */
 
 static void obey(struct rogue *r, char *line)
@@ -536,6 +561,8 @@ static void obey(struct rogue *r, char *line)
 	if (verb != NULL && strcmp(verb, "forge") == 0) {
 		forge();
 		dprintf(r->client, "forged\n");
+	} else if (verb != NULL && strcmp(verb, "crowd") == 0) {
+		dprintf(r->client, "%zu threads\n", crowd());
 	} else if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
 		break_out(r, words[0]);
 	} else if (verb != NULL && strcmp(verb, "slander") == 0 && words[0] != NULL) {

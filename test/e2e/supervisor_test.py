@@ -433,6 +433,8 @@ def test_processes_have_few_rights():
             with open(f"/proc/{pid}/limits", encoding="ascii") as file:
                 limits = file.read()
             assert re.search(r"Max core file size +0 +0 ", limits), (role, limits)
+            threads = 64 if role.startswith(("imap", "smtp")) else 1024
+            assert re.search(rf"Max processes +{threads} +{threads} ", limits) or not ROOT_USER, (role, limits)
             assert int(status["CapBnd"], 16) & ~KEPT_CAPABILITIES == 0 or not ROOT_USER, status
             # Not dumpable: what is in /proc belongs to root, whoever the process is.
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0, role
