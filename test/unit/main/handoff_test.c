@@ -41,26 +41,21 @@ static void set(struct buf *field, const char *text)
 	buf_add_text(field, text);
 }
 
-/* Sends from a thread of its own, as the supervisor is another process. */
+/* Sends the rest from a thread of its own, as the supervisor is another process. */
 struct sending {
 	int fd;
-	const struct handoff *handoff;
-	int error, pieces;
+	struct buf queue;
+	int error;
 };
 
 static void *send_in_thread(void *ctx)
 {
 	struct sending *sending = ctx;
 	struct pollfd writable = {.fd = sending->fd, .events = POLLOUT};
-	struct buf queue;
-	buf_init_secret(&queue, HANDOFF_QUEUE_MAX);
-	int error = handoff_add_settings(&queue, sending->handoff, NULL);
-	if (error == 0)
-		error = handoff_send_queue(sending->fd, &queue, sending->handoff, NULL);
-	for (; error == E_AGAIN && poll(&writable, 1, 10000) > 0; sending->pieces++)
-		error = handoff_send_queue(sending->fd, &queue, NULL, NULL);
+	int error = E_AGAIN;
+	while (error == E_AGAIN && poll(&writable, 1, 10000) > 0)
+		error = handoff_send_queue(sending->fd, &sending->queue, NULL, NULL);
 	sending->error = error;
-	buf_done(&queue);
 	return NULL;
 }
 
@@ -90,12 +85,14 @@ static void settings_arrive_whole(void **state)
 	sent.socket_count = 2;
 
 	pthread_t thread;
-	struct sending sending = {pair.ours, &sent, -1, 0};
+	struct sending sending = {.fd = pair.ours};
+	buf_init_secret(&sending.queue, HANDOFF_QUEUE_MAX);
+	assert_int_equal(handoff_add_settings(&sending.queue, &sent, &info), 0);
+	assert_int_equal(handoff_send_queue(pair.ours, &sending.queue, &sent, &info), E_AGAIN);
 	assert_int_equal(pthread_create(&thread, NULL, send_in_thread, &sending), 0);
 	assert_int_equal(handoff_receive(pair.theirs, true, &kind, &got, &info), 0);
 	pthread_join(thread, NULL);
 	assert_int_equal(sending.error, 0);
-	assert_true(sending.pieces > 0);
 	assert_int_equal(kind, HANDOFF_SETTINGS);
 	assert_true(str_eq(buf_str(&got.config), buf_str(&sent.config)));
 	assert_true(str_eq(buf_str(&got.tls_certificate), buf_str(&sent.tls_certificate)));
