@@ -22,86 +22,12 @@
  * time, also after it was interrupted: every file appears whole under its name or not at all.
  */
 
-enum { PATH_SIZE = 4096 };
-
 /* What was made, and what is there now, for the report. */
 struct made {
 	bool config, host_key, certificate, data;
 	char domain[ADDRESS_DOMAIN_MAX + 1]; /* the first one; empty: there is none */
 	bool alias;                          /* there is one */
 };
-
-static bool exists(const char *path)
-{
-	return access(path, F_OK) == 0;
-}
-
-/* mkdir -p; folders above stay as they are. */
-static int make_folder(const char *path, mode_t mode, struct errinfo *info)
-{
-	char step[PATH_SIZE];
-	size_t len = strlen(path);
-	if (len == 0 || len >= sizeof(step))
-		return err_set(info, E_INVALID, "a path is empty or too long");
-	memcpy(step, path, len + 1);
-	for (size_t i = 1; i <= len; i++) {
-		if (step[i] != '/' && step[i] != '\0')
-			continue;
-		step[i] = '\0';
-		if (mkdir(step, path[i] == '\0' ? mode : 0755) != 0 && errno != EEXIST)
-			return err_set(info, err_from_errno(errno), "%s: %s", step, strerror(errno));
-		step[i] = path[i];
-	}
-	return 0;
-}
-
-static int make_folder_above(const char *path, struct errinfo *info)
-{
-	char *copy MEM_AUTO = str_dup(str_from(path));
-	return make_folder(dirname(copy), 0755, info);
-}
-
-static int write_whole(int fd, struct str text)
-{
-	for (size_t at = 0; at < text.len;) {
-		ssize_t done = write(fd, text.ptr + at, text.len - at);
-		if (done < 0 && errno != EINTR)
-			return -1;
-		at += done > 0 ? (size_t)done : 0;
-	}
-	return fsync(fd);
-}
-
-static int sync_folder_above(const char *path)
-{
-	char *copy MEM_AUTO = str_dup(str_from(path));
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fsync(fd);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* Never replaces: link() fails where something is, whoever put it there meanwhile. */
-static int write_file(const char *path, mode_t mode, struct str text, struct errinfo *info)
-{
-	char temporary[PATH_SIZE];
-	int len = snprintf(temporary, sizeof(temporary), "%s.new-XXXXXX", path);
-	if (len < 0 || (size_t)len >= sizeof(temporary))
-		return err_set(info, E_INVALID, "a path is too long");
-	int rc = make_folder_above(path, info);
-	if (rc != 0)
-		return rc;
-	int fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	if (fchmod(fd, mode) != 0 || write_whole(fd, text) != 0 || link(temporary, path) != 0 ||
-	    sync_folder_above(path) != 0)
-		rc = err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	close(fd);
-	(void)unlink(temporary);
-	return rc;
-}
 
 /* ---------------------------------------------------------------- the files */
 
@@ -134,7 +60,7 @@ static void write_config(const struct cli *cli, struct buf *text)
 /* The configuration that is there, or the one that is about to be made, whose text is then in *text. */
 static int read_config(struct cli *cli, struct buf *text, struct errinfo *info)
 {
-	if (exists(config_path(cli)))
+	if (cli_file_there(config_path(cli)))
 		return cli_load_config(cli, info);
 	write_config(cli, text);
 	if (text->failed)
@@ -148,7 +74,7 @@ static int make_config(struct cli *cli, const struct buf *text, struct made *mad
 {
 	if (text->len == 0)
 		return 0;
-	int rc = write_file(config_path(cli), 0644, buf_str(text), info);
+	int rc = cli_write_file(config_path(cli), 0644, buf_str(text), false, info);
 	made->config = rc == 0;
 	return rc;
 }
@@ -167,10 +93,10 @@ static int make_host_key(struct cli *cli, struct made *made, struct errinfo *inf
 {
 	const char *path = config_text(cli->config, "host_key_file");
 	struct key32 key KEY32_AUTO;
-	if (!has_core(cli) || exists(path))
+	if (!has_core(cli) || cli_file_there(path))
 		return 0;
 	key32_random(&key);
-	int rc = write_file(path, 0400, STR_OF(key.bytes, KEY_SIZE), info);
+	int rc = cli_write_file(path, 0400, STR_OF(key.bytes, KEY_SIZE), false, info);
 	made->host_key = rc == 0;
 	return rc;
 }
@@ -183,19 +109,19 @@ static int make_certificate(struct cli *cli, struct made *made, struct errinfo *
 	struct buf certificate BUF_AUTO, key __attribute__((cleanup(buf_done_wiped)));
 	buf_init(&certificate, SETTINGS_FILE_MAX);
 	buf_init(&key, SETTINGS_FILE_MAX);
-	if (!has_front(cli) || certificate_path[0] == '\0' || exists(certificate_path))
+	if (!has_front(cli) || certificate_path[0] == '\0' || cli_file_there(certificate_path))
 		return 0;
 	/* A key without a certificate may be somebody's own, or left over from here: it stays. */
-	bool has_key = exists(key_path);
+	bool has_key = cli_file_there(key_path);
 	int rc = settings_hostname(cli->config, name, info);
 	if (rc == 0 && has_key)
 		rc = settings_read_file(&key, key_path, "tls_key_file", 007, info);
 	if (rc == 0)
 		rc = certificate_make(name, &certificate, &key, info);
 	if (rc == 0 && !has_key)
-		rc = write_file(key_path, 0600, buf_str(&key), info);
+		rc = cli_write_file(key_path, 0600, buf_str(&key), false, info);
 	if (rc == 0)
-		rc = write_file(certificate_path, 0644, buf_str(&certificate), info);
+		rc = cli_write_file(certificate_path, 0644, buf_str(&certificate), false, info);
 	made->certificate = rc == 0;
 	return rc;
 }
@@ -292,11 +218,11 @@ static int check_place(const struct cli *cli, const char *option, const char *pa
 {
 	char *above MEM_AUTO = str_dup(str_from(path));
 	const char *folder;
-	if (path[0] == '\0' || exists(path))
+	if (path[0] == '\0' || cli_file_there(path))
 		return 0;
 	do
 		folder = dirname(above);
-	while (!exists(folder));
+	while (!cli_file_there(folder));
 	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
 	int rc = err_from_errno(errno);
@@ -310,7 +236,7 @@ static int check_place(const struct cli *cli, const char *option, const char *pa
 static int check_key_lost(const struct cli *cli, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "host_key_file");
-	if (!has_core(cli) || exists(path) || !installation_holds_data(cli->config))
+	if (!has_core(cli) || cli_file_there(path) || !installation_holds_data(cli->config))
 		return 0;
 	return err_set(info, E_NOT_FOUND,
 	               "host_key_file: %s: is not there, and no other key opens the data in %s: put it "
@@ -423,9 +349,9 @@ static void next_steps(struct cli *cli, const struct made *made)
 static int make_data(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "data_dir");
-	if (!has_core(cli) || exists(path))
+	if (!has_core(cli) || cli_file_there(path))
 		return 0;
-	int rc = make_folder(path, 0700, info);
+	int rc = cli_make_folder(path, 0700, info);
 	made->data = rc == 0;
 	return rc;
 }

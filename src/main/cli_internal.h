@@ -9,6 +9,7 @@
  */
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/config.h"
 #include "base/error.h"
@@ -35,6 +36,9 @@ enum cli_option {
 	CLI_OPTION_READY_FD,
 	CLI_OPTION_VERSION,
 	CLI_OPTION_ORPHANS,
+	CLI_OPTION_ROLE,
+	CLI_OPTION_NEXT,
+	CLI_OPTION_RETIRE,
 	CLI_OPTION_COUNT,
 };
 
@@ -127,6 +131,16 @@ int cli_read_current(struct cli *cli, const char *address, struct buf *ret,
  * input is. E_CANCELLED for everything but "yes", the end of the input too. */
 int cli_confirm(struct cli *cli, const char *question, struct errinfo *info) MUST_USE;
 
+/* ---------------------------------------------------------------- cli_file.c */
+
+bool cli_file_there(const char *path);
+/* mkdir -p, path with that mode; folders above stay as they are. E_INVALID for an empty or too long path. */
+int cli_make_folder(const char *path, mode_t mode, struct errinfo *info) MUST_USE;
+/* Writes text durably: the file appears whole under its name or not at all, and takes the place of
+ * what is there only with replace, else E_EXISTS. Makes the folder that it lies in. */
+int cli_write_file(const char *path, mode_t mode, struct str text, bool replace,
+                   struct errinfo *info) MUST_USE;
+
 /* ---------------------------------------------------------------- cli_help.c */
 
 /* All commands, or those whose first word is group; returns how many there were. */
@@ -144,7 +158,8 @@ cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_
 	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
 	cli_password_revoke, cli_session_list, cli_session_end, cli_status, cli_login_list,
 	cli_login_unlock, cli_mailbox_list, cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept,
-	cli_config_check, cli_config_print, cli_completion, cli_help, cli_version;
+	cli_link_authority, cli_link_certificate, cli_config_check, cli_config_print, cli_completion,
+	cli_help, cli_version;
 
 /* Makes the first mailbox password of an alias, its mailbox and its file, and shows the password
  * before anybody can rely on it. E_EXISTS when there is one. */

@@ -41,6 +41,12 @@ const struct cli_option_info cli_options[CLI_OPTION_COUNT] = {
 		"Instead of a command: print the version."},
 	[CLI_OPTION_ORPHANS] = {"--orphans", NULL,
 		"Only mailbox files that belong to no alias."},
+	[CLI_OPTION_ROLE] = {"--role", "LIST",
+		"The roles that the host may have on links, such as imap,smtp, separated by commas."},
+	[CLI_OPTION_NEXT] = {"--next", NULL,
+		"Make a new authority that signs from now on, beside the old one, which is still believed."},
+	[CLI_OPTION_RETIRE] = {"--retire", NULL,
+		"Believe only the newest authority from now on."},
 };
 
 #define CURRENT (CLI_BIT(JSON) | CLI_BIT(CURRENT_FILE))
@@ -101,6 +107,12 @@ const struct cli_command cli_commands[] = {
 	{"mailbox accept", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
 	 "Serve a mailbox whose file came back with less than it had (an old copy, a lost WAL): all folders "
 	 "get a new UIDVALIDITY at the next login, and the owner a message.", cli_mailbox_accept},
+	{"link authority", "FOLDER", 1, 1, CLI_BIT(JSON) | CLI_BIT(NEXT) | CLI_BIT(RETIRE),
+	 "Make an authority for the certificates of links between hosts: ca.pem, which every host gets, and "
+	 "ca.key, which none gets.", cli_link_authority},
+	{"link certificate", "FOLDER HOST ADDRESS [ADDRESS]", 3, 4, CLI_BIT(JSON) | CLI_BIT(ROLE),
+	 "Make HOST.pem and HOST.key with the authority in FOLDER, or replace them by newer ones: for a host "
+	 "of that name that has these addresses and roles.", cli_link_certificate},
 	{"config check", "", 0, 0, CLI_BIT(JSON),
 	 "Check the configuration and the files that it names.", cli_config_check},
 	{"config print", "", 0, 0, CLI_BIT(JSON),

@@ -12,6 +12,7 @@
 #include "directory/address.h"
 #include "main/kinds.h"
 #include "main/listen.h"
+#include "net/certificate.h"
 #include "net/link_address.h"
 #include "net/tls.h"
 
@@ -234,11 +235,42 @@ static bool list_is_set(const struct config *config, const char *option)
 	return config_list_next(config, option, &position, &word);
 }
 
-/* Whether a process of this host is one end of a link over TLS. */
-static bool links_over_tls(const struct config *config)
+/* Whether processes of that kind are one end of links over TLS. */
+static bool links_over_tls(const struct config *config, const struct kind *kind)
 {
-	return is_set(config, "store_address") || is_set(config, "directory_address") ||
-	       list_is_set(config, "store_listen") || list_is_set(config, "directory_listen");
+	char option[32];
+	for (size_t i = 0; i < ARRAY_LEN(kind->listen) && kind->listen[i].socket != NULL; i++) {
+		if (strcmp(kind->listen[i].socket, "link-tls") == 0 &&
+		    list_is_set(config, kind->listen[i].option))
+			return true;
+	}
+	for (size_t i = 0; kind->links[i] != NULL; i++) {
+		snprintf(option, sizeof(option), "%s_address", kind->links[i]);
+		if (is_set(config, option))
+			return true;
+	}
+	return false;
+}
+
+/* Every role of this host that has such links must stand in the certificate. */
+static int check_link_roles(const struct settings *settings, bool *ret_any, struct errinfo *info)
+{
+	size_t count;
+	const struct kind *all = kinds(&count);
+	struct str certificate = buf_str(&settings->link_certificate);
+	*ret_any = false;
+	for (size_t i = 0; i < count; i++) {
+		if (!settings_has_role(settings->config, all[i].name) ||
+		    !links_over_tls(settings->config, &all[i]))
+			continue;
+		*ret_any = true;
+		if (certificate.len > 0 && !certificate_has_role(certificate, all[i].name))
+			return err_set(info, E_INVALID,
+			               "link_tls_certificate_file: %s: not for the role %s, see postkasse link "
+			               "certificate",
+			               config_text(settings->config, "link_tls_certificate_file"), all[i].name);
+	}
+	return 0;
 }
 
 /* The names in an error of OpenSSL's, which sees the text of files only. */
@@ -289,10 +321,11 @@ static int load_client_tls(struct settings *settings, struct errinfo *info)
 static int load_link_tls(struct settings *settings, struct errinfo *info)
 {
 	const struct config *config = settings->config;
-	if (!links_over_tls(config))
-		return 0;
-	int error = load_pem(config, "link_tls_certificate_file", false, &settings->link_certificate,
-	                     info);
+	bool needed;
+	int error = check_link_roles(settings, &needed, info);
+	if (error != 0 || !needed)
+		return error;
+	error = load_pem(config, "link_tls_certificate_file", false, &settings->link_certificate, info);
 	if (error == 0)
 		error = load_pem(config, "link_tls_key_file", true, &settings->link_key, info);
 	if (error == 0)
@@ -304,9 +337,10 @@ static int load_link_tls(struct settings *settings, struct errinfo *info)
 	error = tls_mutual_new(&context, true, buf_str(&settings->link_certificate),
 	                       buf_str(&settings->link_key), buf_str(&settings->link_ca), &cause);
 	tls_context_free(context);
-	return error == 0 ? 0
-	                  : tls_failed(config, error, "link_tls_certificate_file", "link_tls_key_file",
-	                               "link_tls_ca_file", &cause, info);
+	if (error != 0)
+		return tls_failed(config, error, "link_tls_certificate_file", "link_tls_key_file",
+		                  "link_tls_ca_file", &cause, info);
+	return check_link_roles(settings, &needed, info);
 }
 
 /* Writes down what depends on this machine, so that processes in a sandbox need not find it out. */

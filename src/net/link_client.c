@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
+#include "net/certificate.h"
 #include "net/id_table.h"
 #include "net/link_address.h"
 #include "net/link_internal.h"
@@ -357,6 +358,13 @@ static const char *core_name(const struct link *link)
 	return link->target.core == NULL ? "?" : link->target.core;
 }
 
+static void violation(struct link *link, struct ws *ws, const char *wrong)
+{
+	log_warn(link->log, "link.violation", F_TEXT("core", core_name(link)),
+	         F_TEXT("address", link->where), F_TEXT("reason", wrong));
+	ws_fail(ws, WS_CLOSE_POLICY, wrong);
+}
+
 static void on_message(void *ctx, struct buf *message)
 {
 	struct link *link = ctx;
@@ -370,16 +378,19 @@ static void on_message(void *ctx, struct buf *message)
 		wrong = take_hello(link, &frame, &info);
 	else
 		wrong = take_frame(link, &frame);
-	if (wrong != NULL) {
-		log_warn(link->log, "link.violation", F_TEXT("core", core_name(link)),
-		         F_TEXT("address", link->where), F_TEXT("reason", wrong));
-		ws_fail(ws, WS_CLOSE_POLICY, wrong);
-	}
+	if (wrong != NULL)
+		violation(link, ws, wrong);
 }
 
 static void on_open(void *ctx)
 {
 	struct link *link = ctx;
+	/* Before we say anything. */
+	if (link->target.host != NULL &&
+	    !certificate_peer_has_role(ws_ssl(link->ws), link->target.core)) {
+		violation(link, link->ws, "the certificate is not for such a core");
+		return;
+	}
 	link_send_hello(link->ws, link->target.role, link->instance);
 	if (!link->fixed)
 		timer_start(link->retry, LINK_HELLO_MS);
@@ -460,13 +471,27 @@ static const struct ws_handlers ws_handlers = {
 
 /* ---------------------------------------------------------------- connecting */
 
+static void not_connected(struct link *link, const char *reason)
+{
+	complain(link, reason);
+	retry_later(link);
+}
+
 static void use_fd(struct link *link, int fd)
 {
 	const struct link_target *target = &link->target;
 	bool tls = target->host != NULL;
+	SSL *ssl = tls ? tls_connection_new_outward(target->tls) : NULL;
+	struct errinfo info;
+	if (ssl != NULL && certificate_expect_host(ssl, target->host, &info) != 0) {
+		SSL_free(ssl);
+		close(fd);
+		not_connected(link, info.text);
+		return;
+	}
 	link_tune_socket(fd);
 	struct ws_options options = {
-		.ssl = tls ? tls_connection_new_outward(target->tls) : NULL,
+		.ssl = ssl,
 		.host = target->host,
 		.message_max = LINK_MESSAGE_MAX,
 		.dead_ms = target->dead_ms != 0 ? target->dead_ms
@@ -474,12 +499,6 @@ static void use_fd(struct link *link, int fd)
 	                                    : 0,
 	};
 	link->ws = ws_new(link->loop, fd, &options, &ws_handlers, link);
-}
-
-static void not_connected(struct link *link, const char *reason)
-{
-	complain(link, reason);
-	retry_later(link);
 }
 
 static const char no_certificate[] = "no certificate for links is configured";

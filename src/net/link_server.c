@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "net/certificate.h"
 #include "net/link_address.h"
 #include "net/link_server_internal.h"
 
@@ -44,6 +45,17 @@ static const char *allowed_role(const struct link_peer *peer, const char *role)
 	return NULL;
 }
 
+/* Of a peer on another host, of whom nobody else knows anything. */
+static const char *wrong_certificate(const struct link_peer *peer)
+{
+	const SSL *ssl = ws_ssl(peer->ws);
+	if (!certificate_peer_has_role(ssl, peer->role))
+		return "hello: a role that the certificate is not for";
+	if (!certificate_peer_may_be_at(ssl, (const struct sockaddr *)&peer->address))
+		return "hello: the certificate is for other addresses";
+	return NULL;
+}
+
 static bool allowed_uid(const struct link_server *server, uint32_t uid)
 {
 	for (size_t i = 0; i < server->options.allowed_count; i++) {
@@ -65,6 +77,13 @@ static const char *take_hello(struct link_peer *peer, const struct frame *frame,
 	peer->role = allowed_role(peer, role);
 	if (peer->role == NULL)
 		return "hello: a role that this peer may not have";
+	const char *wrong = peer->tls ? wrong_certificate(peer) : NULL;
+	if (wrong != NULL) {
+		peer->role = NULL;
+		return wrong;
+	}
+	/* Who is not let in never hears ours: its link does not come up for a moment. */
+	link_send_hello(peer->ws, server->role, server->instance);
 	peer->up = true;
 	peer->since_ms = clock_monotonic_ms();
 	timer_stop(peer->hello_timer);
@@ -107,7 +126,6 @@ static void on_open(void *ctx)
 {
 	struct link_peer *peer = ctx;
 	timer_start(peer->hello_timer, LINK_HELLO_MS);
-	link_send_hello(peer->ws, peer->server->role, peer->server->instance);
 }
 
 static void peer_free(struct link_peer *peer)

@@ -172,9 +172,9 @@ size_t ws_output_len(const struct ws *ws)
 	return stream_output_len(ws->stream);
 }
 
-int ws_fd(const struct ws *ws)
+SSL *ws_ssl(const struct ws *ws)
 {
-	return stream_fd(ws->stream);
+	return stream_ssl(ws->stream);
 }
 
 /* ---------------------------------------------------------------- the end */

@@ -70,6 +70,7 @@ void ws_send_secret(struct ws *ws, struct str head, struct str body);
 void ws_fail(struct ws *ws, enum ws_close_code code, const char *text);
 /* Bytes written and not yet taken by the kernel. */
 size_t ws_output_len(const struct ws *ws);
-int ws_fd(const struct ws *ws);
+/* The TLS connection, while there is one. */
+SSL *ws_ssl(const struct ws *ws);
 
 #endif

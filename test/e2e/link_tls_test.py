@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import ROOT, Service, Tap, free_ports, message, wait_for  # noqa: E402
+from service import BINARY, ROOT, Service, Tap, free_ports, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 
@@ -118,18 +118,40 @@ def recipe():
     return text.split("```sh\n", 1)[1].split("```", 1)[0]
 
 
-def make_authority(folder, name):
-    """An authority of that name and a certificate of it, in a folder of their own."""
-    folder = os.path.join(folder, name)
-    os.mkdir(folder)
-    commands = recipe().replace("postkasse links 1", f"{name} links")
-    assert f"{name} links" in commands
-    subprocess.run(["sh", "-e", "-c", commands], check=True, capture_output=True, cwd=folder)
+def run(commands, folder):
+    path = os.path.dirname(BINARY) + ":" + os.environ["PATH"]
+    subprocess.run(["sh", "-e", "-c", commands], check=True, capture_output=True, cwd=folder,
+                   env=dict(os.environ, PATH=path))
+
+
+def certificates_of(folder, name):
+    """The options of the host of that name."""
     return {
-        "link_tls_certificate_file": os.path.join(folder, "link.pem"),
-        "link_tls_key_file": os.path.join(folder, "link.key"),
-        "link_tls_ca_file": os.path.join(folder, "ca.pem"),
+        "link_tls_certificate_file": os.path.join(folder, f"links/{name}.example.org.pem"),
+        "link_tls_key_file": os.path.join(folder, f"links/{name}.example.org.key"),
+        "link_tls_ca_file": os.path.join(folder, "links/ca.pem"),
     }
+
+
+class Authority:
+    """What doc/operations.md makes, for what the hosts of this test have: fronts connect to 127.0.0.2,
+    and come from 127.0.0.1."""
+
+    def __init__(self, folder, name):
+        self.folder = os.path.join(folder, name)
+        os.mkdir(self.folder)
+        commands = recipe()
+        for theirs, ours in (("192.0.2.10", "127.0.0.2"), ("192.0.2.20", "127.0.0.1")):
+            assert theirs in commands
+            commands = commands.replace(theirs, ours)
+        run(commands, self.folder)
+        self.cores = certificates_of(self.folder, "mail")
+        self.fronts = certificates_of(self.folder, "mx1")
+
+    def make(self, host, addresses, roles):
+        run(f"postkasse link certificate links {host}.example.org {addresses} --role {roles}",
+            self.folder)
+        return certificates_of(self.folder, host)
 
 
 class Hosts:
@@ -137,17 +159,17 @@ class Hosts:
         store_port, directory_port = free_ports(2)
         import tempfile
         self.folder = tempfile.TemporaryDirectory(prefix="postkasse-test-ca-")
-        good = make_authority(self.folder.name, "good")
-        self.bad = make_authority(self.folder.name, "bad")
+        good = Authority(self.folder.name, "good")
+        self.bad = Authority(self.folder.name, "bad")
         self.cores = Service({
             "roles": "directory store", "mailbox_linger": "0s", "store_listen": f"127.0.0.1:{store_port}",
             "directory_listen": f"127.0.0.1:{directory_port}",
-            "link_allowed_addresses": "127.0.0.1", **good})
+            "link_allowed_addresses": "127.0.0.1", **good.cores})
         self.store = Relay(store_port)
         self.directory = Relay(directory_port)
         self.ports = (store_port, directory_port)
         self.good = good
-        self.fronts = self.make_fronts(good)
+        self.fronts = self.make_fronts(good.fronts)
         self.password = self.cores.add_alias(ADDRESS)
 
     def make_fronts(self, certificates, **more):
@@ -237,24 +259,45 @@ def test_an_append_goes_on_after_a_cut_and_appears_once():
     client.logout()
 
 
-def test_a_wrong_authority_gets_no_link():
-    wrong = HOSTS.make_fronts(HOSTS.bad)
+def refused(certificates):
+    """A host of fronts that shows them gets no link; what the log says of that is returned."""
+    wrong = HOSTS.make_fronts(certificates, smtp_core_wait="1s")
     try:
         with wrong.smtp() as client:
             client.ehlo()
             client.mail("sender@example.org")
             code, _ = client.rcpt(ADDRESS)
             assert 400 <= code < 500, code
+        return wrong.log_text()
     finally:
         wrong.stop()
+
+
+def test_a_wrong_authority_gets_no_link():
+    refused(HOSTS.bad.fronts)
+
+
+def test_a_certificate_serves_its_own_host_and_roles_only():
+    before = HOSTS.cores.log_text().count("the certificate is for other addresses")
+    refused(HOSTS.good.make("elsewhere", "192.0.2.77", "imap,smtp"))
+    wait_for(lambda: HOSTS.cores.log_text().count("the certificate is for other addresses") > before,
+             "the refusal")
+    # A host whose own certificate lacks a role does not start, and says so.
+    try:
+        refused(HOSTS.good.make("half", "127.0.0.1", "smtp"))
+    except AssertionError as error:
+        assert "not for the role imap" in str(error), error
+    else:
+        raise AssertionError("a host started without a certificate for its role")
 
 
 def test_an_address_that_is_not_allowed_gets_no_handshake():
     import ssl
     s = socket.create_connection(("127.0.0.1", HOSTS.ports[0]), source_address=("127.0.0.3", 0))
-    context = ssl.create_default_context(cafile=HOSTS.good["link_tls_ca_file"])
+    context = ssl.create_default_context(cafile=HOSTS.good.fronts["link_tls_ca_file"])
     context.check_hostname = False
-    context.load_cert_chain(HOSTS.good["link_tls_certificate_file"], HOSTS.good["link_tls_key_file"])
+    context.load_cert_chain(HOSTS.good.fronts["link_tls_certificate_file"],
+                            HOSTS.good.fronts["link_tls_key_file"])
     try:
         context.wrap_socket(s)
         raise AssertionError("a foreign address got a handshake")
@@ -276,11 +319,11 @@ def lost(service):
 
 def test_new_certificates_serve_the_links_to_come():
     """SIGHUP on both hosts, then a cut: the links come back over certificates of another authority."""
-    fresh = make_authority(HOSTS.folder.name, "fresh")
+    fresh = Authority(HOSTS.folder.name, "fresh")
     client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
     pids = {**HOSTS.cores.children(), **HOSTS.fronts.children()}
-    for service in (HOSTS.cores, HOSTS.fronts):
-        service.options.update(fresh)
+    for service, options in ((HOSTS.cores, fresh.cores), (HOSTS.fronts, fresh.fronts)):
+        service.options.update(options)
         service.write_config()
         reload(service)
     assert client.select("INBOX")[0] == "OK"
@@ -292,15 +335,15 @@ def test_new_certificates_serve_the_links_to_come():
     sent = message(7, "Fresh")
     HOSTS.fronts.send(ADDRESS, sent)
     # Who still has the old ones is nobody any more, until the next reload.
-    HOSTS.fronts.options.update(HOSTS.good)
+    HOSTS.fronts.options.update(HOSTS.good.fronts)
     HOSTS.fronts.write_config()
     reload(HOSTS.fronts)
     refused = HOSTS.cores.log_text().count(" event=link.refused ")
     HOSTS.store.cut()
     HOSTS.store.mend()
     wait_for(lambda: HOSTS.cores.log_text().count(" event=link.refused ") > refused, "the refusal")
-    for service in (HOSTS.cores, HOSTS.fronts):
-        service.options.update(HOSTS.good)
+    for service, options in ((HOSTS.cores, HOSTS.good.cores), (HOSTS.fronts, HOSTS.good.fronts)):
+        service.options.update(options)
         service.write_config()
         reload(service)
     client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
@@ -310,17 +353,22 @@ def test_new_certificates_serve_the_links_to_come():
 
 def test_another_authority_step_by_step():
     """As doc/operations.md says; after each step on each host new links can be made."""
-    fresh = make_authority(HOSTS.folder.name, "second")
-    both = os.path.join(HOSTS.folder.name, "both.pem")
-    with open(both, "wb") as bundle:
-        for options in (HOSTS.good, fresh):
-            with open(options["link_tls_ca_file"], "rb") as file:
-                bundle.write(file.read())
-    for step in ({"link_tls_ca_file": both}, {**fresh, "link_tls_ca_file": both}, fresh,
-                 {"link_tls_ca_file": both}, {**HOSTS.good, "link_tls_ca_file": both}, HOSTS.good):
+    mine = HOSTS.good
+    makes_both = [line.replace("192.0.2.10", "127.0.0.2").replace("192.0.2.20", "127.0.0.1")
+                  for line in recipe().splitlines() if "link certificate" in line]
+    assert len(makes_both) == 2
+
+    def certificates():
+        found = []
+        for options in (mine.cores, mine.fronts):
+            with open(options["link_tls_certificate_file"], encoding="ascii") as file:
+                found.append(file.read())
+        return found
+    old = certificates()
+    for step in (["postkasse link authority links --next"], makes_both,
+                 ["postkasse link authority links --retire"]):
+        run("\n".join(step), mine.folder)
         for service in (HOSTS.cores, HOSTS.fronts):
-            service.options.update(step)
-            service.write_config()
             reload(service)
             for relay in (HOSTS.store, HOSTS.directory):
                 relay.cut()
@@ -328,6 +376,16 @@ def test_another_authority_step_by_step():
             client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
             assert client.select("INBOX")[0] == "OK"
             client.logout()
+    # What the old one signed is believed no longer.
+    stale = os.path.join(mine.folder, "stale.pem")
+    with open(stale, "w", encoding="ascii") as file:
+        file.write(old[1])
+    assert old[1] != certificates()[1]
+    with open(mine.fronts["link_tls_ca_file"], encoding="ascii") as file:
+        assert file.read().count("BEGIN CERTIFICATE") == 1
+    done = subprocess.run(["openssl", "verify", "-CAfile", mine.fronts["link_tls_ca_file"], stale],
+                          capture_output=True, text=True)
+    assert done.returncode != 0, done.stdout
 
 
 def test_an_address_that_is_taken_off_the_list_is_sent_away():

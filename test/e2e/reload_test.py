@@ -75,6 +75,9 @@ def connect(port, address="127.0.0.1"):
     return socket.create_connection((address, port), timeout=60)
 
 
+FOR_STORE = ("-addext", "subjectAltName=IP:127.0.0.1,URI:postkasse:store")
+
+
 def openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
@@ -117,7 +120,8 @@ def links(service):
         return presented(service.store_port, mine["certificate"], mine["key"])
     old = shown()
     fresh = os.path.join(service.folder, "link-fresh.pem")
-    openssl("req", "-x509", "-key", mine["key"], "-days", "90", "-subj", "/CN=fresh", "-out", fresh)
+    openssl("req", "-x509", "-key", mine["key"], "-days", "90", "-subj", "/CN=fresh", *FOR_STORE,
+            "-out", fresh)
     with changed(service, link_tls_certificate_file=fresh):
         assert shown() != old
     wrong = os.path.join(service.folder, "wrong.key")
@@ -393,7 +397,8 @@ def stop_grace(service):
 def make_links(folder):
     made = {name: os.path.join(folder, f"link-{name}.pem") for name in ("certificate", "key", "ca")}
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-            "90", "-subj", "/CN=link", "-keyout", made["key"], "-out", made["certificate"])
+            "90", "-subj", "/CN=link", *FOR_STORE, "-keyout", made["key"], "-out",
+            made["certificate"])
     os.chmod(made["key"], 0o600)
     with open(made["certificate"], "rb") as source, open(made["ca"], "wb") as target:
         target.write(source.read())

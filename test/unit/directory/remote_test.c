@@ -47,8 +47,10 @@ static void remote_start(struct remote *remote, struct fixture *f)
 	static const char *const addresses[] = {"127.0.0.1", NULL};
 	struct buf *ca = &remote->ca.cert_pem;
 	material_make(&remote->ca, "authority", NULL);
-	material_make(&remote->core, "core", &remote->ca);
-	material_make(&remote->front, "front", &remote->ca);
+	material_make_for(&remote->core, "core", "IP:127.0.0.1,URI:postkasse:directory", &remote->ca);
+	material_make_for(&remote->front, "front",
+	                  "IP:127.0.0.1,URI:postkasse:imap,URI:postkasse:pop3,URI:postkasse:cli",
+	                  &remote->ca);
 	assert_int_equal(tls_mutual_new(&remote->core_tls, true, buf_str(&remote->core.cert_pem),
 	                                buf_str(&remote->core.key_pem), buf_str(ca), &f->info),
 	                 0);

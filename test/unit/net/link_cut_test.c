@@ -239,15 +239,29 @@ static void random_cuts_test(void **state)
 
 struct pki {
 	struct material ca, other_ca, core, front, stranger;
+	struct material anybody, roaming, of_smtp, front_elsewhere, core_elsewhere, no_core,
+		core_by_name;
 };
+
+#define AT_TWO "IP:127.0.0.2,"
 
 static void pki_make(struct pki *pki)
 {
 	material_make(&pki->ca, "our CA", NULL);
 	material_make(&pki->other_ca, "another CA", NULL);
-	material_make(&pki->core, "store.example.test", &pki->ca);
-	material_make(&pki->front, "imap.example.test", &pki->ca);
-	material_make(&pki->stranger, "imap.example.test", &pki->other_ca);
+	const struct material *ca = &pki->ca;
+	material_make_for(&pki->core, "core", AT_TWO "URI:postkasse:store", ca);
+	material_make_for(&pki->front, "front", AT_TWO "URI:postkasse:smtp,URI:postkasse:imap", ca);
+	material_make_for(&pki->stranger, "stranger", AT_TWO "URI:postkasse:imap", &pki->other_ca);
+	material_make(&pki->anybody, "imap", ca);
+	material_make_for(&pki->roaming, "roaming", "URI:postkasse:imap", ca);
+	material_make_for(&pki->of_smtp, "smtp", AT_TWO "URI:postkasse:smtp,URI:other:imap", ca);
+	material_make_for(&pki->front_elsewhere, "front",
+	                  "IP:10.9.8.7,IP:2001:db8::1,URI:postkasse:imap", ca);
+	material_make_for(&pki->core_elsewhere, "core", "IP:127.0.0.9,URI:postkasse:store", ca);
+	material_make_for(&pki->no_core, "core", AT_TWO "URI:postkasse:imap", ca);
+	/* Neither the subject nor a name counts where an address was asked for. */
+	material_make_for(&pki->core_by_name, "127.0.0.2", "DNS:127.0.0.2,URI:postkasse:store", ca);
 }
 
 static void pki_done(struct pki *pki)
@@ -257,6 +271,13 @@ static void pki_done(struct pki *pki)
 	material_done(&pki->core);
 	material_done(&pki->front);
 	material_done(&pki->stranger);
+	material_done(&pki->anybody);
+	material_done(&pki->roaming);
+	material_done(&pki->of_smtp);
+	material_done(&pki->front_elsewhere);
+	material_done(&pki->core_elsewhere);
+	material_done(&pki->no_core);
+	material_done(&pki->core_by_name);
 }
 
 static struct tls_context *mutual(bool server, const struct material *own,
@@ -276,6 +297,7 @@ struct tls_case {
 	const struct material *own, *ca; /* of the front */
 	const char *source;              /* what the relay connects from */
 	bool up;
+	const struct material *core; /* what the core shows, if not its own */
 };
 
 static int dial_relay(void *ctx, const char *core)
@@ -295,7 +317,7 @@ static void tls_rig_init(struct rig *rig, struct pki *pki, const struct tls_case
 {
 	uint16_t core_port;
 	memset(rig, 0, sizeof(*rig));
-	contexts[0] = mutual(true, &pki->core, &pki->ca);
+	contexts[0] = mutual(true, test->core == NULL ? &pki->core : test->core, &pki->ca);
 	contexts[1] = mutual(false, test->own, test->ca);
 	const struct link_server_options options = {
 		.role = "store",
@@ -340,10 +362,18 @@ static void tls_refused_test(void **state)
 	struct pki pki;
 	pki_make(&pki);
 	const struct tls_case cases[] = {
-		{&pki.front, &pki.ca, "127.0.0.2", true},
-		{&pki.stranger, &pki.ca, "127.0.0.2", false},    /* the core does not know its CA */
-		{&pki.front, &pki.other_ca, "127.0.0.2", false}, /* the front does not know the core's */
-		{&pki.front, &pki.ca, "127.0.0.3", false},       /* not on the list */
+		{&pki.front, &pki.ca, "127.0.0.2", true, NULL},
+		{&pki.stranger, &pki.ca, "127.0.0.2", false, NULL}, /* the core does not know its CA */
+		{&pki.front, &pki.other_ca, "127.0.0.2", false,
+	     NULL},                                            /* the front does not know the core's */
+		{&pki.front, &pki.ca, "127.0.0.3", false, NULL},   /* not on the list */
+		{&pki.anybody, &pki.ca, "127.0.0.2", false, NULL}, /* has no role */
+		{&pki.of_smtp, &pki.ca, "127.0.0.2", false, NULL}, /* has another one */
+		{&pki.front_elsewhere, &pki.ca, "127.0.0.2", false, NULL},
+		{&pki.roaming, &pki.ca, "127.0.0.2", true, NULL}, /* names no address */
+		{&pki.front, &pki.ca, "127.0.0.2", false, &pki.core_elsewhere},
+		{&pki.front, &pki.ca, "127.0.0.2", false, &pki.no_core},
+		{&pki.front, &pki.ca, "127.0.0.2", false, &pki.core_by_name},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct rig rig;
@@ -373,7 +403,7 @@ static void tls_cut_test(void **state)
 	struct rig rig;
 	struct tls_context *contexts[2];
 	pki_make(&pki);
-	const struct tls_case test = {&pki.front, &pki.ca, "127.0.0.2", true};
+	const struct tls_case test = {&pki.front, &pki.ca, "127.0.0.2", true, NULL};
 	tls_rig_init(&rig, &pki, &test, contexts);
 	random_cuts(&rig);
 	/* Nothing comes any more and nobody says so: both ends find out, and the front comes back. */
@@ -406,7 +436,7 @@ static void tls_reload_test(void **state)
 	struct tls_context *contexts[2];
 	pki_make(&pki);
 	pki_make(&next);
-	const struct tls_case test = {&pki.front, &pki.ca, "127.0.0.2", true};
+	const struct tls_case test = {&pki.front, &pki.ca, "127.0.0.2", true, NULL};
 	tls_rig_init(&rig, &pki, &test, contexts);
 	wait_until(rig.core.loop, rig.front.ups == 1);
 	tls_context_swap(contexts[0], mutual(true, &next.core, &next.ca));

@@ -24,9 +24,18 @@ static inline void material_pem(BIO *bio, struct buf *out)
 	BIO_free(bio);
 }
 
-/* A certificate signed by issuer, or by itself as a CA when that is NULL. */
-static inline void material_make(struct material *ret, const char *name,
-                                 const struct material *issuer)
+static inline void material_extend(X509 *cert, int nid, const char *value)
+{
+	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+	assert_non_null(extension);
+	X509_add_ext(cert, extension, -1);
+	X509_EXTENSION_free(extension);
+}
+
+/* A certificate signed by issuer, or by itself as a CA when that is NULL; names: its subject alternative
+ * names, NULL for none. */
+static inline void material_make_for(struct material *ret, const char *name, const char *names,
+                                     const struct material *issuer)
 {
 	ret->key = EVP_EC_gen("P-256");
 	assert_non_null(ret->key);
@@ -40,10 +49,10 @@ static inline void material_make(struct material *ret, const char *name,
 	                           (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(ret->cert,
 	                     X509_get_subject_name(issuer == NULL ? ret->cert : issuer->cert));
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(
-		NULL, NULL, NID_basic_constraints, issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
-	X509_add_ext(ret->cert, extension, -1);
-	X509_EXTENSION_free(extension);
+	material_extend(ret->cert, NID_basic_constraints,
+	                issuer == NULL ? "critical,CA:TRUE" : "CA:FALSE");
+	if (names != NULL)
+		material_extend(ret->cert, NID_subject_alt_name, names);
 	assert_true(X509_sign(ret->cert, issuer == NULL ? ret->key : issuer->key, EVP_sha256()) > 0);
 	BIO *bio = BIO_new(BIO_s_mem());
 	PEM_write_bio_X509(bio, ret->cert);
@@ -51,6 +60,12 @@ static inline void material_make(struct material *ret, const char *name,
 	bio = BIO_new(BIO_s_mem());
 	PEM_write_bio_PrivateKey(bio, ret->key, NULL, NULL, 0, NULL, NULL);
 	material_pem(bio, &ret->key_pem);
+}
+
+static inline void material_make(struct material *ret, const char *name,
+                                 const struct material *issuer)
+{
+	material_make_for(ret, name, NULL, issuer);
 }
 
 static inline void material_done(struct material *material)

@@ -1,0 +1,89 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/cli_internal.h"
+
+enum { PATH_SIZE = 4096 };
+
+bool cli_file_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+int cli_make_folder(const char *path, mode_t mode, struct errinfo *info)
+{
+	char step[PATH_SIZE];
+	size_t len = strlen(path);
+	if (len == 0 || len >= sizeof(step))
+		return err_set(info, E_INVALID, "a path is empty or too long");
+	memcpy(step, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (step[i] != '/' && step[i] != '\0')
+			continue;
+		step[i] = '\0';
+		if (mkdir(step, path[i] == '\0' ? mode : 0755) != 0 && errno != EEXIST)
+			return err_set(info, err_from_errno(errno), "%s: %s", step, strerror(errno));
+		step[i] = path[i];
+	}
+	return 0;
+}
+
+static int make_folder_above(const char *path, struct errinfo *info)
+{
+	char *copy MEM_AUTO = str_dup(str_from(path));
+	return cli_make_folder(dirname(copy), 0755, info);
+}
+
+static int write_whole(int fd, struct str text)
+{
+	for (size_t at = 0; at < text.len;) {
+		ssize_t done = write(fd, text.ptr + at, text.len - at);
+		if (done < 0 && errno != EINTR)
+			return -1;
+		at += done > 0 ? (size_t)done : 0;
+	}
+	return fsync(fd);
+}
+
+static int sync_folder_above(const char *path)
+{
+	char *copy MEM_AUTO = str_dup(str_from(path));
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : fsync(fd);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* link() fails where something is, whoever put it there meanwhile; rename() takes its place. */
+static int take_name(const char *temporary, const char *path, bool replace)
+{
+	return replace ? rename(temporary, path) : link(temporary, path);
+}
+
+int cli_write_file(const char *path, mode_t mode, struct str text, bool replace,
+                   struct errinfo *info)
+{
+	char temporary[PATH_SIZE];
+	int len = snprintf(temporary, sizeof(temporary), "%s.new-XXXXXX", path);
+	if (len < 0 || (size_t)len >= sizeof(temporary))
+		return err_set(info, E_INVALID, "a path is too long");
+	int rc = make_folder_above(path, info);
+	if (rc != 0)
+		return rc;
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	if (fchmod(fd, mode) != 0 || write_whole(fd, text) != 0 ||
+	    take_name(temporary, path, replace) != 0 || sync_folder_above(path) != 0)
+		rc = err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	close(fd);
+	(void)unlink(temporary);
+	return rc;
+}
