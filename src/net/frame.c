@@ -144,9 +144,8 @@ static const char *set_field(struct frame *frame, uint64_t field, const struct v
 {
 	switch (field) {
 	case FIELD_KIND:
-		if (value->number == 0 || value->number > PK__FRAME__KIND__EVENT)
-			return "unknown kind";
-		frame->kind = (Pk__Frame__Kind)value->number;
+		frame->unknown = value->number > PK__FRAME__KIND__EVENT;
+		frame->kind = frame->unknown ? PK__FRAME__KIND__NONE : (Pk__Frame__Kind)value->number;
 		break;
 	case FIELD_ID:
 		frame->id = value->number;
@@ -209,7 +208,7 @@ int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info)
 		if (wrong != NULL)
 			return err_set(info, E_INVALID, "frame: %s", wrong);
 	}
-	if (ret->kind == PK__FRAME__KIND__NONE)
+	if (ret->kind == PK__FRAME__KIND__NONE && !ret->unknown)
 		return err_set(info, E_INVALID, "frame: no kind");
 	return 0;
 }

@@ -18,6 +18,7 @@ enum {
 
 struct frame {
 	Pk__Frame__Kind kind;
+	bool unknown; /* kind is of a later version than ours; kind is NONE then */
 	uint64_t id;
 	uint32_t method;
 	struct str repeat_id; /* empty or FRAME_REPEAT_ID_SIZE bytes */
@@ -33,8 +34,7 @@ struct frame {
 void frame_put_head(struct buf *out, const struct frame *frame);
 
 /* Reads a whole frame; its strings borrow from bytes. E_INVALID, with the reason in info, for what is
- * not protobuf, a field of the wrong type or size, or a kind that there is not; unknown fields are
- * passed over, of a field that comes twice the last one holds, as protobuf has it. */
+ * not protobuf, a field of the wrong type or size, or no kind; unknown fields are passed over, of a field that comes twice the last one holds, as protobuf has it. */
 int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info) MUST_USE;
 
 #endif

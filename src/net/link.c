@@ -122,6 +122,7 @@ void link_send_hello(struct ws *ws, const char *role, const unsigned char *insta
 		host[0] = '\0';
 	Pk__Hello hello = PK__HELLO__INIT;
 	hello.version = LINK_VERSION;
+	hello.version_min = LINK_VERSION_MIN;
 	hello.role = (char *)role;
 	hello.instance.data = (uint8_t *)instance;
 	hello.instance.len = LINK_INSTANCE_SIZE;
@@ -146,21 +147,23 @@ void link_log_fault(struct link_faults *faults, const struct log *log, const cha
 	faults->count = 0;
 }
 
-static int check_hello(const Pk__Hello *hello, char ret_role[LINK_ROLE_MAX],
-                       unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info)
+static int check_hello(const Pk__Hello *hello, struct link_hello *ret, struct errinfo *info)
 {
-	if (hello->version != LINK_VERSION)
-		return err_set(info, E_INVALID, "hello: version %u, not %d", hello->version, LINK_VERSION);
+	uint32_t oldest = hello->version_min == 0 ? hello->version : hello->version_min;
+	if (hello->version < LINK_VERSION_MIN || oldest > LINK_VERSION || oldest > hello->version)
+		return err_set(info, E_INVALID, "hello: version %u to %u, not %d to %d", oldest,
+		               hello->version, LINK_VERSION_MIN, LINK_VERSION);
 	size_t role_len = strlen(hello->role);
 	if (role_len == 0 || role_len >= LINK_ROLE_MAX || hello->instance.len != LINK_INSTANCE_SIZE)
 		return err_set(info, E_INVALID, "hello: bad role or instance");
-	memcpy(ret_role, hello->role, role_len + 1);
-	memcpy(ret_instance, hello->instance.data, LINK_INSTANCE_SIZE);
+	ret->version = hello->version < LINK_VERSION ? hello->version : LINK_VERSION;
+	ret->features = hello->features;
+	memcpy(ret->role, hello->role, role_len + 1);
+	memcpy(ret->instance, hello->instance.data, LINK_INSTANCE_SIZE);
 	return 0;
 }
 
-int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
-                    unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info)
+int link_take_hello(const struct frame *frame, struct link_hello *ret, struct errinfo *info)
 {
 	if (frame->kind != PK__FRAME__KIND__HELLO)
 		return err_set(info, E_INVALID, "hello: first frame is another");
@@ -169,7 +172,7 @@ int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
 		message = link_unpack(&pk__hello__descriptor, frame->body);
 	if (message == NULL)
 		return err_set(info, E_INVALID, "hello: not understood");
-	int error = check_hello((const Pk__Hello *)message, ret_role, ret_instance, info);
+	int error = check_hello((const Pk__Hello *)message, ret, info);
 	protobuf_c_message_free_unpacked(message, NULL);
 	return error;
 }

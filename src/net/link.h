@@ -31,6 +31,7 @@
 #include "net/tls.h"
 
 enum {
+	LINK_VERSION_MIN = 1, /* the oldest that is still spoken: that of the release before */
 	LINK_VERSION = 1,
 	LINK_PIECE_MAX = 256 * 1024,         /* bytes of body in one frame of an upload or stream */
 	LINK_MESSAGE_MAX = 16 * 1024 * 1024, /* one frame; more closes the connection */

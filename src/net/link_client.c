@@ -260,8 +260,10 @@ static void take_grant(struct link_call *call, uint64_t credit)
 static void take_reply(struct link_call *call, const struct frame *frame)
 {
 	call->link->retry_ms = LINK_RETRY_MIN_MS; /* this core does answer */
-	if (frame->error > 0 || frame->error < E_LAST)
+	if (frame->error > 0)
 		call_fault(call, "an error that there is not");
+	else if (frame->error < E_LAST) /* of a later version */
+		call_end(call, E_INTERNAL, frame->text, frame->body);
 	else
 		call_end(call, frame->error, frame->text, frame->body);
 }
@@ -269,6 +271,8 @@ static void take_reply(struct link_call *call, const struct frame *frame)
 /* Returns what is wrong, or NULL. The link may be gone afterwards. */
 static const char *take_frame(struct link *link, const struct frame *frame)
 {
+	if (frame->unknown)
+		return NULL;
 	if (frame->kind == PK__FRAME__KIND__EVENT) {
 		link->epoch++;
 		if (link->handlers.event != NULL)
@@ -323,14 +327,14 @@ static void send_waiting(struct link *link)
 
 static const char *take_hello(struct link *link, const struct frame *frame, struct errinfo *info)
 {
-	char role[LINK_ROLE_MAX] = "";
-	unsigned char instance[LINK_INSTANCE_SIZE];
-	if (link_take_hello(frame, role, instance, info) != 0)
+	struct link_hello hello;
+	if (link_take_hello(frame, &hello, info) != 0)
 		return info->text;
-	bool same = link->greeted && memcmp(instance, link->core_instance, LINK_INSTANCE_SIZE) == 0;
+	bool same = link->greeted &&
+	            memcmp(hello.instance, link->core_instance, LINK_INSTANCE_SIZE) == 0;
 	link->greeted = true;
-	memcpy(link->core_instance, instance, LINK_INSTANCE_SIZE);
-	memcpy(link->core_role, role, sizeof(role));
+	memcpy(link->core_instance, hello.instance, LINK_INSTANCE_SIZE);
+	memcpy(link->core_role, hello.role, sizeof(hello.role));
 	link->up = true;
 	link->epoch++;
 	link->up_since_ms = clock_monotonic_ms();
@@ -339,8 +343,9 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	const struct link_dialer *dialer = link->target.dialer;
 	if (dialer != NULL && dialer->met != NULL)
 		dialer->met(dialer->ctx, link->target.core);
-	log_info(link->log, "link.connected", F_TEXT("core", role), F_TEXT("address", link->where),
-	         F_INT("same_instance", same));
+	log_info(link->log, "link.connected", F_TEXT("core", hello.role),
+	         F_TEXT("address", link->where), F_INT("same_instance", same),
+	         F_INT("version", hello.version), F_INT("features", hello.features));
 	if (!same)
 		fail_repeats(link);
 	if (!link->freed && link->handlers.state != NULL)

@@ -400,6 +400,8 @@ void link_inbound_orphan(struct link_inbound *request)
 const char *link_inbound_take(struct link_peer *peer, const struct frame *frame,
                               struct buf *message)
 {
+	if (frame->unknown)
+		return NULL;
 	if (frame->kind == PK__FRAME__KIND__REQUEST)
 		return take_request(peer, frame, message);
 	if (frame->kind != PK__FRAME__KIND__DATA && frame->kind != PK__FRAME__KIND__CREDIT &&

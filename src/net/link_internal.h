@@ -25,9 +25,15 @@ void link_log_fault(struct link_faults *faults, const struct log *log, const cha
                     uint32_t method, const char *reason);
 /* Both ends' first frame. */
 void link_send_hello(struct ws *ws, const char *role, const unsigned char *instance);
+struct link_hello {
+	uint32_t version; /* the newest that both sides speak */
+	uint64_t features;
+	char role[LINK_ROLE_MAX];
+	unsigned char instance[LINK_INSTANCE_SIZE];
+};
 /* Checks a first frame: E_INVALID with the reason, else fills what it says. */
-int link_take_hello(const struct frame *frame, char ret_role[LINK_ROLE_MAX],
-                    unsigned char ret_instance[LINK_INSTANCE_SIZE], struct errinfo *info) MUST_USE;
+int link_take_hello(const struct frame *frame, struct link_hello *ret,
+                    struct errinfo *info) MUST_USE;
 /* Sends a frame; the first copies body, the second takes it over. */
 void link_send(struct ws *ws, const struct frame *frame);
 void link_send_buf(struct ws *ws, struct frame *frame, struct buf *body);

@@ -70,11 +70,10 @@ static const char *take_hello(struct link_peer *peer, const struct frame *frame,
                               struct errinfo *info)
 {
 	struct link_server *server = peer->server;
-	char role[LINK_ROLE_MAX];
-	unsigned char instance[LINK_INSTANCE_SIZE];
-	if (link_take_hello(frame, role, instance, info) != 0)
+	struct link_hello hello;
+	if (link_take_hello(frame, &hello, info) != 0)
 		return info->text;
-	peer->role = allowed_role(peer, role);
+	peer->role = allowed_role(peer, hello.role);
 	if (peer->role == NULL)
 		return "hello: a role that this peer may not have";
 	const char *wrong = peer->tls ? wrong_certificate(peer) : NULL;
@@ -88,7 +87,8 @@ static const char *take_hello(struct link_peer *peer, const struct frame *frame,
 	peer->since_ms = clock_monotonic_ms();
 	timer_stop(peer->hello_timer);
 	log_info(server->log, "link.peer_up", F_TEXT("peer", peer->role),
-	         F_TEXT("address", peer->where), F_INT("uid", peer->uid));
+	         F_TEXT("address", peer->where), F_INT("uid", peer->uid),
+	         F_INT("version", hello.version), F_INT("features", hello.features));
 	if (server->handlers.peer_up != NULL)
 		server->handlers.peer_up(server->handlers.ctx, peer);
 	return NULL;

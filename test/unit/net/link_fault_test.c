@@ -182,6 +182,38 @@ static void core_test(void **state)
 	}
 }
 
+/* A core of a later version: what it sends and we do not know is passed over, an error that we do not
+ * know is a fault inside. */
+static void later_core_test(void **state)
+{
+	(void)state;
+	struct loop *loop = loop_new();
+	struct front front;
+	struct raw raw;
+	struct answer answer = {0}, other = {0};
+	raw_core_begin(&raw, loop, &front);
+	ask(front.link, ECHO, "", LINK_ONCE, &answer);
+	ask(front.link, ECHO, "", LINK_ONCE, &other);
+	raw_core_open(&raw, loop);
+	send_hello_range(&raw, LINK_VERSION, LINK_VERSION + 1, "store");
+	raw_frame(&raw, 0x82, STR("\x08\x4d\x10\x01")); /* kind 77 */
+	const struct frame unknown = {
+		.kind = PK__FRAME__KIND__REPLY, .id = 1, .error = E_LAST - 5, .text = STR("something new")};
+	raw_message(&raw, &unknown);
+	wait_for(loop, &answer.done);
+	assert_int_equal(answer.error, E_INTERNAL);
+	const struct frame reply = {.kind = PK__FRAME__KIND__REPLY, .id = 2};
+	raw_message(&raw, &reply);
+	wait_for(loop, &other.done);
+	assert_int_equal(other.error, 0);
+	assert_int_equal(front.downs, 0);
+	forget(&answer, 1);
+	forget(&other, 1);
+	link_free(front.link);
+	raw_done(&raw);
+	loop_free(loop);
+}
+
 /* Credit for a call that is no stream is not sent: it would be the core's to complain of. */
 static void no_stream_test(void **state)
 {
@@ -214,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(front_test),
 		cmocka_unit_test(core_test),
+		cmocka_unit_test(later_core_test),
 		cmocka_unit_test(no_stream_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

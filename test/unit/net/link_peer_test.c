@@ -151,6 +151,12 @@ static void send_request_first(struct raw *raw)
 	send_kind(raw, PK__FRAME__KIND__REQUEST, 1);
 }
 
+/* What a later version says and we do not know: kind 77, field 200. */
+static void send_unknown_kind(struct raw *raw)
+{
+	raw_frame(raw, 0x82, STR("\x08\x4d\xc2\x0c\x03new"));
+}
+
 static const struct violation {
 	void (*send)(struct raw *raw);
 	bool greeted; /* after our hello */
@@ -180,6 +186,7 @@ static const struct violation {
 	{send_wrong_version, false, 1008},
 	{send_wrong_role, false, 1008},
 	{send_request_first, false, 1008},
+	{send_unknown_kind, false, 1008},
 };
 
 static void drop_kept(struct core *core)
@@ -220,6 +227,43 @@ static void violation_test(void **state)
 	}
 	assert_int_equal(front.downs, 0);
 	link_free(front.link);
+	core_done(&core);
+}
+
+static void other_versions_test(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t oldest, newest;
+		bool taken;
+	} cases[] = {
+		{LINK_VERSION_MIN, LINK_VERSION, true},
+		{LINK_VERSION, LINK_VERSION + 5, true},
+		{LINK_VERSION + 1, LINK_VERSION + 5, false},
+		{0, LINK_VERSION + 1, false},
+		{0, LINK_VERSION_MIN - 1, false},
+		{LINK_VERSION + 1, LINK_VERSION, false},
+	};
+	struct core core;
+	core_init(&core, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct raw raw;
+		int before = core.peers_up;
+		raw_client(&raw, &core);
+		send_hello_range(&raw, cases[i].oldest, cases[i].newest, "imap");
+		if (cases[i].taken) {
+			send_unknown_kind(&raw);
+			send_kind(&raw, PK__FRAME__KIND__REQUEST, 1);
+			wait_until(core.loop, core.kept_count == 1);
+			assert_int_equal(core.peers_up, before + 1);
+			drop_kept(&core);
+		} else {
+			wait_end(core.loop, &raw);
+			assert_int_equal(close_code(&raw), 1008);
+			assert_int_equal(core.peers_up, before);
+		}
+		raw_done(&raw);
+	}
 	core_done(&core);
 }
 
@@ -439,9 +483,10 @@ int main(void)
 	if (crypto_init(&info) != 0)
 		return 1;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(violation_test), cmocka_unit_test(allocation_test),
-		cmocka_unit_test(handshake_test), cmocka_unit_test(control_test),
-		cmocka_unit_test(user_test),      cmocka_unit_test(core_test),
+		cmocka_unit_test(violation_test),  cmocka_unit_test(other_versions_test),
+		cmocka_unit_test(allocation_test), cmocka_unit_test(handshake_test),
+		cmocka_unit_test(control_test),    cmocka_unit_test(user_test),
+		cmocka_unit_test(core_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

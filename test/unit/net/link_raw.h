@@ -111,18 +111,27 @@ static inline int close_code(const struct raw *raw)
 	return -1;
 }
 
-static inline void send_hello(struct raw *raw, uint32_t version, const char *role)
+static inline void send_hello_range(struct raw *raw, uint32_t oldest, uint32_t newest,
+                                    const char *role)
 {
 	Pk__Hello hello = PK__HELLO__INIT;
 	struct buf body BUF_AUTO;
 	buf_init(&body, 1000);
-	hello.version = version;
+	hello.version = newest;
+	hello.version_min = oldest;
+	hello.features = UINT64_MAX; /* those of a later version, too */
 	hello.role = (char *)role;
 	hello.instance.data = (uint8_t *)"0123456789abcdef";
 	hello.instance.len = 16;
 	link_pack(&body, &hello.base);
 	const struct frame frame = {.kind = PK__FRAME__KIND__HELLO, .body = buf_str(&body)};
 	raw_message(raw, &frame);
+}
+
+/* As the first release says it. */
+static inline void send_hello(struct raw *raw, uint32_t version, const char *role)
+{
+	send_hello_range(raw, 0, version, role);
 }
 
 static inline void raw_init(struct raw *raw, int fd, bool client)
