@@ -79,21 +79,11 @@ static int make_config(struct cli *cli, const struct buf *text, struct made *mad
 	return rc;
 }
 
-static bool has_core(const struct cli *cli)
-{
-	return settings_has_role(cli->config, "store") || settings_has_role(cli->config, "directory");
-}
-
-static bool has_front(const struct cli *cli)
-{
-	return settings_has_role(cli->config, "imap") || settings_has_role(cli->config, "smtp");
-}
-
 static int make_host_key(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "host_key_file");
 	struct key32 key KEY32_AUTO;
-	if (!has_core(cli) || cli_file_there(path))
+	if (!settings_has_kind(cli->config, false) || cli_file_there(path))
 		return 0;
 	key32_random(&key);
 	int rc = cli_write_file(path, 0400, STR_OF(key.bytes, KEY_SIZE), false, info);
@@ -109,7 +99,8 @@ static int make_certificate(struct cli *cli, struct made *made, struct errinfo *
 	struct buf certificate BUF_AUTO, key __attribute__((cleanup(buf_done_wiped)));
 	buf_init(&certificate, SETTINGS_FILE_MAX);
 	buf_init(&key, SETTINGS_FILE_MAX);
-	if (!has_front(cli) || certificate_path[0] == '\0' || cli_file_there(certificate_path))
+	if (!settings_has_kind(cli->config, true) || certificate_path[0] == '\0' ||
+	    cli_file_there(certificate_path))
 		return 0;
 	/* A key without a certificate may be somebody's own, or left over from here: it stays. */
 	bool has_key = cli_file_there(key_path);
@@ -236,7 +227,8 @@ static int check_place(const struct cli *cli, const char *option, const char *pa
 static int check_key_lost(const struct cli *cli, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "host_key_file");
-	if (!has_core(cli) || cli_file_there(path) || !installation_holds_data(cli->config))
+	if (!settings_has_kind(cli->config, false) || cli_file_there(path) ||
+	    !installation_holds_data(cli->config))
 		return 0;
 	return err_set(info, E_NOT_FOUND,
 	               "host_key_file: %s: is not there, and no other key opens the data in %s: put it "
@@ -248,18 +240,18 @@ static int check_places(const struct cli *cli, struct errinfo *info)
 {
 	static const struct {
 		const char *option;
-		bool (*needed)(const struct cli *cli);
+		bool front; /* a host with fronts needs it; else one with cores */
 	} places[] = {
-		{"data_dir", has_core},
-		{"host_key_file", has_core},
-		{"tls_certificate_file", has_front},
-		{"tls_key_file", has_front},
+		{"data_dir", false},
+		{"host_key_file", false},
+		{"tls_certificate_file", true},
+		{"tls_key_file", true},
 	};
 	int rc = check_key_lost(cli, info);
 	if (rc == 0)
 		rc = check_place(cli, NULL, config_path(cli), info);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(places); i++)
-		if (places[i].needed(cli))
+		if (settings_has_kind(cli->config, places[i].front))
 			rc = check_place(cli, places[i].option, config_text(cli->config, places[i].option),
 			                 info);
 	return rc;
@@ -295,10 +287,14 @@ static void report(struct cli *cli, const struct made *made)
 	const struct config *config = cli->config;
 	const struct row rows[] = {
 		{"configuration", config_path(cli), made->config},
-		{"host_key", has_core(cli) ? config_text(config, "host_key_file") : NULL, made->host_key},
-		{"certificate", has_front(cli) ? config_text(config, "tls_certificate_file") : NULL,
+		{"host_key",
+	     settings_has_kind(cli->config, false) ? config_text(config, "host_key_file") : NULL,
+	     made->host_key},
+		{"certificate",
+	     settings_has_kind(cli->config, true) ? config_text(config, "tls_certificate_file") : NULL,
 	     made->certificate},
-		{"data", has_core(cli) ? config_text(config, "data_dir") : NULL, made->data},
+		{"data", settings_has_kind(cli->config, false) ? config_text(config, "data_dir") : NULL,
+	     made->data},
 	};
 	if (cli->json) {
 		report_json(cli, rows, ARRAY_LEN(rows));
@@ -349,7 +345,7 @@ static void next_steps(struct cli *cli, const struct made *made)
 static int make_data(struct cli *cli, struct made *made, struct errinfo *info)
 {
 	const char *path = config_text(cli->config, "data_dir");
-	if (!has_core(cli) || cli_file_there(path))
+	if (!settings_has_kind(cli->config, false) || cli_file_there(path))
 		return 0;
 	int rc = cli_make_folder(path, 0700, info);
 	made->data = rc == 0;
@@ -373,7 +369,7 @@ static int make(struct cli *cli, const struct buf *config_file, struct made *mad
 static int make_installation(struct cli *cli, bool record, struct errinfo *info)
 {
 	struct secret *host_key;
-	if (!has_core(cli))
+	if (!settings_has_kind(cli->config, false))
 		return 0;
 	int rc = settings_read_host_key(&host_key, config_text(cli->config, "host_key_file"), info);
 	if (rc == 0)

@@ -13,6 +13,7 @@
 #include "main/kinds.h"
 #include "main/listen.h"
 #include "net/certificate.h"
+#include "net/core_link.h"
 #include "net/link_address.h"
 #include "net/tls.h"
 
@@ -22,6 +23,17 @@ bool settings_has_role(const struct config *config, const char *role)
 	struct str word;
 	while (config_list_next(config, "roles", &position, &word)) {
 		if (str_eq(word, str_from(role)))
+			return true;
+	}
+	return false;
+}
+
+bool settings_has_kind(const struct config *config, bool front)
+{
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		if (kind[i].front == front && settings_has_role(config, kind[i].name))
 			return true;
 	}
 	return false;
@@ -128,6 +140,19 @@ int settings_parse_config(struct config **ret, const char *file, struct str text
 	return error;
 }
 
+/* Each core that such processes have links to is on this host, or its address is known. */
+static int check_links(const struct config *config, const struct kind *kind, struct errinfo *info)
+{
+	for (size_t i = 0; kind->links[i] != NULL; i++) {
+		const char *core = kind->links[i];
+		if (!settings_has_role(config, core) && core_address(config, core)[0] == '\0')
+			return err_set(info, E_INVALID,
+			               "%s_address: must be set, since this host has the role %s and not %s",
+			               core, kind->name, core);
+	}
+	return 0;
+}
+
 static int check_roles(const struct config *config, struct errinfo *info)
 {
 	size_t position = 0, count = 0;
@@ -139,20 +164,13 @@ static int check_roles(const struct config *config, struct errinfo *info)
 	}
 	if (count == 0)
 		return err_set(info, E_INVALID, "roles: names no role");
-	if (settings_has_role(config, "store") && !settings_has_role(config, "directory") &&
-	    config_text(config, "directory_address")[0] == '\0')
-		return err_set(
-			info, E_INVALID,
-			"directory_address: must be set, since this host has a store and no directory");
-	bool front = settings_has_role(config, "imap") || settings_has_role(config, "smtp");
-	static const char *const cores[][2] = {{"store", "store_address"},
-	                                       {"directory", "directory_address"}};
-	for (size_t i = 0; front && i < ARRAY_LEN(cores); i++) {
-		if (!settings_has_role(config, cores[i][0]) && config_text(config, cores[i][1])[0] == '\0')
-			return err_set(info, E_INVALID, "%s: must be set, since this host has fronts and no %s",
-			               cores[i][1], cores[i][0]);
+	const struct kind *kind = kinds(&count);
+	int error = 0;
+	for (size_t i = 0; i < count && error == 0; i++) {
+		if (settings_has_role(config, kind[i].name))
+			error = check_links(config, &kind[i], info);
 	}
-	return 0;
+	return error;
 }
 
 /* Every address of every role, whether that role runs here or not. */
@@ -174,12 +192,11 @@ static int check_addresses(const struct config *config, struct errinfo *info)
 			}
 		}
 	}
-	static const char *const single[] = {"store_address", "directory_address"};
-	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-		const char *text = config_text(config, single[i]);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = kind[i].front ? "" : core_address(config, kind[i].name);
 		int error = *text == '\0' ? 0 : listen_address_parse(&address, str_from(text), &cause);
 		if (error != 0)
-			return err_set(info, error, "%s: %s", single[i], cause.text);
+			return err_set(info, error, "%s_address: %s", kind[i].name, cause.text);
 	}
 	size_t position = 0;
 	struct str word;
@@ -238,15 +255,13 @@ static bool list_is_set(const struct config *config, const char *option)
 /* Whether processes of that kind are one end of links over TLS. */
 static bool links_over_tls(const struct config *config, const struct kind *kind)
 {
-	char option[32];
 	for (size_t i = 0; i < ARRAY_LEN(kind->listen) && kind->listen[i].socket != NULL; i++) {
 		if (strcmp(kind->listen[i].socket, "link-tls") == 0 &&
 		    list_is_set(config, kind->listen[i].option))
 			return true;
 	}
 	for (size_t i = 0; kind->links[i] != NULL; i++) {
-		snprintf(option, sizeof(option), "%s_address", kind->links[i]);
-		if (is_set(config, option))
+		if (core_address(config, kind->links[i])[0] != '\0')
 			return true;
 	}
 	return false;
@@ -300,8 +315,7 @@ static int load_pem(const struct config *config, const char *option, bool is_key
 static int load_client_tls(struct settings *settings, struct errinfo *info)
 {
 	const struct config *config = settings->config;
-	bool front = settings_has_role(config, "imap") || settings_has_role(config, "smtp");
-	if (!front || !is_set(config, "tls_certificate_file"))
+	if (!settings_has_kind(config, true) || !is_set(config, "tls_certificate_file"))
 		return 0;
 	int error = load_pem(config, "tls_certificate_file", false, &settings->tls_certificate, info);
 	if (error == 0)
@@ -383,9 +397,7 @@ static int load_files(struct settings *ret, struct errinfo *info)
 	int error = load_client_tls(ret, info);
 	if (error == 0)
 		error = load_link_tls(ret, info);
-	bool core = error == 0 && (settings_has_role(ret->config, "store") ||
-	                           settings_has_role(ret->config, "directory"));
-	if (core)
+	if (error == 0 && settings_has_kind(ret->config, false))
 		error = settings_read_host_key(&ret->host_key, config_text(ret->config, "host_key_file"),
 		                               info);
 	return error;

@@ -66,5 +66,7 @@ int settings_read_host_key(struct secret **ret, const char *path, struct errinfo
 
 /* Whether the option "roles" names the role. */
 bool settings_has_role(const struct config *config, const char *role);
+/* Whether it names a front, or a core. */
+bool settings_has_kind(const struct config *config, bool front);
 
 #endif

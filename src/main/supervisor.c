@@ -61,11 +61,6 @@ static void make_children(struct supervisor *supervisor)
 	}
 }
 
-static bool has_core(const struct config *config)
-{
-	return settings_has_role(config, "store") || settings_has_role(config, "directory");
-}
-
 /* The command line may hold the folder for as long as a command takes: we wait a little. */
 static int lock_data(struct supervisor *supervisor, struct errinfo *info)
 {
@@ -115,7 +110,7 @@ static int come_up(struct supervisor *supervisor, struct errinfo *info)
 	error = sandbox_set_limits(info);
 	if (error == 0 && supervisor->separate)
 		error = sandbox_bound_capabilities(info);
-	if (error == 0 && has_core(config))
+	if (error == 0 && settings_has_kind(config, false))
 		error = take_folders(supervisor, info);
 	if (error == 0)
 		error = open_signals(supervisor, info);
@@ -153,7 +148,7 @@ static void record(struct supervisor *supervisor)
 {
 	struct errinfo info;
 	const struct config *config = supervisor->settings.config;
-	if (supervisor->recorded || !has_core(config))
+	if (supervisor->recorded || !settings_has_kind(config, false))
 		return;
 	supervisor->recorded = true;
 	if (installation_record(config, supervisor->settings.host_key, &info) != 0)

@@ -108,8 +108,6 @@ int links_met(struct child *child, const struct handoff_link *link) MUST_USE;
 void links_drop(struct child *child);
 /* Gives what was asked for, as far as the cores are there. */
 void links_serve(struct supervisor *supervisor);
-/* The address of a core on another host, as configured; empty: it is on this one. */
-const char *links_address(const struct supervisor *supervisor, const char *core);
 /* The connection of a wish is ready, or its deadline may have passed. */
 void links_connected(struct child *child, size_t place, bool ready);
 /* When links_serve, or reading a process again, is due; INT64_MAX: not by time. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "main/listen.h"
 #include "main/supervisor_internal.h"
+#include "net/core_link.h"
 
 enum {
 	CONNECT_MS = 10000, /* to a core on another host */
@@ -13,13 +14,6 @@ enum {
 	ASK_EVERY_MS = 50,  /* how often a process may speak in the long run; then it is read no more */
 	ASK_BURST_MS = 64 * ASK_EVERY_MS,
 };
-
-const char *links_address(const struct supervisor *supervisor, const char *core)
-{
-	char option[32];
-	snprintf(option, sizeof(option), "%s_address", core);
-	return config_text(supervisor->settings.config, option);
-}
 
 static void see(struct child *child, size_t place, bool up)
 {
@@ -176,7 +170,7 @@ void links_serve(struct supervisor *supervisor)
 		for (size_t k = 0; k < KIND_LINKS_MAX && child_takes_links(child); k++) {
 			if (!child->wishes[k].open || child->wishes[k].connecting)
 				continue;
-			const char *address = links_address(supervisor, child->kind->links[k]);
+			const char *address = core_address(supervisor->settings.config, child->kind->links[k]);
 			if (*address == '\0')
 				join(supervisor, child, k);
 			else

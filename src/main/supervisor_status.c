@@ -12,6 +12,7 @@
 #include "main/expiry.h"
 #include "main/listen.h"
 #include "main/supervisor_internal.h"
+#include "net/core_link.h"
 
 bool supervisor_status_path(const struct config *config, char *ret, size_t size)
 {
@@ -70,7 +71,7 @@ static void add_links(const struct supervisor *supervisor, const struct child *c
                       struct buf *out)
 {
 	for (size_t i = 0; i < KIND_LINKS_MAX && child->kind->links[i] != NULL; i++) {
-		const char *address = links_address(supervisor, child->kind->links[i]);
+		const char *address = core_address(supervisor->settings.config, child->kind->links[i]);
 		const struct link_seen *seen = &child->seen[i];
 		if (seen->since_ms == 0)
 			continue; /* it has no use for that one */

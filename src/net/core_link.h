@@ -6,6 +6,9 @@
 #include "net/link.h"
 #include "net/role.h"
 
+/* The address of core on another host, as the configuration has it; empty: it is on this one. */
+const char *core_address(const struct config *config, const char *core);
+
 /* Starts the link to core ("store", "directory"), over connections that role->dialer gets: with mutual
  * TLS when the option <core>_address is set, else to the core of this host. E_INVALID when the
  * configuration makes no sense. */
