@@ -47,6 +47,12 @@ __attribute__((noinline)) void stack_wipe(void)
 	wipe(dead, sizeof(dead));
 }
 
+__attribute__((noinline)) void stack_wipe_deep(void)
+{
+	unsigned char dead[STACK_WIPED_DEEP] __attribute__((uninitialized));
+	wipe(dead, sizeof(dead));
+}
+
 void key32_wipe(struct key32 *key)
 {
 	sodium_memzero(key->bytes, sizeof(key->bytes));

@@ -31,6 +31,9 @@ void wipe(void *ptr, size_t len);
  * be called where work on a secret ends. */
 enum { STACK_WIPED = 32 * 1024 };
 void stack_wipe(void);
+/* The same, STACK_WIPED_DEEP bytes deep: where mail was worked on. */
+enum { STACK_WIPED_DEEP = 256 * 1024 };
+void stack_wipe_deep(void);
 
 struct secret;
 /* Copies len bytes (1 to 4096) into guarded memory; the caller wipes its own copy. NULL when the

@@ -169,7 +169,7 @@ int imap_run(struct role *role)
 		log_error(role->log, "imap.failed", F_ERR(error), F_TEXT("text", info.text));
 		return 1;
 	}
-	front.scratch = scratch_new();
+	front.scratch = scratch_new(role->loop);
 	front.idle_timer = timer_new(role->loop, idle_is_due, &front);
 	budget_init(&front.memory);
 	front.memory_timer = timer_new(role->loop, check_memory, &front);

@@ -16,6 +16,8 @@ struct scratch {
 	struct extra *extras;
 	size_t extra_used;
 	ProtobufCAllocator allocator;
+	struct loop *loop;
+	struct loop_task tidy; /* gives base back */
 };
 
 static void *allocate(void *data, size_t size)
@@ -44,10 +46,20 @@ static void release(void *data, void *ptr)
 	(void)ptr;
 }
 
-struct scratch *scratch_new(void)
+/* From the loop itself, when nobody looks at a message. */
+static void tidy_cb(void *ctx)
+{
+	struct scratch *scratch = ctx;
+	free(scratch->base);
+	scratch->base = NULL;
+}
+
+struct scratch *scratch_new(struct loop *loop)
 {
 	struct scratch *scratch = mem_new(sizeof(*scratch));
 	scratch->allocator = (ProtobufCAllocator){allocate, release, scratch};
+	scratch->loop = loop;
+	scratch->tidy = (struct loop_task){.run = tidy_cb, .ctx = scratch};
 	return scratch;
 }
 
@@ -78,6 +90,7 @@ void scratch_free(struct scratch *scratch)
 	if (scratch == NULL)
 		return;
 	scratch_reset(scratch);
+	loop_later_cancel(&scratch->tidy);
 	free(scratch->base);
 	free(scratch);
 }
@@ -87,6 +100,8 @@ void *scratch_unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *
 {
 	if (scratch->base == NULL)
 		scratch->base = mem_grow(NULL, SCRATCH_SIZE, 1);
+	if (scratch->loop != NULL)
+		loop_tidy(scratch->loop, &scratch->tidy);
 	return protobuf_c_message_unpack(type, &scratch->allocator, bytes.len,
 	                                 (const uint8_t *)bytes.ptr);
 }

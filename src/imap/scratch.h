@@ -3,12 +3,13 @@
 
 /*
  * Where a link message is unpacked while it is being looked at: one per process, emptied after each
- * message, so that a row of a FETCH costs no malloc and a connection holds nothing between messages.
+ * message, so that a row of a FETCH costs no malloc and a connection holds nothing between messages. Its
+ * memory goes back to the system when the loop has become quiet.
  */
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "base/str.h"
+#include "net/loop.h"
 
 enum {
 	SCRATCH_SIZE = 2 * 1024 * 1024, /* kept; a message that needs more gets more for its time */
@@ -17,7 +18,8 @@ enum {
 
 struct scratch;
 
-struct scratch *scratch_new(void) __attribute__((returns_nonnull, warn_unused_result));
+/* loop may be NULL: then the memory stays until scratch_free. */
+struct scratch *scratch_new(struct loop *loop) __attribute__((returns_nonnull, warn_unused_result));
 void scratch_free(struct scratch *scratch);
 /* Unpacks; NULL when the bytes are not a message of that type. The result is valid until
  * scratch_reset, or scratch_release of a mark made before, and is not freed otherwise. */

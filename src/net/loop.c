@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypto/secret.h"
 
 struct post {
 	void (*callback)(void *ctx);
@@ -18,10 +19,12 @@ struct post {
 
 struct loop {
 	struct event_base *base;
-	struct event later_event, next_event;
+	struct event later_event, next_event, tidy_event;
 	struct loop_task later; /* head of the ring of waiting tasks */
 	struct loop_task next;  /* head of the ring of those for the next round */
-	struct loop_held held;  /* head of a ring */
+	struct loop_task tidy;  /* head of the ring of those for loop_tidy */
+	bool tidy_due;
+	struct loop_held held; /* head of a ring */
 	size_t held_count;
 	struct event wake_event;
 	int wake_fd;
@@ -101,6 +104,41 @@ void loop_later_cancel(struct loop_task *task)
 	task->next = task->previous = NULL;
 }
 
+/* ---------------------------------------------------------------- after some work */
+
+void loop_worked(struct loop *loop)
+{
+	static const struct timeval delay = {LOOP_TIDY_MS / 1000, LOOP_TIDY_MS % 1000 * 1000};
+	if (loop->tidy_due)
+		return;
+	loop->tidy_due = true;
+	event_add(&loop->tidy_event, &delay);
+}
+
+void loop_tidy(struct loop *loop, struct loop_task *task)
+{
+	if (task->next != NULL)
+		return;
+	append(&loop->tidy, task);
+	loop_worked(loop);
+}
+
+/* Called from the loop itself, so that all frames of the work that was done lay below. */
+static void tidy_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	struct loop *loop = ctx;
+	struct loop_task *head = &loop->tidy;
+	loop->tidy_due = false;
+	while (head->next != head) {
+		struct loop_task *task = head->next;
+		loop_later_cancel(task);
+		task->run(task->ctx);
+	}
+	stack_wipe_deep();
+}
+
 /* ---------------------------------------------------------------- posts of other threads */
 
 static void run_posts(struct loop *loop)
@@ -124,6 +162,7 @@ static void wake_cb(evutil_socket_t fd, short what, void *ctx)
 	uint64_t count;
 	ssize_t got = read(fd, &count, sizeof(count));
 	(void)got; /* nothing there: run_posts finds an empty list */
+	loop_worked(ctx);
 	run_posts(ctx);
 }
 
@@ -153,6 +192,7 @@ struct loop *loop_new(void)
 	struct loop *loop = mem_new(sizeof(*loop));
 	loop->later.next = loop->later.previous = &loop->later;
 	loop->next.next = loop->next.previous = &loop->next;
+	loop->tidy.next = loop->tidy.previous = &loop->tidy;
 	loop->held.next = loop->held.previous = &loop->held;
 	loop->posts_end = &loop->posts;
 	must(pthread_mutex_init(&loop->post_lock, NULL) == 0);
@@ -166,6 +206,7 @@ struct loop *loop_new(void)
 	must(loop->wake_fd >= 0);
 	event_assign(&loop->later_event, loop->base, -1, 0, later_cb, loop);
 	event_assign(&loop->next_event, loop->base, -1, 0, next_cb, loop);
+	event_assign(&loop->tidy_event, loop->base, -1, 0, tidy_cb, loop);
 	event_assign(&loop->wake_event, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, wake_cb, loop);
 	event_add(&loop->wake_event, NULL);
 	return loop;
@@ -186,6 +227,7 @@ void loop_free(struct loop *loop)
 	}
 	event_del(&loop->later_event);
 	event_del(&loop->next_event);
+	event_del(&loop->tidy_event);
 	event_del(&loop->wake_event);
 	close(loop->wake_fd);
 	event_base_free(loop->base);

@@ -48,6 +48,13 @@ void loop_later(struct loop *loop, struct loop_task *task);
 void loop_next(struct loop *loop, struct loop_task *task);
 void loop_later_cancel(struct loop_task *task);
 
+/* Mail is not to stay where it was worked on. Somebody works on what came from a peer: within LOOP_TIDY_MS
+ * the loop overwrites what was left on the stack of its thread. */
+enum { LOOP_TIDY_MS = 1000 };
+void loop_worked(struct loop *loop);
+/* Besides, the task runs then: for memory that is kept from one piece of work to the next. */
+void loop_tidy(struct loop *loop, struct loop_task *task);
+
 /* Things that go on for a bounded time after their owner let go of them (connections sending their
  * last bytes): loop_free drops those that are left. */
 struct loop_held {

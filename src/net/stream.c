@@ -480,6 +480,7 @@ static void read_cb(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	struct stream *stream = ctx;
 	stream->dry = false;
+	loop_worked(stream->loop);
 	handle_input(stream);
 	pump(stream);
 }

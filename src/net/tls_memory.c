@@ -39,6 +39,8 @@ static void *pool_take(void)
 static void pool_give(void *ptr)
 {
 	size_t index = (size_t)((char *)ptr - pool.base) / TLS_MEMORY_BLOCK;
+	/* It held plain text, as the C library's own memory does, which is overwritten when it is freed. */
+	explicit_bzero(ptr, TLS_MEMORY_BLOCK);
 	pthread_mutex_lock(&pool.lock);
 	if (pool.free_count >= TLS_MEMORY_KEPT)
 		(void)madvise(ptr, TLS_MEMORY_BLOCK, MADV_DONTNEED);

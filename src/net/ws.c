@@ -47,6 +47,7 @@ struct ws {
 	int64_t last_input_ms;
 	struct timer *timer;
 	struct loop_task later;     /* calls closed; after ws_free: releases the memory */
+	struct loop_task tidy;      /* gives back what message has kept */
 	struct buf http;            /* input until the upgrade is done */
 	char key[WS_HTTP_KEY_SIZE]; /* client */
 	wslay_frame_context_ptr frames;
@@ -239,6 +240,20 @@ static void take_control(struct ws *ws, uint8_t opcode)
 		put_bounded(ws, WSLAY_PONG, STR_OF(ws->control, ws->frame_got), STR(""));
 }
 
+/* For the next one, if that comes soon. */
+static void keep_message(struct ws *ws)
+{
+	buf_clear(&ws->message);
+	loop_tidy(ws->loop, &ws->tidy);
+}
+
+static void tidy_cb(void *ctx)
+{
+	struct ws *ws = ctx;
+	if (ws->message.len == 0) /* otherwise one is coming in, and at its end we are put off again */
+		buf_done(&ws->message);
+}
+
 static void take_message(struct ws *ws)
 {
 	ws->in_message = false;
@@ -248,7 +263,7 @@ static void take_message(struct ws *ws)
 	if (ws->message.cap > WS_KEEP_MAX || ws->handlers == NULL)
 		buf_done(&ws->message);
 	else
-		buf_clear(&ws->message);
+		keep_message(ws);
 }
 
 /* Checks what the first bytes of a frame announce. */
@@ -298,11 +313,10 @@ static bool take_part(struct ws *ws, const struct wslay_frame_iocb *frame)
 		memcpy(ws->control + ws->frame_got, frame->data, frame->data_length);
 	else
 		buf_add(&ws->message, frame->data, frame->data_length);
-	if (frame->payload_length <= WS_SECRET_MAX) {
-		/* It lies in wslay's buffer, which stays. */
-		wipe((uint8_t *)(uintptr_t)frame->data, frame->data_length);
+	/* It lies in wslay's buffer, which stays. */
+	wipe((uint8_t *)(uintptr_t)frame->data, frame->data_length);
+	if (frame->payload_length <= WS_SECRET_MAX)
 		ws->wipe = true;
-	}
 	ws->frame_got += frame->data_length;
 	if (ws->frame_got < frame->payload_length)
 		return true;
@@ -503,6 +517,8 @@ struct ws *ws_new(struct loop *loop, int fd, const struct ws_options *options,
 	ws->last_input_ms = clock_monotonic_ms();
 	ws->later.run = later_cb;
 	ws->later.ctx = ws;
+	ws->tidy.run = tidy_cb;
+	ws->tidy.ctx = ws;
 	buf_init(&ws->http, WS_HTTP_MAX + SCRATCH_SIZE);
 	buf_init(&ws->message, options->message_max);
 	ws->timer = timer_new(loop, on_timer, ws);
@@ -531,6 +547,7 @@ void ws_free(struct ws *ws)
 	free(ws->host);
 	buf_done(&ws->http);
 	ws->input = (struct str){NULL, 0};
+	loop_later_cancel(&ws->tidy);
 	/* message is freed with the connection: its handler may be at work on it. */
 	loop_later(ws->loop, &ws->later);
 }

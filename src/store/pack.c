@@ -25,7 +25,7 @@ struct pack_tables {
 
 struct packer {
 	const struct pack_tables *tables;
-	ZSTD_CCtx *compressor;
+	ZSTD_CCtx *compressor; /* these two are NULL until there is work for them */
 	ZSTD_DCtx *decompressor;
 };
 
@@ -58,19 +58,39 @@ struct packer *packer_new(const struct pack_tables *tables)
 {
 	struct packer *packer = mem_new(sizeof(*packer));
 	packer->tables = tables;
-	packer->compressor = ZSTD_createCCtx();
-	packer->decompressor = ZSTD_createDCtx();
-	must(packer->compressor != NULL && packer->decompressor != NULL);
 	return packer;
+}
+
+void packer_forget(struct packer *packer)
+{
+	ZSTD_freeCCtx(packer->compressor);
+	ZSTD_freeDCtx(packer->decompressor);
+	packer->compressor = NULL;
+	packer->decompressor = NULL;
 }
 
 void packer_free(struct packer *packer)
 {
 	if (packer == NULL)
 		return;
-	ZSTD_freeCCtx(packer->compressor);
-	ZSTD_freeDCtx(packer->decompressor);
+	packer_forget(packer);
 	free(packer);
+}
+
+static ZSTD_CCtx *compressor(struct packer *packer)
+{
+	if (packer->compressor == NULL)
+		packer->compressor = ZSTD_createCCtx();
+	must(packer->compressor != NULL);
+	return packer->compressor;
+}
+
+static ZSTD_DCtx *decompressor(struct packer *packer)
+{
+	if (packer->decompressor == NULL)
+		packer->decompressor = ZSTD_createDCtx();
+	must(packer->decompressor != NULL);
+	return packer->decompressor;
 }
 
 /* zstd keeps the tables of the largest input that it saw. */
@@ -79,27 +99,26 @@ static void give_back_memory(struct packer *packer)
 	if (ZSTD_sizeof_CCtx(packer->compressor) <= WORK_MEMORY_KEPT * 4)
 		return;
 	ZSTD_freeCCtx(packer->compressor);
-	packer->compressor = ZSTD_createCCtx();
-	must(packer->compressor != NULL);
+	packer->compressor = NULL;
 }
 
 static size_t compress(struct packer *packer, enum pack_kind kind, char *to, size_t room,
                        struct str plain)
 {
 	if (db_plain_asked())
-		return ZSTD_compressCCtx(packer->compressor, to, room, plain.ptr, plain.len,
+		return ZSTD_compressCCtx(compressor(packer), to, room, plain.ptr, plain.len,
 		                         LEVEL_READABLE);
 	switch (kind) {
 	case PACK_TEXT:
-		return ZSTD_compress_usingCDict(packer->compressor, to, room, plain.ptr, plain.len,
+		return ZSTD_compress_usingCDict(compressor(packer), to, room, plain.ptr, plain.len,
 		                                packer->tables->text);
 	case PACK_FAST:
-		return ZSTD_compress_usingCDict(packer->compressor, to, room, plain.ptr, plain.len,
+		return ZSTD_compress_usingCDict(compressor(packer), to, room, plain.ptr, plain.len,
 		                                packer->tables->fast);
 	case PACK_DATA:
 		break;
 	}
-	return ZSTD_compressCCtx(packer->compressor, to, room, plain.ptr, plain.len, LEVEL);
+	return ZSTD_compressCCtx(compressor(packer), to, room, plain.ptr, plain.len, LEVEL);
 }
 
 bool pack(struct packer *packer, enum pack_kind kind, struct str plain, struct buf *out)
@@ -120,7 +139,7 @@ bool pack_worthwhile(struct packer *packer, struct str plain)
 	struct str beginning = str_slice(plain, 0, TRIAL_SIZE);
 	size_t room = ZSTD_compressBound(beginning.len);
 	char *to MEM_AUTO = mem_new(room);
-	size_t len = ZSTD_compressCCtx(packer->compressor, to, room, beginning.ptr, beginning.len,
+	size_t len = ZSTD_compressCCtx(compressor(packer), to, room, beginning.ptr, beginning.len,
 	                               LEVEL_FAST);
 	return !ZSTD_isError(len) && len < beginning.len - beginning.len / 16;
 }
@@ -136,9 +155,9 @@ int unpack(struct packer *packer, struct str frame, size_t max, struct buf *out,
 		return err_set(info, E_TOO_LARGE, "stored data is larger than its limit");
 	size_t len;
 	if (ZSTD_getDictID_fromFrame(frame.ptr, frame.len) == 0)
-		len = ZSTD_decompressDCtx(packer->decompressor, to, (size_t)size, frame.ptr, frame.len);
+		len = ZSTD_decompressDCtx(decompressor(packer), to, (size_t)size, frame.ptr, frame.len);
 	else
-		len = ZSTD_decompress_usingDDict(packer->decompressor, to, (size_t)size, frame.ptr,
+		len = ZSTD_decompress_usingDDict(decompressor(packer), to, (size_t)size, frame.ptr,
 		                                 frame.len, packer->tables->reading);
 	if (ZSTD_isError(len) || len != size)
 		return err_set(info, E_CORRUPT, "stored data does not decompress");

@@ -26,6 +26,8 @@ struct packer;
 struct packer *packer_new(const struct pack_tables *tables)
 	__attribute__((returns_nonnull, warn_unused_result));
 void packer_free(struct packer *packer);
+/* Lets go of what is left in it of the bytes that it worked on last; it goes on as if new. */
+void packer_forget(struct packer *packer);
 
 enum pack_kind {
 	PACK_TEXT, /* with the dictionary */

@@ -1,13 +1,21 @@
 #include "store/worker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "crypto/secret.h"
 
-enum { WORKER_STACK_SIZE = 512 * 1024 };
+enum {
+	WORKER_STACK_SIZE = 512 * 1024,
+	IDLE_MS =
+		1000, /* without work for so long, a worker keeps nothing of the mail that it worked on */
+};
 
 struct worker_pool {
 	struct loop *loop;
@@ -117,20 +125,39 @@ static void run_turn(struct worker *worker, struct turn *turn)
 	}
 }
 
+/* Under the lock: until there may be work. Whoever waits for long forgets first, then waits without end. */
+static void wait_for_work(struct worker *worker, bool *forgotten)
+{
+	struct worker_pool *pool = worker->pool;
+	int64_t until_ms = clock_monotonic_ms() + IDLE_MS;
+	struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+	if (*forgotten) {
+		pthread_cond_wait(&pool->work, &pool->lock);
+	} else if (pthread_cond_timedwait(&pool->work, &pool->lock, &until) == ETIMEDOUT) {
+		pthread_mutex_unlock(&pool->lock);
+		packer_forget(worker->packer);
+		stack_wipe_deep();
+		*forgotten = true;
+		pthread_mutex_lock(&pool->lock);
+	}
+}
+
 static void *worker_main(void *ctx)
 {
 	struct worker_pool *pool = ctx;
 	struct worker worker = {.pool = pool, .packer = packer_new(pool->tables)};
+	bool forgotten = true;
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		struct turn *turn = TAILQ_FIRST(&pool->ready);
 		if (turn != NULL) {
 			TAILQ_REMOVE(&pool->ready, turn, link);
 			run_turn(&worker, turn);
+			forgotten = false;
 		} else if (pool->stopping) {
 			break;
 		} else {
-			pthread_cond_wait(&pool->work, &pool->lock);
+			wait_for_work(&worker, &forgotten);
 		}
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -147,7 +174,11 @@ struct worker_pool *worker_pool_new(struct loop *loop, int threads)
 	TAILQ_INIT(&pool->ready);
 	TAILQ_INIT(&pool->finished);
 	must(pthread_mutex_init(&pool->lock, NULL) == 0);
-	must(pthread_cond_init(&pool->work, NULL) == 0);
+	pthread_condattr_t monotonic;
+	must(pthread_condattr_init(&monotonic) == 0);
+	must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+	must(pthread_cond_init(&pool->work, &monotonic) == 0);
+	pthread_condattr_destroy(&monotonic);
 	pthread_attr_t attributes;
 	must(pthread_attr_init(&attributes) == 0);
 	must(pthread_attr_setstacksize(&attributes, WORKER_STACK_SIZE) == 0);

@@ -147,7 +147,7 @@ static void values(struct str text)
  * well-formed value whatever it is. */
 static void described(struct str text)
 {
-	struct scratch *scratch = scratch_new();
+	struct scratch *scratch = scratch_new(NULL);
 	struct buf out BUF_AUTO;
 	buf_init(&out, 64 * 1024 * 1024);
 	for (int rendered = 0; rendered < 2; rendered++) {

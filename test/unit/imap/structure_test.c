@@ -100,7 +100,7 @@ static void test_hostile_fields(void **state)
 {
 	(void)state;
 	struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
-	struct scratch *scratch = scratch_new(), *fields = scratch_new();
+	struct scratch *scratch = scratch_new(NULL), *fields = scratch_new(NULL);
 	const Pk__Description *d = mail_describe(str_from(all_fields), arena);
 	assert_non_null(d);
 	size_t counts[2] = {0};
@@ -132,7 +132,7 @@ static void test_hostile_fields(void **state)
 static void test_garbage(void **state)
 {
 	(void)state;
-	struct scratch *scratch = scratch_new();
+	struct scratch *scratch = scratch_new(NULL);
 	struct buf out BUF_AUTO;
 	buf_init(&out, 1 << 20);
 	uint32_t random = 1;
