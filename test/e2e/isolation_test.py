@@ -16,7 +16,7 @@ from service import BUILD, Service, message, wait_for  # noqa: E402
 
 ROGUE = os.path.join(BUILD, "test", "rogue")
 OWN, VICTIM, OTHER = "rogue@example.test", "victim@example.test", "other@example.test"
-BREAK_OUTS = ("socket", "unconnect", "fast-open", "signal", "close-port")
+BREAK_OUTS = ("socket", "unconnect", "fast-open", "signal", "close-port", "ask-for-front")
 
 
 class Results:
@@ -76,10 +76,11 @@ def break_out(service, results, role, port):
             answer = tell_rogue(port, f"break-out {name}")
         except ConnectionError:
             answer = ""
-        # SIGSYS; a build with sanitizers says which call it was and aborts.
+        # SIGSYS; a build with sanitizers says which call it was and aborts. Or SIGKILL, by the supervisor.
+        wanted = ("9",) if name == "ask-for-front" else ("31", "6")
         ended = wait_for(lambda: ends(service, role)[before:], f"the end of {role}") \
             if "still here" not in answer else []
-        results.add(bool(ended) and ended[0][1] in ("31", "6"), f"{role}: dies of trying {name}")
+        results.add(bool(ended) and ended[0][1] in wanted, f"{role}: dies of trying {name}")
 
 
 def forge(service, results, role, port):
@@ -285,6 +286,10 @@ def main():
             # An ordinary user has nothing to limit it by.
             threads = int(tell_rogue(port, "crowd").split()[0])
             results.add(0 < threads < 64 or os.geteuid() != 0, f"{role}: makes no more than a few threads")
+            # 64 at once, and then 20 a second: so 40 more take two seconds.
+            if role == "imap":
+                elapsed_ms = int(tell_rogue(port, "insist").split()[0])
+                results.add(elapsed_ms > 1500, f"{role}: gets links no faster than that ({elapsed_ms} ms)")
             break_out(service, results, role, port)
         deaf(service, results)
         slander(service, results, OTHER, other_password)

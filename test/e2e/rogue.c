@@ -9,6 +9,7 @@
  *     break-out NAME
  *     forge
  *     crowd
+ *     insist
  *
  * A rogue front may well have users of its own, and with them it proves that its requests are right in
  * all but the right to make them.
@@ -26,10 +27,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
 #include "imap/imap.h"
+#include "main/handoff.h"
+#include "main/kinds.h"
 #include "net/core_link.h"
 #include "smtp/smtp.h"
 
@@ -497,6 +501,37 @@ static void close_port(int client, int port)
 	(void)shutdown(port, SHUT_RDWR);
 }
 
+static bool ask_for(const char *kind)
+{
+	struct handoff_link question = {.role = kind_number(kind_find(str_from(kind)))};
+	return handoff_send_link(HANDOFF_FD, HANDOFF_ASK, &question, -1, NULL) == 0;
+}
+
+/* A link to another front: the supervisor ends whoever wants one. */
+static void ask_for_front(int client, int port)
+{
+	char byte;
+	(void)client;
+	(void)port;
+	must(ask_for("smtp"));
+	struct pollfd answer = {.fd = HANDOFF_FD, .events = POLLIN};
+	while (poll(&answer, 1, 10000) > 0 && recv(HANDOFF_FD, &byte, 1, 0) != 0)
+		; /* the end of the socket, and then our own */
+}
+
+/* Links, as many as it gets, one after the other; the milliseconds that so many took. */
+static int64_t insist(size_t count)
+{
+	int64_t begin_ms = clock_monotonic_ms();
+	for (size_t i = 0; i < count; i++) {
+		struct handoff answer;
+		enum handoff_kind kind;
+		must(ask_for("store") && handoff_receive(HANDOFF_FD, true, &kind, &answer, NULL) == 0);
+		handoff_done(&answer);
+	}
+	return clock_monotonic_ms() - begin_ms;
+}
+
 static void break_out(const struct rogue *r, const char *name)
 {
 	static const struct {
@@ -504,7 +539,7 @@ static void break_out(const struct rogue *r, const char *name)
 		void (*attempt)(int client, int port);
 	} ways[] = {
 		{"socket", make_socket},    {"unconnect", unconnect},   {"fast-open", fast_open},
-		{"signal", signal_another}, {"close-port", close_port},
+		{"signal", signal_another}, {"close-port", close_port}, {"ask-for-front", ask_for_front},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		if (strcmp(ways[i].name, name) == 0)
@@ -563,6 +598,8 @@ static void obey(struct rogue *r, char *line)
 		dprintf(r->client, "forged\n");
 	} else if (verb != NULL && strcmp(verb, "crowd") == 0) {
 		dprintf(r->client, "%zu threads\n", crowd());
+	} else if (verb != NULL && strcmp(verb, "insist") == 0) {
+		dprintf(r->client, "%lld ms\n", (long long)insist(104));
 	} else if (verb != NULL && strcmp(verb, "break-out") == 0 && words[0] != NULL) {
 		break_out(r, words[0]);
 	} else if (verb != NULL && strcmp(verb, "slander") == 0 && words[0] != NULL) {
