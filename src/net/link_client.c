@@ -335,7 +335,6 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	link->greeted = true;
 	memcpy(link->core_instance, hello.instance, LINK_INSTANCE_SIZE);
 	memcpy(link->core_role, hello.role, sizeof(hello.role));
-	link->up = true;
 	link->epoch++;
 	link->up_since_ms = clock_monotonic_ms();
 	timer_stop(link->retry);
@@ -346,12 +345,15 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	log_info(link->log, "link.connected", F_TEXT("core", hello.role),
 	         F_TEXT("address", link->where), F_INT("same_instance", same),
 	         F_INT("version", hello.version), F_INT("features", hello.features));
+	/* What handlers ask comes after what waits: the core takes requests in the order of their ids. */
 	if (!same)
 		fail_repeats(link);
-	if (!link->freed && link->handlers.state != NULL)
+	if (link->freed)
+		return NULL;
+	link->up = true;
+	send_waiting(link);
+	if (link->handlers.state != NULL)
 		link->handlers.state(link->handlers.ctx, true, same);
-	if (!link->freed)
-		send_waiting(link);
 	return NULL;
 }
 

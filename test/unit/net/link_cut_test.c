@@ -192,6 +192,57 @@ static void other_core_test(void **state)
 	rig_done(&rig);
 }
 
+/* Asks as soon as the link is up again, as the sessions do; what has waited is older. */
+struct asker {
+	struct link *link;
+	struct answer answer;
+	int ups, downs;
+};
+
+static void ask_when_up(void *ctx, bool connected, bool same)
+{
+	struct asker *asker = ctx;
+	(void)same;
+	asker->ups += connected;
+	asker->downs += !connected;
+	if (asker->ups == 2 && connected)
+		ask(asker->link, ECHO, "news", LINK_IDEMPOTENT, &asker->answer);
+}
+
+static void order_test(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct asker asker = {0};
+	struct answer waits[2] = {{0}}, repeat = {0};
+	rig_init(&rig);
+	asker.link = link_new(rig.core.loop, NULL,
+	                      &(struct link_target){.unix_path = rig.front_path,
+	                                            .role = "imap",
+	                                            .allowed_peer_uid = getuid()},
+	                      &(struct link_handlers){.ctx = &asker, .state = ask_when_up});
+	wait_until(rig.core.loop, asker.ups == 1);
+	ask(asker.link, KEEP, "", LINK_REPEAT, &repeat);
+	wait_until(rig.core.loop, rig.core.kept_count == 1);
+	rig.relay.closed = true;
+	restart_core(&rig);
+	wait_until(rig.core.loop, asker.downs == 1);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+		ask(asker.link, ECHO, "waits", LINK_IDEMPOTENT, &waits[i]);
+	rig.relay.closed = false;
+	wait_for(rig.core.loop, &asker.answer.done);
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+		assert_true(waits[i].done && waits[i].error == 0);
+	assert_int_equal(asker.answer.error, 0);
+	assert_int_equal(repeat.error, E_UNAVAILABLE);
+	assert_int_equal(asker.downs, 1);
+	forget(waits, ARRAY_LEN(waits));
+	forget(&repeat, 1);
+	forget(&asker.answer, 1);
+	link_free(asker.link);
+	rig_done(&rig);
+}
+
 /* Uploads and streams through connections that break at random places. What may be repeated ends well;
  * what may not ends well or with E_UNAVAILABLE; nothing ends twice, nothing hangs. */
 static void random_cuts(struct rig *rig)
@@ -480,9 +531,10 @@ int main(void)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_test),       cmocka_unit_test(same_core_test),
-		cmocka_unit_test(remembered_test),  cmocka_unit_test(other_core_test),
-		cmocka_unit_test(random_cuts_test), cmocka_unit_test(tls_refused_test),
-		cmocka_unit_test(tls_cut_test),     cmocka_unit_test(tls_reload_test),
+		cmocka_unit_test(order_test),       cmocka_unit_test(remembered_test),
+		cmocka_unit_test(other_core_test),  cmocka_unit_test(random_cuts_test),
+		cmocka_unit_test(tls_refused_test), cmocka_unit_test(tls_cut_test),
+		cmocka_unit_test(tls_reload_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
