@@ -135,8 +135,9 @@ static const struct config_option table[] = {
 	{"smtp_errors_max", CONFIG_NUMBER, RELOADS, "20", 1, 100000, NULL, SECTION_SMTP,
 	 "Errors in one connection, since its last accepted message, before it is ended."},
 	{"smtp_core_wait", CONFIG_DURATION, RELOADS, "10s", 100, 10 * MINUTES, NULL, SECTION_SMTP,
-	 "How long a client waits for a store or directory that is away before it is told to come again "
-	 "later."},
+	 "How long a client waits for a directory and a store that are away before it is told to come again "
+	 "later (451 4.3.0): once for a whole transaction, from MAIL to the answer for the message. Away is "
+	 "also who is connected and gives no sign of life."},
 	{"smtp_processes", CONFIG_NUMBER, RESTARTS, "1", 1, 64, NULL, SECTION_SMTP,
 	 "SMTP processes."},
 
@@ -157,6 +158,10 @@ static const struct config_option table[] = {
 	{"imap_idle_interval", CONFIG_DURATION, RELOADS, "2m", 100, 1 * HOURS, NULL, SECTION_IMAP,
 	 "How often a client that waits in IDLE is sent a line, so that no router on the way forgets the "
 	 "connection. All clients of a host get theirs at the same time, so that phones wake seldom."},
+	{"imap_core_wait", CONFIG_DURATION, RELOADS, "20s", 100, 10 * MINUTES, NULL, SECTION_IMAP,
+	 "How long a client waits for a directory and a store that are away before its command, login "
+	 "included, is answered NO [UNAVAILABLE]; it stays connected. Away is also who is connected and "
+	 "gives no sign of life."},
 	{"imap_processes", CONFIG_NUMBER, RESTARTS, "0", 0, 64, NULL, SECTION_IMAP,
 	 "IMAP processes. 0: one for each processor."},
 

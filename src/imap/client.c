@@ -215,6 +215,11 @@ static void answer(void *ctx, int error, struct str text, struct str body, bool 
 	scratch_reset(scratch);
 }
 
+void imap_patience_renew(struct imap_client *client)
+{
+	client->patience = (struct link_patience){.left_ms = client->front->core_wait_ms};
+}
+
 struct session_call *imap_ask(struct imap_client *client, const struct imap_question *question)
 {
 	if (client->conn == NULL)
@@ -226,6 +231,7 @@ struct session_call *imap_ask(struct imap_client *client, const struct imap_ques
 													 .method = question->method,
 													 .body = question->body,
 													 .repeatable = true,
+													 .patience = &client->patience,
 													 .credit = question->credit,
 													 .upload = question->upload,
 													 .ctx = client,

@@ -106,6 +106,7 @@ struct imap_client {
 	bool wants_line;
 	bool idle_done;            /* IDLE: ends with the answer that is under way */
 	struct session_call *call; /* what it waits for */
+	struct link_patience patience;
 	imap_answered *answered;
 	const ProtobufCMessageDescriptor *answer_type;
 	void (*synced)(struct imap_client *client, bool ok); /* see sync.h */
@@ -156,6 +157,8 @@ struct imap_question {
  * the client happens to wait for. NULL when the connection is over. */
 struct session_call *imap_ask(struct imap_client *client, const struct imap_question *question);
 
+/* A command begins, or another round of one that has no end: how long it waits for the cores. */
+void imap_patience_renew(struct imap_client *client);
 /* Gives the arena's memory back, for a command that will take long: args are gone. */
 void imap_arena_renew(struct imap_client *client);
 /* Sends what is in client->out. */

@@ -1,5 +1,6 @@
 /* STARTTLS, LOGIN and AUTHENTICATE. The exchange itself is net/sasl.h's. */
 
+#include "base/clock.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
@@ -137,7 +138,7 @@ static void sasl_done(void *ctx, int error, struct str text, const Pk__LoginRepl
 	}
 	struct errinfo info = {0};
 	error = session_open(&client->session, client->front->hub, login, "imap", client->peer.address,
-	                     &session_handlers, client, &info);
+	                     &client->patience, &session_handlers, client, &info);
 	if (error != 0)
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, str_from(info.text));
 }
@@ -172,6 +173,7 @@ static struct sasl *sasl_of(struct imap_client *client)
 			&(struct sasl_options){
 				.directory = session_hub_directory(hub),
 				.vault = session_hub_vault(hub),
+				.patience = &client->patience,
 				.service = "imap",
 				.remote = client->peer.address,
 				.ssl = conn_ssl(client->conn),
@@ -180,6 +182,12 @@ static struct sasl *sasl_of(struct imap_client *client)
 			&(struct sasl_handlers){client, sasl_challenge, sasl_done});
 	}
 	return client->sasl;
+}
+
+/* The directory and the store together have as long for a login as either has for a request. */
+static void start_clock(struct imap_client *client)
+{
+	client->patience.until_ms = clock_monotonic_ms() + LINK_DEADLINE_MS;
 }
 
 static void auth_cancel(struct imap_client *client)
@@ -207,6 +215,7 @@ static bool login_parse(struct imap_parse *in, struct imap_client *client)
 static void login_start(struct imap_client *client)
 {
 	struct login *args = client->args;
+	start_clock(client);
 	if (!refused_in_clear(client))
 		sasl_password(sasl_of(client), args->address, args->password);
 	if (client->args != NULL) /* else the command and its arena are gone */
@@ -242,6 +251,7 @@ static void authenticate_start(struct imap_client *client)
 	struct authenticate *args = client->args;
 	if (refused_in_clear(client))
 		return;
+	start_clock(client);
 	sasl_start(sasl_of(client), args->mechanism, args->initial);
 	if (client->args != NULL && args->initial.len > 0) /* likewise */
 		wipe((char *)args->initial.ptr, args->initial.len);

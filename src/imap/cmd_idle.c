@@ -22,8 +22,10 @@ static void told(struct imap_client *client, bool ok)
 static void tell(struct imap_client *client)
 {
 	if (client->conn != NULL && client->folder != NULL && client->folder->dirty &&
-	    client->call == NULL && !conn_output_full(client->conn))
+	    client->call == NULL && !conn_output_full(client->conn)) {
+		imap_patience_renew(client);
 		imap_sync(client, told);
+	}
 }
 
 static void idle_start(struct imap_client *client)

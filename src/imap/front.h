@@ -27,6 +27,7 @@ struct imap_front {
 	int64_t login_timeout_ms;
 	int64_t idle_timeout_ms;
 	int64_t idle_interval_ms;
+	int64_t core_wait_ms;     /* for cores that are away, in one command */
 	struct timer *idle_timer; /* tells clients in IDLE that we are there */
 	uint64_t message_size_max;
 	/* messages that are being appended */

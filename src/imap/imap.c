@@ -87,7 +87,9 @@ static void configure(struct imap_front *front)
 	                           : connections / STRANGERS_PART;
 	budget_set(&front->memory, (size_t)config_number(config, "imap_memory_total"),
 	           (uint64_t)config_number(config, "message_rate_min"));
-	session_hub_set_limit(front->hub, (size_t)config_number(config, "connections_per_mailbox"));
+	front->core_wait_ms = config_number(config, "imap_core_wait");
+	session_hub_set_limits(front->hub, (size_t)config_number(config, "connections_per_mailbox"),
+	                       front->core_wait_ms);
 }
 
 static struct listener_options limits(const struct imap_front *front)

@@ -152,6 +152,7 @@ static void run(struct imap_client *client)
 	const struct imap_command *command = named ? imap_command_find(buf_str(&name)) : NULL;
 	client->command = command == NULL ? &unknown_command : command;
 	client->wants_line = false;
+	imap_patience_renew(client);
 	if (command == NULL) {
 		imap_reader_reset(&client->reader);
 		imap_finish_with(client, IMAP_BAD, NULL, in.error != NULL ? in.error : "Unknown command");

@@ -130,6 +130,14 @@ uint64_t link_epoch(const struct link *link);
 
 enum link_kind { LINK_ONCE, LINK_REPEAT, LINK_IDEMPOTENT };
 
+/* How long one command of a client waits for its cores, whatever it asks of them, one after the other. */
+struct link_patience {
+	int64_t
+		left_ms; /* for cores that are away (net/link_wait.h); what was waited is taken from it */
+	int64_t
+		until_ms; /* monotonic: for all together, cores that are there included; 0: no such end */
+};
+
 struct link_request {
 	uint32_t method;
 	const ProtobufCMessage *body; /* packed before link_call returns */
@@ -137,10 +145,13 @@ struct link_request {
 		secret; /* there is a secret in body or reply: no copy of either, at most WS_SECRET_MAX bytes,
 	                stays in the memory of either end once it is done with. Not for streams. */
 	enum link_kind kind;
-	int64_t deadline_ms; /* from now; 0: LINK_DEADLINE_MS; while a stream waits for our
+	int64_t deadline_ms;            /* from now; 0: LINK_DEADLINE_MS; while a stream waits for our
 	                                 credit it does not run */
-	uint64_t credit;     /* for streams; 0: LINK_CREDIT */
-	struct str upload;   /* borrowed until the call ends; sent as the core grants */
+	struct link_patience *patience; /* borrowed until the call ends, of one call at a time: ends
+	                                 it earlier. Past left_ms E_UNAVAILABLE, or E_TIMEOUT when a
+	                                 connected core is silent. NULL: nothing does */
+	uint64_t credit;                /* for streams; 0: LINK_CREDIT */
+	struct str upload;              /* borrowed until the call ends; sent as the core grants */
 	void *ctx;
 	/* One piece of a stream, borrowed. May be NULL for calls without a stream. */
 	void (*chunk)(void *ctx, struct link_call *call, struct str body);

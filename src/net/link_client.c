@@ -12,6 +12,7 @@
 #include "net/id_table.h"
 #include "net/link_address.h"
 #include "net/link_internal.h"
+#include "net/link_wait.h"
 
 enum {
 	OUTPUT_HIGH = 1024 * 1024, /* uploads wait while more than this is pending */
@@ -38,6 +39,7 @@ struct link_call {
 	int64_t credit;        /* of the stream: what the core may send; below 0: overdrawn */
 	int64_t deadline_at;   /* INT64_MAX while the stream waits for us */
 	int64_t deadline_left; /* then: what was left */
+	struct link_wait wait;
 };
 
 TAILQ_HEAD(call_list, link_call);
@@ -58,6 +60,8 @@ struct link {
 	unsigned char instance[LINK_INSTANCE_SIZE], core_instance[LINK_INSTANCE_SIZE];
 	char core_role[LINK_ROLE_MAX];
 	int64_t up_since_ms, retry_ms;
+	int64_t moved_ms; /* the core has taken more of what waits to be sent */
+	int64_t asked_ms; /* ... and for this sign of life it was asked */
 	struct timer *retry, *sweep;
 	int64_t sweep_at; /* INT64_MAX: not running */
 	uint64_t last_id, epoch;
@@ -77,11 +81,23 @@ static void call_release(struct link_call *call)
 	free(call);
 }
 
+/* What is known of the core over the present connection. */
+static struct link_life life_of(const struct link *link)
+{
+	int64_t heard = link->ws == NULL ? 0 : ws_heard_ms(link->ws);
+	return (struct link_life){
+		.heard_ms = heard > link->moved_ms ? heard : link->moved_ms,
+		.asked_ms = link->asked_ms,
+	};
+}
+
 /* Off all lists; the memory stays. */
 static void call_unlink(struct link_call *call)
 {
 	struct link *link = call->link;
+	struct link_life life = life_of(link);
 	call->ended = true;
+	link_wait_end(&call->wait, &life, clock_monotonic_ms());
 	id_table_remove(&link->table, &call->node);
 	TAILQ_REMOVE(&link->calls, call, order);
 	if (call->sending)
@@ -134,17 +150,44 @@ static void watch_deadline(struct link *link, int64_t at)
 	timer_start(link->sweep, delay < SWEEP_MIN_MS ? SWEEP_MIN_MS : delay);
 }
 
+/* Whether it has waited long enough; lowers *next to when it should be looked at again. */
+static bool is_late(struct link_call *call, int64_t now, int64_t *next)
+{
+	struct link *link = call->link;
+	struct link_life life = life_of(link);
+	int64_t look_at;
+	if (call->deadline_at == INT64_MAX)
+		return false; /* the stream waits for us */
+	enum link_wait_state state = link_wait_look(&call->wait, &life, now, &look_at);
+	if (state == LINK_WAIT_ASK) {
+		link->asked_ms = now;
+		ws_ping(link->ws);
+		look_at = now + LINK_ASK_MS;
+	}
+	if (call->deadline_at < look_at)
+		look_at = call->deadline_at;
+	if (look_at < *next)
+		*next = look_at;
+	return state == LINK_WAIT_OVER || call->deadline_at <= now;
+}
+
 static struct link_call *first_late(struct link *link, int64_t now, int64_t *ret_next)
 {
 	struct link_call *call;
 	*ret_next = INT64_MAX;
 	TAILQ_FOREACH (call, &link->calls, order) {
-		if (call->deadline_at <= now)
+		if (is_late(call, now, ret_next))
 			return call;
-		if (call->deadline_at < *ret_next)
-			*ret_next = call->deadline_at;
 	}
 	return NULL;
+}
+
+static void watch_call(struct link_call *call)
+{
+	int64_t next = INT64_MAX;
+	if (is_late(call, clock_monotonic_ms(), &next))
+		next = 0; /* soon, and not from in here */
+	watch_deadline(call->link, next);
 }
 
 static void on_sweep(void *ctx)
@@ -156,7 +199,10 @@ static void on_sweep(void *ctx)
 	link->sweep_at = INT64_MAX;
 	while (!link->freed && (call = first_late(link, now, &next)) != NULL) {
 		send_control(call, PK__FRAME__KIND__CANCEL, 0);
-		call_fail(call, E_TIMEOUT, "no answer in time");
+		if (call->sent)
+			call_fail(call, E_TIMEOUT, "no answer in time");
+		else
+			call_fail(call, E_UNAVAILABLE, "the core is away");
 	}
 	if (!link->freed && next != INT64_MAX)
 		watch_deadline(link, next);
@@ -211,6 +257,8 @@ static void send_request(struct link_call *call)
 	if (request->kind == LINK_REPEAT)
 		frame.repeat_id = STR_OF(call->repeat_id, sizeof(call->repeat_id));
 	call->sent = call->sent_before = true;
+	link_wait_sent(&call->wait, clock_monotonic_ms());
+	watch_call(call);
 	call->credit = (int64_t)frame.credit;
 	call->upload_sent = 0;
 	call->upload_granted = request->upload.len < LINK_UPLOAD_FIRST ? request->upload.len
@@ -403,9 +451,13 @@ static void on_open(void *ctx)
 		timer_start(link->retry, LINK_HELLO_MS);
 }
 
+/* Who takes what has long waited lives; that the kernel takes the last of it says nothing. */
 static void on_written(void *ctx)
 {
-	pump_uploads(ctx);
+	struct link *link = ctx;
+	if (ws_output_len(link->ws) > 0)
+		link->moved_ms = clock_monotonic_ms();
+	pump_uploads(link);
 }
 
 /* Once for each time that the core is away, not for each try. */
@@ -428,11 +480,14 @@ static void retry_later(struct link *link)
 	timer_start(link->retry, delay);
 }
 
-/* The connection is gone: which calls go with it? */
-static void settle_calls(struct link *link)
+/* The connection is gone, over which life was known: which calls go with it? */
+static void settle_calls(struct link *link, const struct link_life *life)
 {
 	struct link_call *call = TAILQ_FIRST(&link->calls);
+	int64_t now = clock_monotonic_ms();
 	while (call != NULL && !link->freed) {
+		if (call->sent)
+			link_wait_lost(&call->wait, life, now);
 		bool again = !call->sent || (call->request.kind != LINK_ONCE && !call->streaming);
 		if (link->fixed || !again) {
 			call_fail(call, E_UNAVAILABLE, "the connection to the core broke");
@@ -440,6 +495,7 @@ static void settle_calls(struct link *link)
 			continue;
 		}
 		call->sent = false;
+		watch_call(call);
 		mark_sender(call);
 		call = TAILQ_NEXT(call, order);
 	}
@@ -449,6 +505,7 @@ static void on_closed(void *ctx, const char *text)
 {
 	struct link *link = ctx;
 	bool was_up = link->up;
+	struct link_life life = life_of(link);
 	ws_free(link->ws);
 	link->ws = NULL;
 	link->up = false;
@@ -460,7 +517,7 @@ static void on_closed(void *ctx, const char *text)
 	} else {
 		complain(link, text);
 	}
-	settle_calls(link);
+	settle_calls(link, &life);
 	if (link->freed)
 		return;
 	if (was_up && link->handlers.state != NULL)
@@ -570,7 +627,7 @@ static void on_later(void *ctx)
 		return;
 	}
 	if (link->fixed && link->ws == NULL)
-		settle_calls(link);
+		settle_calls(link, &(struct link_life){0});
 	struct link_call *call = TAILQ_FIRST(&link->calls);
 	while (call != NULL && !link->freed) {
 		struct link_call *next = TAILQ_NEXT(call, order);
@@ -687,12 +744,16 @@ struct link_call *link_call(struct link *link, const struct link_request *reques
 	if (request->kind == LINK_REPEAT)
 		random_bytes(call->repeat_id, sizeof(call->repeat_id));
 	int64_t deadline = request->deadline_ms <= 0 ? LINK_DEADLINE_MS : request->deadline_ms;
-	call->deadline_at = clock_monotonic_ms() +
-	                    (deadline > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : deadline);
+	int64_t now = clock_monotonic_ms();
+	call->deadline_at = now + (deadline > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : deadline);
+	const struct link_patience *patience = request->patience;
+	if (patience != NULL && patience->until_ms > 0 && patience->until_ms < call->deadline_at)
+		call->deadline_at = patience->until_ms;
+	link_wait_begin(&call->wait, request->patience, now);
 	call->node.id = ++link->last_id;
 	id_table_put(&link->table, &call->node);
 	TAILQ_INSERT_TAIL(&link->calls, call, order);
-	watch_deadline(link, call->deadline_at);
+	watch_call(call);
 	if (call->body.failed || (link->fixed && link->ws == NULL)) {
 		loop_later(link->loop, &link->later);
 	} else if (link->up) {
@@ -711,8 +772,10 @@ void link_call_grant(struct link_call *call, uint64_t bytes)
 	bool waited = call->credit <= 0 && call->deadline_at == INT64_MAX;
 	call->credit += (int64_t)bytes;
 	if (waited && call->credit > 0) {
-		call->deadline_at = clock_monotonic_ms() + call->deadline_left;
-		watch_deadline(call->link, call->deadline_at);
+		int64_t now = clock_monotonic_ms();
+		call->deadline_at = now + call->deadline_left;
+		link_wait_again(&call->wait, now);
+		watch_call(call);
 	}
 	send_control(call, PK__FRAME__KIND__CREDIT, bytes);
 }

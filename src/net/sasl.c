@@ -28,6 +28,7 @@ struct sasl {
 	struct sasl_handlers handlers;
 	struct link *directory;
 	struct vault *vault;
+	struct link_patience *patience;
 	char *service, *remote;
 	SSL *ssl;
 	unsigned offered;
@@ -94,6 +95,7 @@ struct sasl *sasl_new(const struct sasl_options *options, const struct sasl_hand
 	sasl->handlers = *handlers;
 	sasl->directory = options->directory;
 	sasl->vault = options->vault;
+	sasl->patience = options->patience;
 	sasl->service = str_dup(str_from(options->service));
 	sasl->remote = str_dup(str_from(options->remote));
 	sasl->ssl = options->ssl;
@@ -209,6 +211,7 @@ static void call_directory(struct sasl *sasl, enum state next, uint32_t method,
 		.body = body,
 		.secret = true,
 		.kind = LINK_IDEMPOTENT,
+		.patience = sasl->patience,
 		.ctx = sasl,
 		.reply = reply,
 	};

@@ -41,10 +41,13 @@ enum {
 struct sasl_options {
 	struct link *directory; /* borrowed */
 	struct vault *vault;    /* borrowed */
-	const char *service;    /* "imap", "pop3", "smtp", "dav"; copied */
-	const char *remote;     /* the client's numeric address; copied */
-	SSL *ssl;               /* of this connection, borrowed; NULL: no TLS, no channel binding */
-	unsigned offered;       /* set of enum sasl_mechanism that the client was told */
+	struct link_patience
+		*patience;       /* for the directory, in one exchange; borrowed; NULL: calls have
+	                                   the link's deadline */
+	const char *service; /* "imap", "pop3", "smtp", "dav"; copied */
+	const char *remote;  /* the client's numeric address; copied */
+	SSL *ssl;            /* of this connection, borrowed; NULL: no TLS, no channel binding */
+	unsigned offered;    /* set of enum sasl_mechanism that the client was told */
 };
 
 struct sasl_handlers {

@@ -28,8 +28,8 @@ static void uncount(struct session *session)
 }
 
 int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginReply *login,
-                 const char *service, const char *client, const struct session_handlers *handlers,
-                 void *ctx, struct errinfo *info)
+                 const char *service, const char *client, const struct link_patience *patience,
+                 const struct session_handlers *handlers, void *ctx, struct errinfo *info)
 {
 	struct str mailbox = str_from(login->mailbox);
 	if (mailbox.len == 0 || mailbox.len >= sizeof((*ret)->mailbox) ||
@@ -60,7 +60,8 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	if (login->public_key.len > 0)
 		memcpy(session->public_key, login->public_key.data, login->public_key.len);
 	session->quota_bytes = login->quota_bytes;
-	session->open_deadline_at = clock_monotonic_ms() + SESSION_OPEN_DEADLINE_MS;
+	session->away_from = clock_monotonic_ms();
+	session->patience = *patience;
 	session->state = SESSION_WAITING;
 	TAILQ_INSERT_TAIL(&hub->waiting, session, entry);
 	timer_start(hub->retry, SESSION_RETRY_MS);
@@ -155,6 +156,7 @@ static void call_reply(void *ctx, int error, struct str text, struct str body)
 	if (lost && call->request.repeatable && call->repeats < SESSION_REPEATS &&
 	    session->state != SESSION_CLOSED) {
 		call->repeats++;
+		call->away_from = clock_monotonic_ms();
 		if (call->request.again != NULL)
 			call->request.again(call->request.ctx);
 	} else if (lost) {
@@ -175,10 +177,23 @@ static void set_session_field(ProtobufCMessage *body, uint64_t id)
 	memcpy((char *)body + field->offset, &id, sizeof(id));
 }
 
+int64_t session_call_left(const struct session_call *call, int64_t now_ms)
+{
+	const struct link_patience *patience = call->request.patience;
+	if (patience == NULL)
+		return INT64_MAX;
+	int64_t waited = now_ms - call->away_from;
+	return waited < patience->left_ms ? patience->left_ms - waited : 0;
+}
+
 static void send_call(struct session_call *call)
 {
 	const struct session_request *request = &call->request;
-	int64_t left = call->deadline_at - clock_monotonic_ms();
+	int64_t now = clock_monotonic_ms();
+	int64_t left = call->deadline_at - now;
+	struct link_patience *patience = request->patience;
+	if (patience != NULL && now > call->away_from)
+		patience->left_ms = session_call_left(call, now);
 	set_session_field(request->body, call->session->id);
 	call->link_call = link_call(call->session->hub->store,
 	                            &(struct link_request){
@@ -186,6 +201,7 @@ static void send_call(struct session_call *call)
 									.body = request->body,
 									.kind = LINK_ONCE,
 									.deadline_ms = left > 1 ? left : 1,
+									.patience = patience,
 									.credit = request->credit,
 									.upload = request->upload,
 									.ctx = call,
@@ -210,7 +226,8 @@ struct session_call *session_call(struct session *session, const struct session_
 	call->session = session;
 	call->request = *request;
 	int64_t deadline = request->deadline_ms > 0 ? request->deadline_ms : SESSION_CALL_DEADLINE_MS;
-	call->deadline_at = clock_monotonic_ms() + deadline;
+	call->away_from = clock_monotonic_ms();
+	call->deadline_at = call->away_from + deadline;
 	TAILQ_INSERT_TAIL(&session->calls, call, entry);
 	if (session->state == SESSION_READY)
 		send_call(call);

@@ -30,7 +30,6 @@ enum {
 	SESSION_REPEATS = 3,
 	SESSION_OPENING_MAX = 64,             /* opened at the same time after the link came back */
 	SESSION_RETRY_MS = 250,               /* between attempts while the store says that it cannot */
-	SESSION_OPEN_DEADLINE_MS = 30 * 1000, /* for the first opening, link loss included */
 	SESSION_CALL_DEADLINE_MS = 90 * 1000, /* of a call, unless it says else: link loss included */
 };
 
@@ -45,8 +44,10 @@ void session_hub_free(struct session_hub *hub);
 /* For SASL. */
 struct link *session_hub_directory(struct session_hub *hub);
 struct vault *session_hub_vault(struct session_hub *hub);
-/* Sessions that one mailbox may have in this process. */
-void session_hub_set_limit(struct session_hub *hub, size_t sessions_per_mailbox);
+/* Sessions that one mailbox may have in this process, and how long the store may be silent while it is
+ * asked to open one again. */
+void session_hub_set_limits(struct session_hub *hub, size_t sessions_per_mailbox,
+                            int64_t core_wait_ms);
 
 /* ---------------------------------------------------------------- session */
 
@@ -67,10 +68,11 @@ struct session_handlers {
 
 /* Opens the mailbox of login (copied), of which nothing was revoked since the directory sent it. E_LIMIT: it has too many sessions. handlers is borrowed for
  * the session's life and never called from inside a session_ function. service: "imap", "pop3";
- * client: the network address of whom it is for. */
+ * client: the network address of whom it is for. patience
+ * (copied) is what the login has left of it. */
 int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginReply *login,
-                 const char *service, const char *client, const struct session_handlers *handlers,
-                 void *ctx, struct errinfo *info) MUST_USE;
+                 const char *service, const char *client, const struct link_patience *patience,
+                 const struct session_handlers *handlers, void *ctx, struct errinfo *info) MUST_USE;
 /* Ends it in the store too. Calls are forgotten without their reply. NULL is fine. */
 void session_free(struct session *session);
 /* The mailbox id, for the log. */
@@ -93,8 +95,9 @@ struct session_request {
 		*body;           /* borrowed until the call ends; its field "session" is filled in here */
 	bool repeatable;     /* doing it twice is as good as once */
 	int64_t deadline_ms; /* 0: SESSION_CALL_DEADLINE_MS */
-	uint64_t credit;     /* of a stream; 0: LINK_CREDIT */
-	struct str upload;   /* borrowed until the call ends */
+	struct link_patience *patience; /* borrowed until the call ends; NULL: has only the deadline */
+	uint64_t credit;                /* of a stream; 0: LINK_CREDIT */
+	struct str upload;              /* borrowed until the call ends */
 	void *ctx;
 	/* A piece of a stream. May be NULL. */
 	void (*chunk)(void *ctx, struct str body);

@@ -36,8 +36,12 @@ void session_lose(struct session *session)
 	if (session->id != 0)
 		map_remove(hub->by_id, session_id_key(&session->id));
 	session->id = 0;
-	if (session->state == SESSION_OPENING)
-		hub->opening--;
+	if (session->state == SESSION_OPENING) {
+		TAILQ_REMOVE(&hub->opening, session, entry);
+		hub->opening_count--;
+	} else {
+		session->away_from = clock_monotonic_ms();
+	}
 	if (session->step != NULL)
 		link_call_cancel(session->step);
 	session->step = NULL;
@@ -127,34 +131,47 @@ static void store_state(void *ctx, bool connected, bool same_instance)
 	session_pump(hub);
 }
 
+/* A login: the store is away, or takes too long. */
+static bool opens_too_long(const struct session *session, int64_t now)
+{
+	const struct link_patience *patience = &session->patience;
+	if (session->opened_told)
+		return false;
+	return (patience->until_ms > 0 && now >= patience->until_ms) ||
+	       (session->state == SESSION_WAITING && now - session->away_from >= patience->left_ms);
+}
+
+/* Ends one login or call that has waited too long, whose handler may free sessions. False: there is
+ * none in the list. */
+static bool end_late(struct session_list *list, int64_t now)
+{
+	struct session *session;
+	TAILQ_FOREACH (session, list, entry) {
+		if (opens_too_long(session, now)) {
+			session_close_for_good(session, E_UNAVAILABLE, STR("The mail store does not answer"));
+			return true;
+		}
+		struct session_call *call = TAILQ_FIRST(&session->calls);
+		if (call != NULL && call->link_call == NULL &&
+		    (now >= call->deadline_at || session_call_left(call, now) == 0)) {
+			session_end_call(call, E_UNAVAILABLE, STR("The mail store does not answer"),
+			                 (struct str){NULL, 0});
+			return true;
+		}
+	}
+	return false;
+}
+
 /* While sessions wait: tries again, and ends what has waited too long. */
 static void retry(void *ctx)
 {
 	struct session_hub *hub = ctx;
 	int64_t now = clock_monotonic_ms();
-	bool restart = true;
-	while (restart) {
-		/* A handler may free sessions; begin anew after each call out. */
-		restart = false;
-		struct session *session;
-		TAILQ_FOREACH (session, &hub->waiting, entry) {
-			if (!session->opened_told && now >= session->open_deadline_at) {
-				session_close_for_good(session, E_UNAVAILABLE,
-				                       STR("The mail store does not answer"));
-				restart = true;
-				break;
-			}
-			struct session_call *call = TAILQ_FIRST(&session->calls);
-			if (call != NULL && now >= call->deadline_at && call->link_call == NULL) {
-				session_end_call(call, E_UNAVAILABLE, STR("The mail store does not answer"),
-				                 (struct str){NULL, 0});
-				restart = true;
-				break;
-			}
-		}
+	while (end_late(&hub->waiting, now) || end_late(&hub->opening, now)) {
+		/* until none is left */
 	}
 	session_pump(hub);
-	if (!TAILQ_EMPTY(&hub->waiting))
+	if (!TAILQ_EMPTY(&hub->waiting) || !TAILQ_EMPTY(&hub->opening))
 		timer_start(hub->retry, SESSION_RETRY_MS);
 }
 
@@ -167,6 +184,8 @@ int session_hub_new(struct session_hub **ret, struct role *role, struct errinfo 
 	hub->by_mailbox = map_new();
 	hub->sessions_per_mailbox = SIZE_MAX;
 	TAILQ_INIT(&hub->waiting);
+	TAILQ_INIT(&hub->opening);
+	hub->core_wait_ms = LINK_DEADLINE_MS;
 	hub->retry = timer_new(role->loop, retry, hub);
 	hub->check_retry = timer_new(role->loop, session_check_retry, hub);
 	int error = core_link_new(&hub->store, role, "store",
@@ -210,7 +229,9 @@ struct vault *session_hub_vault(struct session_hub *hub)
 	return hub->vault;
 }
 
-void session_hub_set_limit(struct session_hub *hub, size_t sessions_per_mailbox)
+void session_hub_set_limits(struct session_hub *hub, size_t sessions_per_mailbox,
+                            int64_t core_wait_ms)
 {
 	hub->sessions_per_mailbox = sessions_per_mailbox;
+	hub->core_wait_ms = core_wait_ms;
 }

@@ -20,8 +20,9 @@ struct session_hub {
 	struct map *by_id;      /* the store's session number, 8 bytes → struct session */
 	struct map *by_mailbox; /* mailbox id → struct mailbox_count */
 	size_t sessions_per_mailbox;
-	struct session_list waiting;
-	size_t opening;
+	int64_t core_wait_ms;
+	struct session_list waiting, opening;
+	size_t opening_count;
 	/* asking the directory which logins still hold */
 	struct link_call *check;
 	struct timer *check_retry;
@@ -33,6 +34,7 @@ struct session_hub {
 struct opening {
 	struct session_hub *hub;
 	struct session *session; /* NULL: nobody wants it any more */
+	struct link_patience patience;
 };
 
 /* The sessions of one mailbox in this process. */
@@ -43,7 +45,7 @@ struct mailbox_count {
 
 enum session_state {
 	SESSION_WAITING, /* in hub->waiting */
-	SESSION_OPENING, /* a STORE_OPEN, DIRECTORY_KEY_RECORD or STORE_SELECT of ours is under way */
+	SESSION_OPENING, /* in hub->opening: a STORE_OPEN, DIRECTORY_KEY_RECORD or STORE_SELECT of ours is under way */
 	SESSION_READY,
 	SESSION_CLOSED,
 };
@@ -54,11 +56,12 @@ struct session_call {
 	struct session_request request;
 	struct link_call *link_call; /* NULL: waits */
 	int64_t deadline_at;         /* monotonic ms */
+	int64_t away_from;           /* likewise: since when it waits for the session */
 	unsigned repeats;
 };
 
 struct session {
-	TAILQ_ENTRY(session) entry; /* while waiting */
+	TAILQ_ENTRY(session) entry; /* while waiting or opening */
 	struct session_hub *hub;
 	const struct session_handlers *handlers; /* borrowed */
 	void *ctx;
@@ -71,7 +74,8 @@ struct session {
 	uint64_t id;             /* the store's; 0: none */
 	struct link_call *step;  /* the call that opening waits for, but for STORE_OPEN: */
 	struct opening *opening; /* owned by its call */
-	int64_t open_deadline_at;
+	int64_t away_from;       /* monotonic ms: since when it is opened, by however many attempts */
+	struct link_patience patience, step_patience; /* of the first opening; of the step */
 	TAILQ_HEAD(, session_call) calls;
 	struct mailbox_count *count;
 	TAILQ_ENTRY(session) of_mailbox;
@@ -105,6 +109,8 @@ void session_close_for_good(struct session *session, int error, struct str text)
 void session_pump(struct session_hub *hub);
 /* Sends what waits, once the session is READY. */
 void session_send_calls(struct session *session);
+/* How long a call that waits for the session may still do so. */
+int64_t session_call_left(const struct session_call *call, int64_t now_ms);
 /* The reply of a call; its holder may free the session in it. */
 void session_end_call(struct session_call *call, int error, struct str text, struct str body);
 /* Ends what the store has of the session, if anything. */

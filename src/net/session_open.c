@@ -49,7 +49,8 @@ static void ready(struct session *session)
 	bool first = !session->opened_told;
 	session->state = SESSION_READY;
 	session->try_at = 0;
-	session->hub->opening--;
+	TAILQ_REMOVE(&session->hub->opening, session, entry);
+	session->hub->opening_count--;
 	session->record_asks = 0;
 	session->opened_told = true;
 	session_send_calls(session);
@@ -94,8 +95,22 @@ static void reselected(void *ctx, int error, struct str text, struct str body)
 	session_pump(hub);
 }
 
+/* A store that is gone silent is no reason to try again before it has had its time: all sessions of it
+ * are opened at once when it comes back. But a login has its end. */
+static struct link_patience step_patience(const struct session *session)
+{
+	struct link_patience patience = {.left_ms = session->hub->core_wait_ms};
+	if (session->opened_told)
+		return patience;
+	int64_t waited = clock_monotonic_ms() - session->away_from;
+	patience = session->patience;
+	patience.left_ms = waited < patience.left_ms ? patience.left_ms - waited : 0;
+	return patience;
+}
+
 static void reselect(struct session *session)
 {
+	session->step_patience = step_patience(session);
 	Pk__SelectRequest request = PK__SELECT_REQUEST__INIT;
 	request.session = session->id;
 	request.name = session->folder_name;
@@ -104,6 +119,7 @@ static void reselect(struct session *session)
 	                          &(struct link_request){.method = PK__STORE_METHOD__STORE_SELECT,
 	                                                 .body = &request.base,
 	                                                 .kind = LINK_ONCE,
+	                                                 .patience = &session->step_patience,
 	                                                 .ctx = session,
 	                                                 .reply = reselected});
 }
@@ -221,6 +237,7 @@ static void record_came(void *ctx, int error, struct str text, struct str body)
 static void ask_record(struct session *session, struct key32 *secret)
 {
 	session->record_asks++;
+	session->step_patience = step_patience(session);
 	Pk__KeyRecordRequest request = PK__KEY_RECORD_REQUEST__INIT;
 	request.mailbox = session->mailbox;
 	request.mailbox_secret = (ProtobufCBinaryData){KEY_SIZE, secret->bytes};
@@ -230,6 +247,7 @@ static void ask_record(struct session *session, struct key32 *secret)
 								  .body = &request.base,
 								  .secret = true,
 								  .kind = LINK_IDEMPOTENT,
+								  .patience = &session->step_patience,
 								  .ctx = session,
 								  .reply = record_came,
 							  });
@@ -247,13 +265,14 @@ static void ask_open(struct session *session, struct key32 *secret)
 	request.public_key = (ProtobufCBinaryData){session->public_key_len, session->public_key};
 	request.quota_bytes = session->quota_bytes;
 	struct opening *opening = mem_new(sizeof(*opening));
-	*opening = (struct opening){session->hub, session};
+	*opening = (struct opening){session->hub, session, step_patience(session)};
 	session->opening = opening;
 	link_call(session->hub->store, &(struct link_request){
 									   .method = PK__STORE_METHOD__STORE_OPEN,
 									   .body = &request.base,
 									   .secret = true,
 									   .kind = LINK_ONCE,
+									   .patience = &opening->patience,
 									   .ctx = opening,
 									   .reply = store_opened,
 								   });
@@ -276,12 +295,13 @@ void session_pump(struct session_hub *hub)
 		return;
 	int64_t now = clock_monotonic_ms();
 	struct session *session = TAILQ_FIRST(&hub->waiting);
-	while (session != NULL && hub->opening < SESSION_OPENING_MAX) {
+	while (session != NULL && hub->opening_count < SESSION_OPENING_MAX) {
 		struct session *next = TAILQ_NEXT(session, entry);
 		if (session->try_at <= now) {
 			TAILQ_REMOVE(&hub->waiting, session, entry);
 			session->state = SESSION_OPENING;
-			hub->opening++;
+			TAILQ_INSERT_TAIL(&hub->opening, session, entry);
+			hub->opening_count++;
 			open_step(session);
 		}
 		session = next;

@@ -168,6 +168,17 @@ void ws_send(struct ws *ws, struct str head, struct buf *body)
 		buf_done(body);
 }
 
+void ws_ping(struct ws *ws)
+{
+	if (ws->state == WS_OPEN)
+		put_frame(ws, WSLAY_PING, STR(""), STR(""));
+}
+
+int64_t ws_heard_ms(const struct ws *ws)
+{
+	return ws->last_input_ms;
+}
+
 size_t ws_output_len(const struct ws *ws)
 {
 	return stream_output_len(ws->stream);
@@ -496,7 +507,7 @@ static void on_timer(void *ctx)
 		return;
 	}
 	if (silence >= ws->dead_ms / 4 - 1)
-		put_frame(ws, WSLAY_PING, STR(""), STR(""));
+		ws_ping(ws);
 	timer_start(ws->timer, ws->dead_ms / 4);
 }
 

@@ -68,6 +68,10 @@ void ws_send_str(struct ws *ws, struct str head, struct str body);
 void ws_send_secret(struct ws *ws, struct str head, struct str body);
 /* Sends a close frame with that code and reason; the closed handler follows from the loop. */
 void ws_fail(struct ws *ws, enum ws_close_code code, const char *text);
+/* Asks the peer for a sign of life. */
+void ws_ping(struct ws *ws);
+/* When the peer was last heard of, in monotonic ms. */
+int64_t ws_heard_ms(const struct ws *ws);
 /* Bytes written and not yet taken by the kernel. */
 size_t ws_output_len(const struct ws *ws);
 /* The TLS connection, while there is one. */

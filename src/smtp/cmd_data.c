@@ -11,6 +11,9 @@ static enum smtp_reply_id not_now(const struct smtp_session *session)
 	case SMTP_STATE_READY:
 		return SMTP_REPLY_NEED_MAIL;
 	case SMTP_STATE_SENDER:
+		/* Some senders take this answer for that of the whole message. */
+		if (session->transaction->deferred)
+			return SMTP_REPLY_TRY_LATER;
 		return session->rejects > 0 ? SMTP_REPLY_NO_VALID_RCPT : SMTP_REPLY_NEED_RCPT;
 	default:
 		return SMTP_REPLY_NONE;

@@ -16,6 +16,7 @@ static void mail_start(struct smtp_session *session, const struct smtp_arguments
 	}
 	session->transaction = smtp_transaction_new(&arguments->path, arguments->utf8,
 	                                            front->limits.recipients_max);
+	session->transaction->patience.left_ms = front->limits.core_wait_ms;
 	smtp_receive_ticket(session);
 	session->state = SMTP_STATE_SENDER;
 	smtp_session_reply(session, SMTP_REPLY_SENDER_OK);
@@ -37,6 +38,8 @@ static void resolved(struct smtp_session *session, struct str recipient, enum sm
 		smtp_transaction_add(session->transaction, recipient, target);
 		session->state = SMTP_STATE_RECIPIENTS;
 	}
+	if (smtp_reply_temporary(reply))
+		session->transaction->deferred = true;
 	smtp_session_reply(session, reply);
 	if (!smtp_reply_temporary(reply) && reply != SMTP_REPLY_RECIPIENT_OK &&
 	    ++session->rejects > SMTP_REJECTS_MAX)
@@ -92,8 +95,8 @@ static void rcpt_start(struct smtp_session *session, const struct smtp_arguments
 	}
 	session->waiting = SMTP_WAITING_DIRECTORY;
 	session->recipient = str_dup(arguments->path.mailbox);
-	session->resolving = smtp_resolve(front->resolver, buf_str(&address),
-	                                  front->limits.core_wait_ms, directory_answered, session);
+	session->resolving = smtp_resolve(front->resolver, buf_str(&address), &transaction->patience,
+	                                  directory_answered, session);
 }
 
 const struct smtp_command smtp_cmd_rcpt = {

@@ -7,8 +7,6 @@
 #include "mail/describe.h"
 #include "smtp/answer.h"
 
-enum { DELIVER_MS = 60 * 1000 }; /* for a store that is there */
-
 struct smtp_delivery {
 	TAILQ_ENTRY(smtp_delivery) deliveries;
 	struct smtp_front *front;
@@ -137,6 +135,7 @@ static void call_store(struct smtp_delivery *delivery, Pk__Description *descript
 		.method = PK__STORE_METHOD__STORE_DELIVER,
 		.body = &body.base,
 		.kind = LINK_IDEMPOTENT,
+		.patience = &transaction->patience,
 		.upload = buf_str(&transaction->message),
 		.ctx = delivery,
 		.reply = answered,
@@ -147,9 +146,6 @@ static void call_store(struct smtp_delivery *delivery, Pk__Description *descript
 	body.n_targets = count;
 	body.description = description;
 	body.internal_date = clock_realtime_us() / 1000000;
-	request.deadline_ms = link_connected(delivery->front->store)
-	                          ? DELIVER_MS
-	                          : delivery->front->limits.core_wait_ms;
 	link_call(delivery->front->store, &request);
 }
 

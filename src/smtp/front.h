@@ -33,7 +33,7 @@ struct smtp_limits {
 	size_t errors_max;
 	int64_t timeout_ms;         /* for a command, or the next piece of a message */
 	int64_t message_timeout_ms; /* for a whole message */
-	int64_t core_wait_ms;       /* for a core that is away */
+	int64_t core_wait_ms;       /* for cores that are away, in one transaction */
 };
 
 struct smtp_front {

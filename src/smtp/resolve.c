@@ -173,7 +173,7 @@ static void answered(void *ctx, int error, struct str text, struct str body)
 }
 
 struct smtp_resolving *smtp_resolve(
-	struct smtp_resolver *resolver, struct str address, int64_t wait_ms,
+	struct smtp_resolver *resolver, struct str address, struct link_patience *patience,
 	void (*done)(void *ctx, enum smtp_reply_id reply, const struct smtp_target *target), void *ctx)
 {
 	struct smtp_resolving *resolving = mem_new(sizeof(*resolving));
@@ -182,7 +182,7 @@ struct smtp_resolving *smtp_resolve(
 		.method = PK__DIRECTORY_METHOD__DIRECTORY_RESOLVE,
 		.body = &body.base,
 		.kind = LINK_IDEMPOTENT,
-		.deadline_ms = wait_ms,
+		.patience = patience,
 		.ctx = resolving,
 		.reply = answered,
 	};

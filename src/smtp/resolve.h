@@ -35,10 +35,10 @@ void smtp_resolver_free(struct smtp_resolver *resolver);
 /* Looks among the kept answers. */
 bool smtp_resolve_kept(struct smtp_resolver *resolver, struct str address, int64_t now_ms,
                        struct smtp_target *ret);
-/* Asks. done is called once from the loop, with SMTP_REPLY_RECIPIENT_OK and a target (borrowed), or
+/* Asks; waits for a directory that is away as long as patience (borrowed until done) has it. done is called once from the loop, with SMTP_REPLY_RECIPIENT_OK and a target (borrowed), or
  * with the answer for the sender; not after smtp_resolve_cancel. */
 struct smtp_resolving *smtp_resolve(
-	struct smtp_resolver *resolver, struct str address, int64_t wait_ms,
+	struct smtp_resolver *resolver, struct str address, struct link_patience *patience,
 	void (*done)(void *ctx, enum smtp_reply_id reply, const struct smtp_target *target), void *ctx);
 void smtp_resolve_cancel(struct smtp_resolving *resolving);
 /* Forgets all answers: one of them turned out to be outdated. */

@@ -16,10 +16,12 @@ enum { SMTP_TRACE_MAX = 4096, SMTP_ID_SIZE = 17 /* 16 hex digits and a NUL */ };
 
 struct smtp_transaction {
 	struct budget_ticket ticket;
-	char *reverse_path; /* owned; without brackets, "" for the null path */
+	struct link_patience patience; /* for the cores, from MAIL to the answer for the message */
+	char *reverse_path;            /* owned; without brackets, "" for the null path */
 	bool utf8;
 	struct smtp_target *targets; /* owned; one for each mailbox */
 	size_t target_count, target_max;
+	bool deferred;          /* some RCPT was told to come again later */
 	size_t recipient_count; /* accepted RCPTs: several may lead to one mailbox */
 	char *recipient;        /* owned; the first one, as written, for the trace header */
 	/* The message. */

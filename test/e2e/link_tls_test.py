@@ -6,10 +6,12 @@ be cut. A third service shows that a wrong authority and a foreign address get n
 """
 import contextlib
 import hashlib
+import imaplib
 import json
 import os
 import re
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -271,6 +273,81 @@ def refused(certificates):
         return wrong.log_text()
     finally:
         wrong.stop()
+
+
+def set_waits(wait):
+    HOSTS.fronts.options.update({"smtp_core_wait": wait, "imap_core_wait": wait})
+    HOSTS.fronts.write_config()
+    reload(HOSTS.fronts)
+
+
+def refused_within(seconds, work):
+    """work answers what a client reads; after how long that client was refused, for the time being."""
+    start = time.monotonic()
+    try:
+        answer = work()
+    except (imaplib.IMAP4.error, smtplib.SMTPException) as error:
+        answer = str(error)
+    assert "[UNAVAILABLE]" in str(answer) or "451" in str(answer), answer
+    assert time.monotonic() - start < seconds, time.monotonic() - start
+
+
+def ten_recipients():
+    """All in one go; the answer for the message is that of the transaction."""
+    with HOSTS.fronts.smtp() as client:
+        client.ehlo()
+        recipients = b"".join(b"RCPT TO:<hello+%d@example.test>\r\n" % n for n in range(10))
+        client.send(b"MAIL FROM:<sender@example.org>\r\n" + recipients + b"DATA\r\n")
+        answers = [client.getreply()[0] for _ in range(12)]
+        assert answers == [250] + [451] * 11, answers
+        return answers[-1]
+
+
+def test_an_outage_has_one_deadline_a_command():
+    """Both cores away: ten recipients, a login, two commands each have one wait, and nobody is refused
+    for good; who waits when they come back is served, once."""
+    client = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+    client.append("Drafts", "", None, message(69))
+    client.select("Drafts")
+    set_waits("1s")
+    before = lost(HOSTS.fronts)
+    HOSTS.store.cut()
+    HOSTS.directory.cut()
+    wait_for(lambda: lost(HOSTS.fronts) >= before + 4, "the fronts to notice")
+    refused_within(6, ten_recipients)
+    refused_within(6, lambda: HOSTS.fronts.imap(ADDRESS, HOSTS.password))
+    refused_within(6, lambda: client.fetch("1:*", "(FLAGS)"))
+    refused_within(6, lambda: client.append("Outage", "", None, message(70, "Not taken")))
+    set_waits("5m")
+    results = {}
+
+    def login():
+        results["login"] = HOSTS.fronts.imap(ADDRESS, HOSTS.password)
+
+    def deliver():
+        HOSTS.fronts.send(ADDRESS, message(71, "In an outage"))
+        results["delivery"] = True
+
+    def append():
+        results["append"] = client.append("Archive", "", None, message(72, "In an outage"))
+    waiting = [threading.Thread(target=work) for work in (login, deliver, append)]
+    for thread in waiting:
+        thread.start()
+    refused = HOSTS.directory.refused, HOSTS.store.refused
+    wait_for(lambda: HOSTS.directory.refused > refused[0] + 2 and HOSTS.store.refused > refused[1] + 2,
+             "some tries")
+    assert not results
+    HOSTS.store.mend()
+    HOSTS.directory.mend()
+    for thread in waiting:
+        thread.join()
+    assert results["append"][0] == "OK" and results["delivery"]
+    for folder in ("INBOX", "Archive"):
+        results["login"].select(folder)
+        found = results["login"].search(None, "SUBJECT", '"In an outage"')[1][0].split()
+        assert len(found) == 1, (folder, found)
+    for each in (client, results["login"]):
+        each.logout()
 
 
 def test_a_wrong_authority_gets_no_link():

@@ -317,6 +317,31 @@ def smtp_core_wait(service):
             os.kill(directory, signal.SIGCONT)
 
 
+@shows("imap_core_wait")
+def imap_core_wait(service):
+    """With a store, then a directory that does not answer: commands and logins, which go on afterwards."""
+    client = service.imap(ADDRESS, service.password)
+    client.select("INBOX")
+    client.append("INBOX", "", None, message(5))
+    with changed(service, imap_core_wait="300ms"):
+        store, directory = service.children()["store"], service.children()["directory"]
+        for stopped in (store, directory):
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                status, text = client.fetch("1", "(FLAGS)")
+                assert (status == "NO" and b"[UNAVAILABLE]" in text[0]) == (stopped == store), text
+                try:
+                    service.imap(ADDRESS, service.password)
+                    raise AssertionError("a login without its cores")
+                except imaplib.IMAP4.error as error:
+                    assert "[UNAVAILABLE]" in str(error), error
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+    assert client.fetch("1", "(FLAGS)")[0] == "OK"
+    service.imap(ADDRESS, service.password).logout()
+    client.logout()
+
+
 @shows("imap_login_timeout")
 def imap_login_timeout(service):
     with changed(service, imap_login_timeout="1s"), connect(service.imap_port) as client:
@@ -415,7 +440,7 @@ def serve():
         "smtp_listen": f"0.0.0.0:{service.smtp_port}", "imap_listen": f"0.0.0.0:{service.imap_port}",
         # Far from what the checks need, so that none passes without its change.
         "message_size_max": "1M", "mailbox_linger": "1h", "mailbox_handle_idle": "1h",
-        "stop_grace": "1h", "smtp_core_wait": "5m",
+        "stop_grace": "1h", "smtp_core_wait": "5m", "imap_core_wait": "5m",
     })
     service.write_config()
     service.start()

@@ -2,6 +2,7 @@
  * silent; the three kinds of calls after it, with the same core and with another; mutual TLS. */
 
 #include "net/link.h"
+#include "net/link_wait.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -192,6 +193,61 @@ static void other_core_test(void **state)
 	rig_done(&rig);
 }
 
+/* ---------------------------------------------------------------- how long a command waits */
+
+static void ask_patiently(struct link *link, uint32_t method, struct link_patience *patience,
+                          struct answer *answer)
+{
+	const struct link_request request = {
+		.method = method,
+		.kind = LINK_IDEMPOTENT,
+		.patience = patience,
+		.ctx = answer,
+		.reply = on_reply,
+	};
+	link_call(link, &request);
+}
+
+/* The core is away: what several requests of one command wait is one sum, and a request that is under
+ * way when the core comes back goes through. */
+static void away_test(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct link_patience patience = {.left_ms = 100}, more = {.left_ms = PATIENCE_MS};
+	struct answer answers[20] = {{0}}, waits = {0};
+	rig_init(&rig);
+	ask_patiently(rig.front.link, KEEP, &more, &waits);
+	wait_until(rig.core.loop, rig.core.kept_count == 1);
+	rig.relay.closed = true;
+	relay_cut(&rig.relay);
+	wait_until(rig.core.loop, rig.front.downs == 1);
+	int64_t start = clock_monotonic_ms();
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		ask_patiently(rig.front.link, ECHO, &patience, &answers[i]);
+		wait_for(rig.core.loop, &answers[i].done);
+		assert_int_equal(answers[i].error, E_UNAVAILABLE);
+		assert_int_equal(patience.left_ms, 0);
+	}
+	assert_true(clock_monotonic_ms() - start < 20 * 100 / 2);
+	forget(answers, ARRAY_LEN(answers));
+	rig.relay.closed = false;
+	wait_until(rig.core.loop, rig.core.kept_count == 2);
+	assert_true(more.left_ms < PATIENCE_MS && more.left_ms > 0);
+	reply_text(rig.core.kept[1], "late");
+	wait_for(rig.core.loop, &waits.done);
+	assert_int_equal(waits.error, 0);
+	reply_text(rig.core.kept[0], "to nobody");
+	/* Who has no patience left is served by a core that is there. */
+	struct answer served = {0};
+	ask_patiently(rig.front.link, ECHO, &patience, &served);
+	wait_for(rig.core.loop, &served.done);
+	assert_int_equal(served.error, 0);
+	forget(&waits, 1);
+	forget(&served, 1);
+	rig_done(&rig);
+}
+
 /* Asks as soon as the link is up again, as the sessions do; what has waited is older. */
 struct asker {
 	struct link *link;
@@ -240,6 +296,44 @@ static void order_test(void **state)
 	forget(&repeat, 1);
 	forget(&asker.answer, 1);
 	link_free(asker.link);
+	rig_done(&rig);
+}
+
+/* The network is cut and nobody says so: a request ends as if the core were away, one that has no
+ * such end goes on. A core that works, however long, is not silent. */
+static void silent_test(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct link_patience patience = {.left_ms = 600};
+	struct answer works = {0}, silent = {0}, next = {0};
+	rig_init(&rig);
+	wait_until(rig.core.loop, rig.front.ups == 1);
+	ask_patiently(rig.front.link, KEEP, &patience, &works);
+	wait_until(rig.core.loop, rig.core.kept_count == 1);
+	int64_t start = clock_monotonic_ms();
+	wait_until(rig.core.loop, clock_monotonic_ms() - start > 2 * 600);
+	assert_false(works.done);
+	reply_text(rig.core.kept[0], "done");
+	wait_for(rig.core.loop, &works.done);
+	assert_int_equal(works.error, 0);
+	assert_int_equal(patience.left_ms, 600);
+	rig.relay.silent = true;
+	start = clock_monotonic_ms();
+	ask_patiently(rig.front.link, ECHO, &patience, &silent);
+	wait_for(rig.core.loop, &silent.done);
+	assert_int_equal(silent.error, E_TIMEOUT);
+	assert_true(clock_monotonic_ms() - start >= 600);
+	assert_int_equal(patience.left_ms, 0);
+	start = clock_monotonic_ms();
+	ask_patiently(rig.front.link, ECHO, &patience, &next);
+	wait_for(rig.core.loop, &next.done);
+	assert_int_equal(next.error, E_TIMEOUT);
+	assert_true(clock_monotonic_ms() - start < LINK_ASK_MS);
+	assert_int_equal(rig.front.downs, 0);
+	forget(&works, 1);
+	forget(&silent, 1);
+	forget(&next, 1);
 	rig_done(&rig);
 }
 
@@ -531,6 +625,7 @@ int main(void)
 		return 1;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_test),       cmocka_unit_test(same_core_test),
+		cmocka_unit_test(away_test),        cmocka_unit_test(silent_test),
 		cmocka_unit_test(order_test),       cmocka_unit_test(remembered_test),
 		cmocka_unit_test(other_core_test),  cmocka_unit_test(random_cuts_test),
 		cmocka_unit_test(tls_refused_test), cmocka_unit_test(tls_cut_test),

@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "directory.pb-c.h"
@@ -290,7 +291,8 @@ static void finish(void)
 	assert_int_equal(world.exit_code, 0);
 	loop_post(world.core_loop, stop_core, NULL);
 	pthread_join(world.core_thread, NULL);
-	link_server_free(world.directory);
+	if (world.directory != NULL)
+		link_server_free(world.directory);
 	if (world.store != NULL)
 		link_server_free(world.store);
 	loop_free(world.front_loop);
@@ -766,6 +768,113 @@ static void store_is_away(void **state)
 	finish();
 }
 
+/* On the thread of the cores. */
+static void end_directory(void *ctx)
+{
+	(void)ctx;
+	link_server_free(world.directory);
+	world.directory = NULL;
+}
+
+static void end_store(void *ctx)
+{
+	(void)ctx;
+	link_server_free(world.store);
+	world.store = NULL;
+	pthread_mutex_lock(&world.lock);
+	world.held_count = 0; /* they went with it */
+	world.hold = false;
+	pthread_mutex_unlock(&world.lock);
+}
+
+static void begin_store(void *ctx)
+{
+	(void)ctx;
+	world.store = core_new("store", deliver);
+}
+
+/* A transaction waits once, however many recipients come one after the other; nothing in it is refused
+ * for good, and the next one waits again. */
+static void directory_is_away(void **state)
+{
+	enum { RECIPIENTS = 30, WAIT_MS = 300 };
+	struct client client;
+	struct buf commands BUF_AUTO;
+
+	(void)state;
+	buf_init(&commands, 10000);
+	buf_add_text(&commands, "MAIL FROM:<sender@client.test>\r\n");
+	for (int i = 0; i < RECIPIENTS; i++)
+		buf_addf(&commands, "RCPT TO:<user%d.x%d@example.test>\r\n", i % 10, i);
+	buf_add(&commands, "DATA\r\n", sizeof("DATA\r\n"));
+	start("smtp_core_wait = 300ms\n", true);
+	client_open(&client);
+	envelope(&client, "user1@example.test");
+	say(&client, "RSET\r\n");
+	hear(&client, "250");
+	loop_post(world.core_loop, end_directory, NULL);
+	for (int round = 0; round < 2; round++) {
+		int64_t begun = clock_monotonic_ms();
+
+		say(&client, commands.ptr);
+		hear(&client, "250 2.1.0");
+		for (int i = 0; i < RECIPIENTS; i++)
+			hear(&client, "451 4.3.0");
+		hear(&client, "451 4.3.0");
+		assert_true(clock_monotonic_ms() - begun >= WAIT_MS);
+		assert_true(clock_monotonic_ms() - begun < RECIPIENTS * WAIT_MS / 2);
+		say(&client, "RSET\r\n");
+		hear(&client, "250");
+	}
+	client_close(&client);
+	finish();
+}
+
+/* The store goes with a message that it has whole, and does not come back. What its recipients waited
+ * for the directory counts. */
+static void store_goes(void **state)
+{
+	struct client client;
+	int64_t begun;
+
+	(void)state;
+	start("smtp_core_wait = 300ms\n", true);
+	set_hold(true);
+	client_open(&client);
+	envelope(&client, "user1@example.test");
+	data(&client, "Subject: a\r\n\r\nb\r\n.\r\n");
+	wait_deliveries(1);
+	begun = clock_monotonic_ms();
+	loop_post(world.core_loop, end_store, NULL);
+	hear(&client, "451 4.3.0");
+	assert_true(clock_monotonic_ms() - begun < REPLY_MS / 2);
+	client_close(&client);
+	finish();
+}
+
+/* ... and comes back in time: the message is asked about again under the id that it had. */
+static void store_comes_back(void **state)
+{
+	struct client client;
+
+	(void)state;
+	start("smtp_core_wait = 1m\n", true);
+	set_hold(true);
+	client_open(&client);
+	envelope(&client, "user1@example.test");
+	data(&client, "Subject: a\r\n\r\nb\r\n.\r\n");
+	wait_deliveries(1);
+	loop_post(world.core_loop, end_store, NULL);
+	loop_post(world.core_loop, begin_store, NULL);
+	hear(&client, "250 2.0.0");
+	assert_int_equal(deliveries(), 2);
+	assert_memory_equal(world.deliveries[0].ids[0], world.deliveries[1].ids[0], ID_SIZE);
+	assert_true(
+		str_eq(buf_str(&world.deliveries[0].message), buf_str(&world.deliveries[1].message)));
+	client_close(&client);
+	finish();
+}
+
 static void limits(void **state)
 {
 	struct client client;
@@ -937,9 +1046,11 @@ int main(void)
 		cmocka_unit_test(smuggling),       cmocka_unit_test(too_large),
 		cmocka_unit_test(loop_is_broken),  cmocka_unit_test(endless),
 		cmocka_unit_test(partial_failure), cmocka_unit_test(sender_hangs_up),
-		cmocka_unit_test(store_is_away),   cmocka_unit_test(limits),
-		cmocka_unit_test(memory_budget),   cmocka_unit_test(timeouts),
-		cmocka_unit_test(slow_commands),   cmocka_unit_test(stopping),
+		cmocka_unit_test(store_is_away),   cmocka_unit_test(directory_is_away),
+		cmocka_unit_test(store_goes),      cmocka_unit_test(store_comes_back),
+		cmocka_unit_test(limits),          cmocka_unit_test(memory_budget),
+		cmocka_unit_test(timeouts),        cmocka_unit_test(slow_commands),
+		cmocka_unit_test(stopping),
 	};
 
 	if (crypto_init(NULL) != 0)
