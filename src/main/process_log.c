@@ -2,13 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 enum {
-	READ_SIZE = 8192,      /* in one go: then it is another's turn */
+	READ_SIZE = 32 * 1024, /* in one go: then it is another's turn */
 	LEFT_MAX = 128 * 1024, /* read of a process that has ended: more than a pipe holds */
 	STAMP_MAX = 64,        /* what a stamp adds to a line */
 	US_PER_BYTE = 1000000 / PROCESS_LOG_BYTES_PER_S,
@@ -64,50 +65,67 @@ void process_log_stamp(struct buf *out, const struct process_log *log, int64_t r
 	buf_add_byte(out, '\n');
 }
 
-static void pass_on(struct process_log *log, const struct log *to)
+static void flush(struct buf *batch, size_t len, const struct log *to)
 {
-	struct buf out BUF_AUTO;
-	buf_init(&out, LOG_LINE_MAX + STAMP_MAX);
+	if (len > 0)
+		log_write_line(to, str_slice(buf_str(batch), 0, len));
+	buf_consume(batch, len);
+}
+
+/* Lines are written together as far as a pipe takes them whole or not at all. */
+static void pass_on(struct process_log *log, const struct log *to, struct buf *batch)
+{
+	size_t before = batch->len;
 	if (log->len == 0)
 		return;
-	process_log_stamp(&out, log, clock_realtime_us(), STR_OF(log->line, log->len));
-	if (!out.failed)
-		log_write_line(to, buf_str(&out));
+	process_log_stamp(batch, log, clock_realtime_us(), STR_OF(log->line, log->len));
+	if (batch->failed) { /* too long: this one is lost */
+		batch->failed = false;
+		batch->len = before;
+	}
+	if (batch->len > PIPE_BUF)
+		flush(batch, before, to);
 	log->len = 0;
 }
 
 /* An overlong line ends where there is no more room for it. */
 static void take(struct process_log *log, const struct log *to, struct str bytes)
 {
+	struct buf batch BUF_AUTO;
+	buf_init(&batch, PIPE_BUF + LOG_LINE_MAX + STAMP_MAX);
 	for (size_t i = 0; i < bytes.len; i++) {
 		bool end = bytes.ptr[i] == '\n';
 		if (!end && !log->passing)
 			log->line[log->len++] = bytes.ptr[i];
 		if (end || log->len == sizeof(log->line)) {
-			pass_on(log, to);
+			pass_on(log, to, &batch);
 			log->passing = !end;
 		}
 	}
+	flush(&batch, batch.len, to);
 }
 
 /* ---------------------------------------------------------------- the pipe */
 
 static void close_pipe(struct process_log *log, const struct log *to)
 {
-	pass_on(log, to);
+	take(log, to, STR("\n")); /* half a line, too */
 	close(log->fd);
 	log->fd = -1;
 }
 
 int process_log_fd(const struct process_log *log, int64_t now_ms)
 {
-	return log->used_us - now_ms * 1000 > BURST_US ? -1 : log->fd;
+	bool left_alone = now_ms < log->next_ms || log->used_us - now_ms * 1000 > BURST_US;
+	return left_alone ? -1 : log->fd;
 }
 
 int64_t process_log_due_ms(const struct process_log *log, int64_t now_ms)
 {
-	bool waits = log->fd >= 0 && process_log_fd(log, now_ms) < 0;
-	return waits ? (log->used_us - BURST_US) / 1000 + 1 : INT64_MAX;
+	if (log->fd < 0 || process_log_fd(log, now_ms) >= 0)
+		return INT64_MAX;
+	int64_t share_ms = (log->used_us - BURST_US) / 1000 + 1;
+	return share_ms > log->next_ms ? share_ms : log->next_ms;
 }
 
 static void count(struct process_log *log, const struct log *to, size_t bytes, int64_t now_ms)
@@ -143,6 +161,7 @@ static bool read_some(struct process_log *log, const struct log *to, int64_t now
 
 void process_log_read(struct process_log *log, const struct log *to, int64_t now_ms)
 {
+	log->next_ms = now_ms + PROCESS_LOG_PAUSE_MS;
 	if (log->fd >= 0)
 		(void)read_some(log, to, now_ms);
 }

@@ -73,7 +73,7 @@ static void set_option(int fd, int level, int name, int value)
 }
 
 /* A peer that is gone without a word, or behind a router that has forgotten the connection, is noticed,
- * also while we have nothing to send. */
+ * also while we have nothing to send. Connections inherit all of it from the socket that listens. */
 static void tune(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -263,7 +263,6 @@ static void take(struct socket *socket, int fd, const struct sockaddr_storage *a
 		refuse(socket, fd, &peer, reason);
 		return;
 	}
-	tune(fd);
 	prefix->connections++;
 	listener->connections++;
 	listener->handlers.accepted(listener->handlers.ctx, socket->tag, fd, &peer);
@@ -366,6 +365,7 @@ void listener_add(struct listener *listener, int fd, int tag)
 	socket->fd = fd;
 	socket->tag = tag;
 	evutil_make_socket_nonblocking(fd);
+	tune(fd);
 	if (listener->reserve_fd < 0)
 		listener->reserve_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	event_assign(&socket->event, loop_base(listener->loop), fd, EV_READ | EV_PERSIST, accept_cb,

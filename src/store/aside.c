@@ -6,9 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "store/server.h"
+
+enum { NONE_ASIDE_MS = 60 * 1000 };
 
 static const char *const words[] = {"damaged", "salvaged"};
 
@@ -52,9 +55,12 @@ static int free_number(const struct mailbox *mailbox, unsigned *ret, struct erri
 	return err_set(info, E_LIMIT, "too many damaged temporary mailboxes were set aside");
 }
 
-int aside_waiting(const struct mailbox *mailbox, unsigned *ret_number, struct errinfo *info)
+int aside_waiting(struct mailbox *mailbox, unsigned *ret_number, struct errinfo *info)
 {
+	int64_t now = clock_monotonic_ms();
 	*ret_number = 0;
+	if (now < mailbox->none_aside_until_ms)
+		return 0;
 	for (unsigned number = 1; number <= ASIDE_MAX && *ret_number == 0; number++) {
 		bool there;
 		int rc = aside_there(mailbox, ASIDE_DAMAGED, number, &there, info);
@@ -62,6 +68,7 @@ int aside_waiting(const struct mailbox *mailbox, unsigned *ret_number, struct er
 			return rc;
 		*ret_number = there ? number : 0;
 	}
+	mailbox->none_aside_until_ms = *ret_number == 0 ? now + NONE_ASIDE_MS : 0;
 	return 0;
 }
 
@@ -94,6 +101,7 @@ int aside_put(struct mailbox *mailbox, struct errinfo *info)
 		mailbox->temporary = NULL;
 		store_handle_closed(mailbox->store);
 	}
+	mailbox->none_aside_until_ms = 0;
 	unsigned number = 0;
 	int rc = free_number(mailbox, &number, info);
 	if (rc != 0)

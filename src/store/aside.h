@@ -23,9 +23,9 @@ void aside_path(const struct mailbox *mailbox, enum aside which, unsigned number
 void aside_name(const struct mailbox *mailbox, enum aside which, unsigned number, struct buf *ret);
 /* Closes the temporary mailbox and sets its file aside, durably; says so in the log. E_LIMIT. */
 int aside_put(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
-/* The first one that nothing was taken from yet, 0 when there is none. */
-int aside_waiting(const struct mailbox *mailbox, unsigned *ret_number,
-                  struct errinfo *info) MUST_USE;
+/* The first one that nothing was taken from yet, 0 when there is none. That there is none is believed for
+ * a minute: one that somebody puts there by hand is seen then. */
+int aside_waiting(struct mailbox *mailbox, unsigned *ret_number, struct errinfo *info) MUST_USE;
 /* What could be read of it was taken over, durably. */
 int aside_finish(const struct mailbox *mailbox, unsigned number, struct errinfo *info) MUST_USE;
 /* Whether there is such a file. */

@@ -82,8 +82,9 @@ struct mailbox {
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */
 	uint64_t temporary_bytes;  /* of the messages in the temporary mailbox, while that is open */
 	struct sealing sealing;
-	int64_t merge_retry_ms;  /* when to take over again what could not be; 0: nothing is due */
-	unsigned merge_failures; /* of taking over, one after the other */
+	int64_t merge_retry_ms;      /* when to take over again what could not be; 0: nothing is due */
+	unsigned merge_failures;     /* of taking over, one after the other */
+	int64_t none_aside_until_ms; /* no file was set aside that waits, as far as is known */
 	struct piece_cache *pieces;
 	struct folder_summary *summary;
 	uint64_t generation;        /* another one whenever the main file may have changed */
