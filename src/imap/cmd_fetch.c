@@ -163,7 +163,8 @@ static void fetch_start(struct imap_client *client)
 		imap_enable_condstore(client);
 	/* A client that keeps the highest modseq it has seen must not see one above that of a message which
 	 * it was not told of. */
-	if (args->has_changed_since)
+	bool news = client->folder->dirty && (args->items.set & FETCH_MODSEQ) != 0;
+	if (args->has_changed_since || news)
 		imap_sync(client, fetch_synced);
 	else
 		ask_rows(client);

@@ -3,6 +3,7 @@
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/search.h"
+#include "imap/sync.h"
 
 static bool search_arguments(struct imap_parse *in, struct imap_client *client)
 {
@@ -135,33 +136,45 @@ static Pk__SearchKey *known_only(struct imap_client *client, Pk__SearchKey *key)
 	return uids->uids == NULL ? NULL : both;
 }
 
-static void search_start(struct imap_client *client)
+static void ask_search(struct imap_client *client)
 {
 	const struct search *args = client->args;
 	Pk__SearchRequest *request = arena_alloc(client->arena, sizeof(*request));
-	if (args->bad_charset) {
-		imap_finish_with(client, IMAP_NO, "BADCHARSET (US-ASCII UTF-8)", "Unknown charset");
-		return;
-	}
-	if (request == NULL) {
+	Pk__SearchKey *key = args->modseq ? known_only(client, args->key) : args->key;
+	if (request == NULL || key == NULL) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
 		return;
 	}
-	if (args->modseq)
-		imap_enable_condstore(client);
 	pk__search_request__init(request);
 	request->folder = client->folder->id;
-	request->key = args->modseq ? known_only(client, args->key) : args->key;
-	if (request->key == NULL) {
-		imap_finish_error(client, IMAP_FAILED_COMMAND, E_TOO_LARGE, STR(""));
-		return;
-	}
+	request->key = key;
 	imap_ask(client, &(struct imap_question){
 						 .method = PK__STORE_METHOD__STORE_SEARCH,
 						 .body = &request->base,
 						 .reply_type = &pk__search_reply__descriptor,
 						 .answered = searched,
 					 });
+}
+
+static void search_synced(struct imap_client *client, bool ok)
+{
+	(void)ok; /* the answer is as right without it */
+	ask_search(client);
+}
+
+static void search_start(struct imap_client *client)
+{
+	const struct search *args = client->args;
+	if (args->bad_charset) {
+		imap_finish_with(client, IMAP_NO, "BADCHARSET (US-ASCII UTF-8)", "Unknown charset");
+		return;
+	}
+	if (!args->modseq) {
+		ask_search(client);
+		return;
+	}
+	imap_enable_condstore(client);
+	imap_sync(client, search_synced); /* as FETCH does, for the same reason */
 }
 
 const struct imap_command imap_cmd_search = {

@@ -25,7 +25,7 @@ S: * 2 FETCH (MODSEQ ({{two=[0-9]+}}))
 S: * 3 FETCH (MODSEQ ({{three=[0-9]+}}))
 S: h OK Fetched
 C: i SEARCH RETURN (MIN) 1:3 MODSEQ 1
-S: * ESEARCH (TAG "i") MIN 1 MODSEQ ${one}
+S~ * ESEARCH (TAG "i") MIN 1 MODSEQ ${one}
 S: i OK Searched
 C: j SEARCH RETURN (MAX) 1:3 MODSEQ 1
 S: * ESEARCH (TAG "j") MAX 3 MODSEQ ${three}
