@@ -4,7 +4,14 @@ Subject: Preview
 
 This is   what one sees.
 end
-login A
+# Told after login, in the answer to it and to CAPABILITY, and not before.
+connect A
+S: * OK [CAPABILITY {{(?!.*PREVIEW)(?!.*SAVEDATE).*}}] postkasse ready
+C: x LOGIN ${user} ${password}
+S: x OK [CAPABILITY {{.*}} PREVIEW SAVEDATE {{.*}}] Logged in
+C: y CAPABILITY
+S: * CAPABILITY {{.*}} PREVIEW SAVEDATE {{.*}}
+S: y OK {{.*}}
 C: a SELECT INBOX
 S~ a OK [READ-WRITE] Selected
 C: b APPEND INBOX "01-Jan-2020 00:00:00 +0000" {${length_M}+}
