@@ -179,7 +179,7 @@ static const struct config_option table[] = {
 	 "for what makes room: logins, flags, EXPUNGE and DELETE go on until about 1 MB is left. 0: no "
 	 "reserve."},
 
-	{"uid_base", CONFIG_NUMBER, RESTARTS, "64200", 1000, 2000000000, NULL, SECTION_SERVE,
+	{"uid_base", CONFIG_NUMBER, RESTARTS, "60608", 1000, 2000000000, NULL, SECTION_SERVE,
 	 "Started as root, each process runs as a user of its own: this number for the store, the next "
 	 "for the directory, and further ones up to 255 more than it for each process of imap and smtp."},
 	{"stop_grace", CONFIG_DURATION, RELOADS, "10s", 0, 1 * HOURS, NULL, SECTION_SERVE,

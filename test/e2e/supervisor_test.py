@@ -441,14 +441,31 @@ def test_processes_have_few_rights():
             # Not dumpable: what is in /proc belongs to root, whoever the process is.
             assert os.stat(f"/proc/{pid}/mem").st_uid == 0, role
         if ROOT_USER:
-            assert users == {"store": {64200}, "directory": {64201}, "imap": {64328, 64329},
-                             "smtp": {64392, 64393}}, users
+            assert users == {"store": {60608}, "directory": {60609}, "imap": {60736, 60737},
+                             "smtp": {60800, 60801}}, users
             # The group may pass to the data: fronts are not in it.
-            assert groups == {**users, "directory": {64200}}, groups
+            assert groups == {**users, "directory": {60608}}, groups
         # Nobody but root, or who runs the service, can reach the cores.
         for name in ("", "store.sock", "directory.sock"):
             status = os.stat(os.path.join(service.options["run_dir"], name))
             assert status.st_mode & 0o077 == 0 and status.st_uid == os.geteuid(), (name, status)
+
+
+def test_other_users_take_over_the_folders():
+    if not ROOT_USER:
+        return  # Then there is one user, who is us.
+    with Service(options={"uid_base": "64200"}) as service:
+        password = service.add_alias("hello@example.test")
+        service.imap("hello@example.test", password).logout()
+        assert service.stop() == 0
+        del service.options["uid_base"]
+        service.write_config()
+        service.start()
+        assert status_of(service.children()["store"])["Uid"].split()[0] == "60608"
+        service.imap("hello@example.test", password).logout()
+        owners = {os.stat(path).st_uid for path in service.files() if "/mailboxes/" in path}
+        assert owners == {60608}, owners
+        assert service.stop() == 0
 
 
 def test_processes_overwrite_what_they_free():

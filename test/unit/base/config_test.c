@@ -225,7 +225,7 @@ static void only_a_restart_changes_what_the_table_says(void **state)
 		{"smtp_processes = 3\nquota = 3G\n", "smtp_processes "},
 		{"data_dir = /srv\nroles = smtp\nuid_base = 70000\n", "data_dir roles uid_base "},
 		/* Written in another way, the same. */
-		{"roles = directory,store  imap smtp\nuid_base = 064200\n", ""},
+		{"roles = directory,store  imap smtp\nuid_base = 060608\n", ""},
 		{"roles = directory store imap\n", "roles "},
 		{"roles = directory store imap smtp smtp\n", "roles "},
 		{"roles =\n", "roles "},

@@ -310,6 +310,22 @@ static void no_two_processes_share_a_user(void **state)
 	assert_int_equal(kind_user(kind_find(STR("directory")), 64200, 0), 64201);
 }
 
+/* ... and that nobody gives to another service: systemd takes 61184 to 65519 for those with DynamicUser=, and
+ * calls the numbers before them unused. */
+static void the_standard_users_are_nobodys(void **state)
+{
+	(void)state;
+	struct config *config = config_new();
+	uint32_t base = (uint32_t)config_number(config, "uid_base");
+	size_t count;
+	const struct kind *kind = kinds(&count);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(kind_user(&kind[i], base, 0) >= 60578);
+		assert_true(kind_user(&kind[i], base, most_processes(&kind[i]) - 1) <= 61183);
+	}
+	config_free(config);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -341,6 +357,7 @@ int main(void)
 		cmocka_unit_test(the_environment_overrides),
 		cmocka_unit_test(kinds_name_options_that_there_are),
 		cmocka_unit_test(no_two_processes_share_a_user),
+		cmocka_unit_test(the_standard_users_are_nobodys),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
