@@ -173,6 +173,20 @@ static int check_roles(const struct config *config, struct errinfo *info)
 	return error;
 }
 
+/* Lists of who may do something: a word that means nothing would let nobody in, silently. */
+static int check_networks(const struct config *config, const char *option, struct errinfo *info)
+{
+	size_t position = 0;
+	struct str word;
+	while (config_list_next(config, option, &position, &word)) {
+		if (!link_address_valid(word))
+			return err_set(info, E_INVALID,
+			               "%s: \"%.*s\" is neither a numeric address nor one with a prefix length",
+			               option, STR_ARG(str_slice(word, 0, 60)));
+	}
+	return 0;
+}
+
 /* Every address of every role, whether that role runs here or not. */
 static int check_addresses(const struct config *config, struct errinfo *info)
 {
@@ -198,16 +212,8 @@ static int check_addresses(const struct config *config, struct errinfo *info)
 		if (error != 0)
 			return err_set(info, error, "%s_address: %s", kind[i].name, cause.text);
 	}
-	size_t position = 0;
-	struct str word;
-	while (config_list_next(config, "link_allowed_addresses", &position, &word)) {
-		if (!link_address_valid(word))
-			return err_set(info, E_INVALID,
-			               "link_allowed_addresses: \"%.*s\" is neither a numeric address nor one "
-			               "with a prefix length",
-			               STR_ARG(str_slice(word, 0, 60)));
-	}
-	return 0;
+	int error = check_networks(config, "link_allowed_addresses", info);
+	return error != 0 ? error : check_networks(config, "auth_without_tls_from", info);
 }
 
 static bool is_set(const struct config *config, const char *option)

@@ -266,6 +266,8 @@ def test_config_check_finds_it():
 
         assert "init" in complaint(CONFIG, data_dir=os.path.join(service.folder, "nowhere"))
         assert "hostname" in complaint(CONFIG, hostname="a b")
+        text = complaint(CONFIG, auth_without_tls_from="127.0.0.0/8 192.168.1.0-24")
+        assert 'auth_without_tls_from: "192.168.1.0-24" is neither' in text, text
         assert "xn--bcher-kva.test" in complaint(CONFIG, hostname="bücher.test")
         # Errors of TLS name the files; a key of another certificate is called that.
         other, garbage = (os.path.join(service.folder, name) for name in ("other.key", "garbage.pem"))

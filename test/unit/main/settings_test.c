@@ -172,6 +172,11 @@ static const struct {
      "link_allowed_addresses: \"front.example.test\""},
 	{"link_allowed_addresses = 192.0.2.0/33\n", E_INVALID, "\"192.0.2.0/33\""},
 	{"directory_address = x\n", E_INVALID, "directory_address: "},
+	{"auth_without_tls_from = 127.0.0.0/8 ::1 localhost\n", E_INVALID,
+     "auth_without_tls_from: \"localhost\""},
+	{"auth_without_tls_from = 192.0.2.0/24/8\n", E_INVALID,
+     "auth_without_tls_from: \"192.0.2.0/24/8\""},
+	{"auth_without_tls_from = 2001:db8::/129\n", E_INVALID, "\"2001:db8::/129\""},
 };
 
 static void what_does_not_fit_is_named(void **state)
