@@ -45,3 +45,22 @@ void expiry_sentence(const struct expiry *expiry, struct buf *out)
 	else
 		buf_addf(out, "expires in %lld days", (long long)expiry->days);
 }
+
+void expiry_look(const struct settings *settings, const struct log *log, int64_t now_ms,
+                 int64_t now_s, int64_t *due_ms)
+{
+	struct expiry list[EXPIRY_MAX];
+	if (now_ms < *due_ms)
+		return;
+	size_t count = expiry_list(settings, now_s, list);
+	for (size_t i = 0; i < count; i++) {
+		bool over = list[i].days < 0;
+		if (list[i].soon)
+			log_write_fields(log, over ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+			                 over ? "supervisor.certificate_expired"
+			                      : "supervisor.certificate_expires",
+			                 F_TEXT("option", list[i].option), F_TEXT("file", list[i].path),
+			                 F_INT("days", list[i].days));
+	}
+	*due_ms = now_ms + EXPIRY_LOOK_MS;
+}

@@ -4,6 +4,7 @@
 /* The certificates of a configuration and how long they hold: for the log, `config check` and whoever
  * shows the state of a service. */
 
+#include "base/log.h"
 #include "main/settings.h"
 
 enum {
@@ -24,5 +25,10 @@ struct expiry {
 size_t expiry_list(const struct settings *settings, int64_t now_s, struct expiry ret[EXPIRY_MAX]);
 /* Appends a sentence about one that ends soon or has ended. */
 void expiry_sentence(const struct expiry *expiry, struct buf *out);
+
+/* Logs those that end soon or have ended: a certificate that ends unseen takes all links, or all clients,
+ * with it. Does so when it is *due_ms, which is then a day later; 0: at once. now_ms is monotonic. */
+void expiry_look(const struct settings *settings, const struct log *log, int64_t now_ms,
+                 int64_t now_s, int64_t *due_ms);
 
 #endif

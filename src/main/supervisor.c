@@ -179,21 +179,11 @@ static void announce(struct supervisor *supervisor)
 
 /* ---------------------------------------------------------------- certificates */
 
-/* At the start, after each reload, and once a day: a certificate that ends unseen takes all links, or
- * all clients, with it. */
+/* At the start, after each reload, and once a day. */
 static void look_at_certificates(struct supervisor *supervisor)
 {
-	struct expiry list[EXPIRY_MAX];
-	size_t count = expiry_list(&supervisor->settings, clock_realtime_us() / 1000000, list);
-	for (size_t i = 0; i < count; i++) {
-		if (list[i].soon)
-			log_write_fields(&supervisor->log, list[i].days < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-			                 list[i].days < 0 ? "supervisor.certificate_expired"
-			                                  : "supervisor.certificate_expires",
-			                 F_TEXT("option", list[i].option), F_TEXT("file", list[i].path),
-			                 F_INT("days", list[i].days));
-	}
-	supervisor->expiry_ms = clock_monotonic_ms() + EXPIRY_LOOK_MS;
+	expiry_look(&supervisor->settings, &supervisor->log, clock_monotonic_ms(),
+	            clock_realtime_us() / 1000000, &supervisor->expiry_ms);
 }
 
 /* ---------------------------------------------------------------- reloading */
@@ -243,6 +233,7 @@ static void reload(struct supervisor *supervisor)
 	bool known = log_level_parse(str_from(config_text(supervisor->settings.config, "log_level")),
 	                             &supervisor->log.level);
 	(void)known;
+	supervisor->expiry_ms = 0;
 	look_at_certificates(supervisor);
 	send_settings(supervisor, false);
 	enter_reload_step(supervisor, RELOAD_CORES);
@@ -476,8 +467,7 @@ static void serve(struct supervisor *supervisor)
 		start_due(supervisor);
 		links_serve(supervisor);
 		announce(supervisor);
-		if (clock_monotonic_ms() >= supervisor->expiry_ms)
-			look_at_certificates(supervisor);
+		look_at_certificates(supervisor);
 		reload_further(supervisor);
 		wait_and_read(supervisor);
 		if (supervisor->phase != PHASE_SERVING && !stop_further(supervisor))
