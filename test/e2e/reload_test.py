@@ -3,14 +3,17 @@
 or the warning that a restart is needed. An option that this file does not know fails the test."""
 import contextlib
 import imaplib
+import json
 import os
 import re
+import select
 import signal
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -27,9 +30,6 @@ RESTARTS = {
     "store_address": "127.0.0.1:6", "directory_address": "127.0.0.1:7",
     "smtp_processes": "3", "imap_processes": "3", "store_workers": "9", "uid_base": "65000",
 }
-# Whose effect takes longer to see than a test may, or another amount of memory, or a small volume.
-SEEN_IN_UNIT_TESTS = {"login_failures_window", "message_rate_min", "smtp_memory_total",
-                      "imap_memory_total", "disk_reserve"}
 CHECKS = {}
 
 
@@ -174,6 +174,19 @@ def login_failures_max(service):
         assert wrong() >= 0.2
 
 
+@shows("login_failures_window")
+def login_failures_window(service):
+    """A wrong login that counts is listed; when it does not any more, it is not."""
+    def listed():
+        return [row["address"] for row in service.json("login", "list")["failures"]]
+    with changed(service, login_failures_max="1"):
+        with contextlib.suppress(imaplib.IMAP4.error):
+            service.imap("window@example.test", "aaaaaa-aaaaaa-aaaaaa-aaaaaa-aaaaaa")
+        assert "window@example.test" in listed()
+        with changed(service, login_failures_window="1s"):
+            wait_for(lambda: "window@example.test" not in listed(), "the end of the window")
+
+
 @shows("connections_per_mailbox")
 def connections_per_mailbox(service):
     first = service.imap(ADDRESS, service.password)
@@ -203,6 +216,66 @@ def message_size_max(service):
         raise AssertionError("larger than message_size_max")
     except smtplib.SMTPException:
         pass
+
+
+def begin_chunk(client, size):
+    """A BDAT of size bytes; it is answered once there is memory for it."""
+    client.ehlo()
+    client.mail("sender@example.org")
+    client.rcpt(ADDRESS)
+    client.send(b"BDAT %d\r\n" % size + b"x" * size)
+
+
+@shows("smtp_memory_total")
+def smtp_memory_total(service):
+    """In a megabyte there is room for two of 500 KB, one past the total; a third waits, though
+    others are served after it, until there is more."""
+    with service.smtp() as first, service.smtp() as second, service.smtp() as third, \
+            service.smtp() as fourth:
+        reload(service, smtp_memory_total="1M")
+        for client in (first, second):
+            begin_chunk(client, 500_000)
+            assert client.getreply()[0] == 250
+        begin_chunk(third, 400_000)
+        assert fourth.noop()[0] == 250
+        assert not select.select([third.sock], [], [], 0)[0]
+        reload(service, smtp_memory_total=None)
+        assert third.getreply()[0] == 250
+
+
+@shows("imap_memory_total")
+def imap_memory_total(service):
+    """Likewise; one mailbox has a quarter of it, and what is alone."""
+    first, second, third = (service.imap(ADDRESS, service.password) for _ in range(3))
+    reload(service, imap_memory_total="1M")
+    first.send(b"x APPEND INBOX {900000}\r\n")
+    assert first.readline() == b"+ OK\r\n"
+    second.send(b"x APPEND INBOX {400000}\r\n")
+    assert third.noop()[0] == "OK"
+    assert not select.select([second.sock], [], [], 0)[0]
+    reload(service, imap_memory_total=None)
+    assert second.readline() == b"+ OK\r\n"
+    for client in (first, second, third):
+        client.shutdown()
+
+
+def find(tree, name):
+    """Every value of that name in what JSON has."""
+    if isinstance(tree, dict):
+        mine = [tree[name]] if name in tree else []
+        return mine + find(list(tree.values()), name)
+    return [value for each in tree for value in find(each, name)] if isinstance(tree, list) else []
+
+
+@shows("disk_reserve")
+def disk_reserve(service):
+    """What the store keeps free, as it says itself; less than a sixteenth of the volume."""
+    def kept():
+        return find(json.loads(service.run("status", "--json", check=False).stdout),
+                    "disk_reserve_bytes")
+    assert kept() != [2 << 20], kept()
+    with changed(service, disk_reserve="2M"):
+        wait_for(lambda: kept() == [2 << 20], "the store's reserve")
 
 
 @shows("quota")
@@ -389,6 +462,32 @@ def mailbox_linger(service):
         service.wait_forgotten()
 
 
+class Dawdler:
+    """Sends a message byte by byte, from before the checks that would end it in another way."""
+
+    def __init__(self, service):
+        self.client = service.smtp(timeout=120)
+        self.client.ehlo()
+        self.client.mail("sender@example.org")
+        self.client.rcpt(ADDRESS)
+        assert self.client.docmd("DATA")[0] == 354
+        self.over = threading.Event()
+        threading.Thread(target=self.dawdle, daemon=True).start()
+
+    def dawdle(self):
+        with contextlib.suppress(OSError):
+            while not self.over.wait(0.2):
+                self.client.sock.sendall(b"x")
+
+
+@shows("message_rate_min")
+def message_rate_min(service):
+    """As soon as its minute is over."""
+    with changed(service, message_rate_min="1K"):
+        assert b"421 4.4.2" in ends(service.dawdler.client.sock)
+    service.dawdler.over.set()
+
+
 @shows("log_level")
 def log_level(service):
     """At "error" a reload is silent: the one line that comes is that of the way back."""
@@ -440,7 +539,7 @@ def serve():
         "smtp_listen": f"0.0.0.0:{service.smtp_port}", "imap_listen": f"0.0.0.0:{service.imap_port}",
         # Far from what the checks need, so that none passes without its change.
         "message_size_max": "1M", "mailbox_linger": "1h", "mailbox_handle_idle": "1h",
-        "stop_grace": "1h", "smtp_core_wait": "5m", "imap_core_wait": "5m",
+        "stop_grace": "1h", "message_rate_min": "0", "smtp_core_wait": "5m", "imap_core_wait": "5m",
     })
     service.write_config()
     service.start()
@@ -453,7 +552,7 @@ def test_every_option_takes_effect_or_is_warned_of():
         table = service.json("config", "print")
         options, restarts = set(table["options"]), set(table["needs_restart"])
         assert restarts == set(RESTARTS), restarts ^ set(RESTARTS)
-        known = restarts | set(CHECKS) | SEEN_IN_UNIT_TESTS
+        known = restarts | set(CHECKS)
         assert options == known, options ^ known
         before = dict(service.options)
         reload(service, **RESTARTS)
@@ -466,6 +565,8 @@ def test_every_option_takes_effect_or_is_warned_of():
         checks = list(dict.fromkeys(CHECKS.values()))
         for check in checks:
             assert check is not stop_grace or check is checks[-1]
+            if check is smtp_timeout:  # The last that counts connections is through.
+                service.dawdler = Dawdler(service)
             start = time.monotonic()
             try:
                 if check is stop_grace:
