@@ -21,6 +21,7 @@
 enum {
 	CONNECT_MS = 10000, /* for a service that is just starting, or another command line */
 	RETRY_MS = 50,
+	AWAY_MS = 20000, /* without a sign of life of a core, in all of a command */
 	STOP_MS = 15000, /* for a core of ours to end, then it is killed */
 };
 
@@ -39,6 +40,7 @@ struct cores {
 	struct log log;
 	struct core directory, store;
 	int lock_fd; /* -1: the service runs */
+	struct link_patience patience;
 	/* What the supervisor's functions for starting a process want to see. */
 	struct supervisor_options options;
 	struct supervisor supervisor;
@@ -252,6 +254,7 @@ int cores_open(struct cli *cli, struct errinfo *info)
 	cores->loop = loop_new();
 	cores->log = (struct log){.role = "cli", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
 	cores->lock_fd = -1;
+	cores->patience.left_ms = AWAY_MS;
 	cores->options = (struct supervisor_options){.environment = environ, .ready_fd = -1};
 	cores->supervisor = (struct supervisor){
 		.options = &cores->options,
@@ -283,7 +286,7 @@ void cores_close(struct cores *cores)
 	free(cores);
 }
 
-static int call(struct cores *cores, struct core *core, const struct link_request *request,
+static int call(struct cores *cores, struct core *core, struct link_request *request,
                 const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret,
                 struct errinfo *info)
 {
@@ -298,7 +301,10 @@ static int call(struct cores *cores, struct core *core, const struct link_reques
 		return rc;
 	if (core->link == NULL)
 		return err_set(info, E_INVALID, "run_dir: is too long for the path of a socket");
+	request->patience = &cores->patience;
 	rc = link_call_wait(core->link, cores->loop, request, &body, info);
+	if (rc != 0 && cores->patience.left_ms == 0)
+		return err_set(info, E_UNAVAILABLE, "the %s gives no sign of life", core->name);
 	if (rc != 0)
 		return rc;
 	*ret = link_unpack(type, buf_str(&body));

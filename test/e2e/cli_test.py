@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command line as scripts and people use it, with the service running and without."""
+import contextlib
 import imaplib
 import json
 import os
@@ -10,10 +11,10 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap  # noqa: E402
+from service import Service, Tap, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
-USAGE, DATA, NOT_FOUND, EXISTS, DENIED, CONFIG = 64, 65, 67, 73, 77, 78
+USAGE, DATA, NOT_FOUND, UNAVAILABLE, EXISTS, DENIED, CONFIG = 64, 65, 67, 69, 73, 77, 78
 
 
 def status(service, *arguments, stdin=""):
@@ -342,6 +343,42 @@ def test_wrong_logins_are_slowed_down_and_let_off():
         service.run("login", "unlock", "nobody@example.test")
         assert service.json("login", "list")["failures"] == []
         assert "network=127.0.0.1" in service.log_text()
+
+
+def sockets(pid):
+    """How many a process has now; what closes meanwhile is none."""
+    folder, count = f"/proc/{pid}/fd", 0
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(os.path.join(folder, fd)).startswith("socket:")
+    return count
+
+
+def test_a_core_that_is_stuck_or_gone_is_not_waited_for():
+    """Also by a command whose work may take hours, and whatever the core was doing before."""
+    with Service() as stuck, Service() as gone:
+        commands = []
+        for service in (stuck, gone):
+            password = service.add_alias(ADDRESS)
+            os.kill(service.children()["store"], signal.SIGSTOP)
+            command = subprocess.Popen(
+                [service.binary, "--config", service.config, "mailbox", "verify", ADDRESS],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                env=service.environment)
+            command.stdin.write(password + "\n")
+            command.stdin.close()
+            commands.append(command)
+        wait_for(lambda: all(sockets(command.pid) >= 2 for command in commands),
+                 "links to directory and store")
+        gone.kill()
+        try:
+            for command in commands:
+                assert command.wait(60) == UNAVAILABLE, command.stderr.read()
+                assert "the store gives no sign of life" in command.stderr.read()
+        finally:
+            os.kill(stuck.children()["store"], signal.SIGCONT)
+            for command in commands:
+                command.stderr.close()
 
 
 def test_mailboxes_are_listed_and_orphans_found():
