@@ -132,11 +132,6 @@ int db_fail(struct db *db, int sqlite_code, struct errinfo *info)
 	               named ? sqlite3_errmsg(db->handle) : sqlite3_errstr(sqlite_code));
 }
 
-int db_error(struct db *db, struct errinfo *info)
-{
-	return db_fail(db, sqlite3_extended_errcode(db->handle), info);
-}
-
 /* After each commit: how many frames the WAL has. A smaller number than before means that SQLite
  * began it anew, because all of it was checkpointed. */
 static int wal_committed(void *arg, sqlite3 *handle, const char *schema, int frames)

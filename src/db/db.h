@@ -58,8 +58,6 @@ bool db_key_fits(const char *path, const struct data_key *key);
 void db_close(struct db *db);
 /* The same, but leaves file and WAL as they were found: for a file that may have another's WAL. */
 void db_close_as_found(struct db *db);
-/* The last error's enum error and text. */
-int db_error(struct db *db, struct errinfo *info);
 
 /* Commits from here on are durable on return (true) or only ordered (false). Inside a transaction
  * it takes effect with the next one. */

@@ -74,15 +74,6 @@ bool imap_atom(struct imap_parse *in, struct str *ret)
 	return span_copy(in, is_atom_char, ret);
 }
 
-struct str imap_peek_atom(const struct imap_parse *in)
-{
-	struct cursor at = in->c;
-	struct str span = {NULL, 0};
-	if (!cursor_span(&at, is_atom_char, &span))
-		return (struct str){NULL, 0};
-	return span;
-}
-
 /* quoted = DQUOTE *QUOTED-CHAR DQUOTE; bytes above 0x7f must be UTF-8. */
 bool imap_quoted(struct imap_parse *in, struct str *ret)
 {

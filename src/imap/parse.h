@@ -51,8 +51,6 @@ bool imap_word(struct imap_parse *in, struct str word);
 /* tag, atom, quoted, literal, string as the RFC names them. */
 bool imap_tag(struct imap_parse *in, struct str *ret);
 bool imap_atom(struct imap_parse *in, struct str *ret);
-/* The bytes of an atom, borrowed, without moving; len 0 when there is none. */
-struct str imap_peek_atom(const struct imap_parse *in);
 bool imap_quoted(struct imap_parse *in, struct str *ret);
 bool imap_literal(struct imap_parse *in, struct str *ret);
 bool imap_string(struct imap_parse *in, struct str *ret);

@@ -95,14 +95,6 @@ void imap_write_astring(struct buf *out, struct str text)
 		imap_write_string(out, text);
 }
 
-void imap_write_nstring(struct buf *out, struct str text)
-{
-	if (text.ptr == NULL)
-		buf_add_str(out, STR("NIL"));
-	else
-		imap_write_string(out, text);
-}
-
 void imap_write_mailbox(struct buf *out, struct str name, bool utf8)
 {
 	/* Quoted strings may carry UTF-8 then (RFC 6855 section 3), but still no line end. */

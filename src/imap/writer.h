@@ -10,8 +10,6 @@
 void imap_write_string(struct buf *out, struct str text);
 /* An atom where possible, else a string. */
 void imap_write_astring(struct buf *out, struct str text);
-/* NIL for text.ptr NULL. */
-void imap_write_nstring(struct buf *out, struct str text);
 /* A mailbox name: modified UTF-7, or UTF-8 once the client enabled that. */
 void imap_write_mailbox(struct buf *out, struct str name, bool utf8);
 /* atom = 1*ATOM-CHAR, which a keyword is: what is none is not written. */

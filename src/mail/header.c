@@ -91,16 +91,6 @@ bool mail_header_next(struct cursor *header, struct mail_field *ret)
 	return true;
 }
 
-bool mail_header_find(struct str header, struct str name, struct mail_field *ret)
-{
-	struct cursor c = cursor_of(header);
-	while (mail_header_next(&c, ret)) {
-		if (ret->name.len > 0 && str_eq_nocase(ret->name, name))
-			return true;
-	}
-	return false;
-}
-
 struct str mail_unfold(struct str value, struct buf *scratch)
 {
 	if (value.len == 0 ||
@@ -118,31 +108,4 @@ struct str mail_unfold(struct str value, struct buf *scratch)
 	}
 	scratch->len = len;
 	return buf_str(scratch);
-}
-
-static bool is_among(struct str name, const struct str *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (name.len == names[i].len && str_eq_nocase(name, names[i]))
-			return true;
-	}
-	return false;
-}
-
-void mail_header_filter(struct buf *out, struct str header, const struct str *names, size_t count,
-                        bool inverse)
-{
-	struct cursor c = cursor_of(header);
-	struct mail_field field;
-	bool line_is_open = false;
-	while (mail_header_next(&c, &field)) {
-		if (is_among(field.name, names, field.name.len == 0 ? 0 : count) == inverse)
-			continue;
-		buf_add_str(out, field.raw);
-		line_is_open = field.raw.ptr[field.raw.len - 1] != '\n';
-	}
-	/* A header that ends without line end or blank line still gives well-formed output. */
-	if (line_is_open)
-		buf_add_str(out, STR("\r\n"));
-	buf_add_str(out, STR("\r\n"));
 }

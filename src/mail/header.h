@@ -43,9 +43,6 @@ struct mail_field {
 /* The next field, or false at the blank line that ends the header or at the end. */
 bool mail_header_next(struct cursor *header, struct mail_field *ret);
 
-/* The first field of that name (case-insensitive), or false. */
-bool mail_header_find(struct str header, struct str name, struct mail_field *ret);
-
 /* MAIL_FIELD_OTHER if it is none of them. */
 enum mail_field_id mail_field_id(struct str name);
 
@@ -53,11 +50,5 @@ enum mail_field_id mail_field_id(struct str name);
  * there is nothing to remove, else a copy in scratch, which is emptied first. A copy that does not
  * fit scratch is cut there. */
 struct str mail_unfold(struct str value, struct buf *scratch);
-
-/* BODY[HEADER.FIELDS (names)] of RFC 9051 section 6.4.5.1, with inverse BODY[HEADER.FIELDS.NOT]: appends
- * the fields whose name is (is not) among names, bit for bit and in their order, and the blank line.
- * Lines that are no field have no name, so only inverse brings them. */
-void mail_header_filter(struct buf *out, struct str header, const struct str *names, size_t count,
-                        bool inverse);
 
 #endif

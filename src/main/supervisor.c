@@ -487,7 +487,6 @@ int supervisor_run(const struct supervisor_options *options)
 	struct errinfo info;
 	supervisor->options = options;
 	supervisor->log = (struct log){"supervisor", STDERR_FILENO, LOG_LEVEL_INFO, true};
-	supervisor->stamps = true;
 	supervisor->separate = geteuid() == 0;
 	supervisor->lock_fd = supervisor->run_lock_fd = supervisor->signal_fd = -1;
 	supervisor->status_fd = -1;

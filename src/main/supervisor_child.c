@@ -102,7 +102,7 @@ void child_start(struct supervisor *supervisor, struct child *child)
 		start_failed(supervisor, child, &info);
 		return;
 	}
-	if (supervisor->stamps && process_log_open(&child->log, &log, &info) != 0) {
+	if (process_log_open(&child->log, &log, &info) != 0) {
 		close(ours);
 		close(theirs);
 		start_failed(supervisor, child, &info);

@@ -76,7 +76,6 @@ struct supervisor {
 	struct settings settings;
 	struct log log;
 	bool separate; /* started as root: each role has its own user */
-	bool stamps;   /* reads the logs of the processes; otherwise they write to our standard error */
 	int lock_fd, run_lock_fd, signal_fd, ready_fd, status_fd;
 	int64_t since_ms, loaded_ms; /* it started; the configuration in force was read */
 	struct listening sockets[SOCKETS_MAX];

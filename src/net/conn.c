@@ -26,7 +26,6 @@ struct conn {
 	int64_t deadline_at, handshake_at, close_at; /* INT64_MAX: none */
 	int64_t timer_at;                            /* when the timer fires; INT64_MAX: it does not */
 	struct timer *timer;
-	bool paused;
 	bool secret;            /* conn_secret_input */
 	bool above_low;         /* drained is due once output falls */
 	bool handshaking;       /* from conn_starttls to secured */
@@ -44,7 +43,7 @@ static size_t input_len(const struct conn *conn)
 
 static void update_reading(struct conn *conn)
 {
-	stream_set_reading(conn->stream, !conn->paused && input_len(conn) < conn->input_max);
+	stream_set_reading(conn->stream, input_len(conn) < conn->input_max);
 }
 
 /* ---------------------------------------------------------------- the end */
@@ -267,12 +266,6 @@ void conn_again(struct conn *conn)
 	loop_later(conn->loop, &conn->later);
 }
 
-void conn_set_input_max(struct conn *conn, size_t input_max)
-{
-	conn->input_max = input_max == 0 ? CONN_INPUT_MAX : input_max;
-	update_reading(conn);
-}
-
 /* OpenSSL decrypts in a buffer of its own, which it keeps or gives back as it is. */
 static void cleanse_records(struct conn *conn)
 {
@@ -291,12 +284,6 @@ void conn_secret_input(struct conn *conn, bool secret)
 	if (conn->input.cap == 0)
 		renew_input(conn); /* else when it is empty: what is in it was a secret */
 	cleanse_records(conn);
-}
-
-void conn_pause(struct conn *conn, bool paused)
-{
-	conn->paused = paused;
-	update_reading(conn);
 }
 
 /* ---------------------------------------------------------------- output */
@@ -326,11 +313,6 @@ void conn_write_buf(struct conn *conn, struct buf *bytes)
 	}
 	stream_write_buf(conn->stream, bytes);
 	note_output(conn);
-}
-
-size_t conn_output_len(const struct conn *conn)
-{
-	return stream_output_len(conn->stream);
 }
 
 bool conn_output_full(const struct conn *conn)

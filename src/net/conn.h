@@ -13,7 +13,7 @@
  *
  * Output: conn_write collects; everything written in one round of the loop leaves with one write (and
  * one run of TLS records) as soon as the handler returns, without waiting for the socket to say that
- * it is writable. Producers of much look at conn_output_len() and go on in the drained handler.
+ * it is writable. Producers of much look at conn_output_full() and go on in the drained handler.
  *
  * End: the closed handler is called once and only from the loop, never from inside a conn_ function. conn_free ends at once; conn_close sends what is pending first. After either the caller's
  * pointer is dead; both may be called from inside every handler.
@@ -94,18 +94,12 @@ bool conn_ended(const struct conn *conn);
 void conn_consume(struct conn *conn, size_t n);
 /* Has the input handler called from the loop, soon, if there is input (or the peer's end to tell). */
 void conn_again(struct conn *conn);
-/* Another bound for the input buffer, for example while a command line or a block of DATA is read. */
-void conn_set_input_max(struct conn *conn, size_t input_max);
-/* While paused the socket is not read: the peer waits, the connection stays. Deadlines go on. */
-void conn_pause(struct conn *conn, bool paused);
 
 /* Appends output; a copy, or (second form) the memory of buf, which is empty afterwards. Dropped while
  * a TLS handshake is under way: from conn_new with tls, or conn_starttls, until secured. */
 void conn_write(struct conn *conn, struct str bytes);
 void conn_write_buf(struct conn *conn, struct buf *bytes);
-/* Bytes of output not yet given to the kernel. */
-size_t conn_output_len(const struct conn *conn);
-/* conn_output_len() >= CONN_OUTPUT_HIGH: go on when the drained handler is called. */
+/* CONN_OUTPUT_HIGH bytes are not yet given to the kernel: go on when the drained handler is called. */
 bool conn_output_full(const struct conn *conn);
 
 /* The TLS side of STARTTLS: sends what is pending ("OK begin TLS") in plain, throws away all input

@@ -67,16 +67,6 @@ unsigned sasl_offer(bool tls, bool allow_clear)
 	return tls ? offered | SASL_SCRAM_SHA_256_PLUS : offered;
 }
 
-const char *sasl_mechanism_name(enum sasl_mechanism mechanism)
-{
-	size_t i = 0;
-	while (mechanisms[i].bit != mechanism) {
-		i++;
-		must(i < ARRAY_LEN(mechanisms));
-	}
-	return mechanisms[i].name;
-}
-
 void sasl_offer_print(struct buf *out, unsigned offered, struct str prefix)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {

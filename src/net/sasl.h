@@ -98,8 +98,6 @@ bool sasl_busy(const struct sasl *sasl);
 /* What may be offered: without TLS nothing, unless allow_clear says so; the -PLUS one only under TLS.
  * SCRAM hides the password, but not the mail that is read after it. */
 unsigned sasl_offer(bool tls, bool allow_clear);
-/* "PLAIN", ...; mechanism is one bit. */
-const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
 /* Appends the names of offered, strongest first, each with prefix before it (" AUTH=", " "). */
 void sasl_offer_print(struct buf *out, unsigned offered, struct str prefix);
 
