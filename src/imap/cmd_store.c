@@ -2,6 +2,7 @@
 
 #include "imap/command.h"
 #include "imap/folder.h"
+#include "imap/sync.h"
 
 enum { BATCH_MESSAGES = 50000 /* asked for at a time: the store bounds its answers */ };
 
@@ -156,7 +157,7 @@ static void ask_batch(struct imap_client *client)
 					 });
 }
 
-static void store_start(struct imap_client *client)
+static void begin(struct imap_client *client)
 {
 	struct store *args = client->args;
 	Pk__StoreRequest *request = &args->request;
@@ -168,8 +169,6 @@ static void store_start(struct imap_client *client)
 	request->n_keywords = args->flags.keyword_count;
 	request->has_unchanged_since = args->has_unchanged_since;
 	request->unchanged_since = args->unchanged_since;
-	if (args->has_unchanged_since)
-		imap_enable_condstore(client);
 	size_t count;
 	if (!imap_command_uids(client, &args->set, &args->uids, &count))
 		return;
@@ -178,6 +177,23 @@ static void store_start(struct imap_client *client)
 		ask_batch(client);
 	else
 		imap_finish(client, NULL, "No such messages");
+}
+
+static void store_synced(struct imap_client *client, bool ok)
+{
+	(void)ok; /* the change is as right without it */
+	begin(client);
+}
+
+static void store_start(struct imap_client *client)
+{
+	const struct store *args = client->args;
+	if (args->has_unchanged_since)
+		imap_enable_condstore(client);
+	if (client->condstore && client->folder->dirty)
+		imap_sync(client, store_synced); /* as FETCH does, for the modseqs of the answer */
+	else
+		begin(client);
 }
 
 static void store_cancel(struct imap_client *client)

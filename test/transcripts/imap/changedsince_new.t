@@ -52,3 +52,10 @@ SB~ j OK Stored
 CA: g FETCH 1 (MODSEQ)
 SA: * 5 EXISTS
 SA~ g OK Fetched
+CB: k APPEND INBOX {3+}
+CB: Six
+SB~ k OK [APPENDUID {{.*}} 6] Appended
+CA: h STORE 1 +FLAGS.SILENT (\Draft)
+SA: * 6 EXISTS
+SA~ * 1 FETCH (UID 1 MODSEQ ({{[0-9]+}}))
+SA~ h OK Stored
