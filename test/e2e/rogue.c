@@ -289,9 +289,29 @@ static void rogue_imap(struct rogue *r)
 	        PK__DIRECTORY_METHOD__DIRECTORY_KEY_RECORD_SET, PACK(set), NOTHING);
 }
 
-/* What only the command line may do, whatever the front's role. */
+/* Methods of others are refused for what we are, before anybody looks at the request. */
+static void refused_for_role(struct rogue *r, struct link *link, uint32_t first, uint32_t last)
+{
+	for (uint32_t method = first; method <= last; method++) {
+		char name[40];
+		struct buf reply BUF_AUTO;
+		buf_init(&reply, LINK_MESSAGE_MAX);
+		Pk__SessionRequest nothing = PK__SESSION_REQUEST__INIT;
+		int rc = call(r, link, method, PACK(nothing), NOTHING, &reply);
+		snprintf(name, sizeof(name), "method %u of %s", method,
+		         link == r->store ? "store" : "directory");
+		result(r, rc == E_DENIED && reply.len == 0, name, rc);
+	}
+}
+
+/* What only the command line may do, whatever the front's role, and what only a store. */
 static void rogue_administration(struct rogue *r)
 {
+	refused_for_role(r, r->store, PK__STORE_METHOD__STORE_CREATE, PK__STORE_METHOD__STORE_HOLD);
+	refused_for_role(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_GET,
+	                 PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_SET);
+	refused_for_role(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_DOMAIN_ADD,
+	                 PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_ACCEPT);
 	Pk__CreateRequest create = PK__CREATE_REQUEST__INIT;
 	create.mailbox = r->victim;
 	create.mailbox_secret = r->own->mailbox_secret;
