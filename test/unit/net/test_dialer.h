@@ -66,7 +66,7 @@ static inline void test_dialer_init(struct test_dialer *dialer, struct loop *loo
                                     int (*connect)(void *ctx, const char *core), void *ctx)
 {
 	*dialer = (struct test_dialer){
-		.dialer = {dialer, test_dialer_ask, test_dialer_forget},
+		.dialer = {.ctx = dialer, .ask = test_dialer_ask, .forget = test_dialer_forget},
 		.loop = loop,
 		.connect = connect,
 		.ctx = ctx,
