@@ -137,6 +137,7 @@ static void test_full(void **state)
 	/* Worse: somebody else takes the reserve, and the service starts anew. */
 	harness_down(h);
 	others_fill(h, KEPT_BY_OTHERS);
+	h->options.limits.linger_ms = 100; /* pages go back when the mailbox is closed */
 	harness_up(h);
 	assert_true(disk_low(h));
 	assert_int_equal(deliver_number(h, &owner, MOST), E_NO_SPACE);
