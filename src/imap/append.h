@@ -4,6 +4,7 @@
 /* The message of an APPEND while it comes in: it does not go through the reader's text, and its size
  * is checked against the limit and the process's memory before the client is told to go on. */
 
+#include "front/describing.h"
 #include "imap/client.h"
 #include "net/budget.h"
 
@@ -18,8 +19,9 @@ struct imap_append {
 	uint64_t size;
 	uint64_t filled;
 	struct budget_ticket memory;
-	int64_t end_at;          /* monotonic ms: it has to have come in by then */
-	struct arena *described; /* holds the description; owned */
+	int64_t end_at;             /* monotonic ms: it has to have come in by then */
+	struct imap_client *client; /* NULL: it has gone while the message was being described */
+	struct describing describing;
 };
 
 /* Whether the command whose text so far ends in a literal's announcement is an APPEND, and that

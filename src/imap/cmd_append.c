@@ -10,7 +10,6 @@
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
-#include "mail/describe.h"
 
 struct append {
 	struct str name;
@@ -92,16 +91,23 @@ bool imap_append_begin(struct imap_client *client, uint64_t size)
 	return true;
 }
 
+static void release(struct imap_append *append)
+{
+	describing_done(&append->describing);
+	free(append->message);
+	budget_release(&append->memory, clock_monotonic_ms());
+	free(append);
+}
+
 void imap_append_free(struct imap_client *client)
 {
 	struct imap_append *append = client->append;
 	if (append == NULL)
 		return;
 	client->append = NULL;
-	arena_free(append->described);
-	free(append->message);
-	budget_release(&append->memory, clock_monotonic_ms());
-	free(append);
+	append->client = NULL;
+	if (!append->describing.under_way) /* else when it is described */
+		release(append);
 }
 
 static bool append_parse(struct imap_parse *in, struct imap_client *client)
@@ -133,12 +139,10 @@ static void appended(struct imap_client *client, const struct imap_answer *answe
 static Pk__AppendRequest *make_request(struct imap_client *client)
 {
 	const struct append *args = client->args;
-	struct imap_append *append = client->append;
 	Pk__AppendRequest *request = arena_alloc(client->arena, sizeof(*request));
 	unsigned char *id = arena_alloc(client->arena, 16);
 	if (request == NULL || id == NULL)
 		return NULL;
-	append->described = arena_new(MAIL_DESCRIBE_ARENA);
 	random_bytes(id, 16);
 	pk__append_request__init(request);
 	request->name = (char *)args->name.ptr;
@@ -147,23 +151,13 @@ static Pk__AppendRequest *make_request(struct imap_client *client)
 	request->n_keywords = args->flags.keyword_count;
 	request->internal_date = args->internal_date;
 	request->append_id = (ProtobufCBinaryData){16, id};
-	request->description = mail_describe(STR_OF(append->message, append->size), append->described);
+	request->description = client->append->describing.description;
 	return request->description == NULL ? NULL : request;
 }
 
-static void append_start(struct imap_client *client)
+static void hand_over(struct imap_client *client)
 {
-	budget_complete(&client->append->memory);
-	if (client->append->size == 0) {
-		imap_finish_error(client, IMAP_FAILED_TARGET, E_INVALID, STR("The message is empty"));
-		return;
-	}
-	const struct append *args = client->args;
-	struct str message = STR_OF(client->append->message, client->append->size);
-	if (!args->binary && str_find_byte(message, '\0') >= 0) {
-		imap_finish_with(client, IMAP_NO, "CANNOT", "NUL takes a literal8");
-		return;
-	}
+	struct imap_append *append = client->append;
 	Pk__AppendRequest *request = make_request(client);
 	if (request == NULL) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_TOO_LARGE, STR(""));
@@ -174,8 +168,37 @@ static void append_start(struct imap_client *client)
 						 .body = &request->base,
 						 .reply_type = &pk__append_reply__descriptor,
 						 .answered = appended,
-						 .upload = message,
+						 .upload = STR_OF(append->message, append->size),
 					 });
+}
+
+/* Whoever wanted it may have gone meanwhile, or be on the way out. */
+static void described(struct describing *describing)
+{
+	struct imap_append *append = container_of(describing, struct imap_append, describing);
+	if (append->client == NULL)
+		release(append);
+	else if (append->client->conn != NULL)
+		hand_over(append->client);
+}
+
+static void append_start(struct imap_client *client)
+{
+	struct imap_append *append = client->append;
+	const struct append *args = client->args;
+	struct str message = STR_OF(append->message, append->size);
+	budget_complete(&append->memory);
+	if (message.len == 0) {
+		imap_finish_error(client, IMAP_FAILED_TARGET, E_INVALID, STR("The message is empty"));
+		return;
+	}
+	if (!args->binary && str_find_byte(message, '\0') >= 0) {
+		imap_finish_with(client, IMAP_NO, "CANNOT", "NUL takes a literal8");
+		return;
+	}
+	append->client = client;
+	if (describing_begin(&append->describing, client->front->background, message, described))
+		hand_over(client);
 }
 
 const struct imap_command imap_cmd_append = {

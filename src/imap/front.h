@@ -5,6 +5,7 @@
 
 #include "imap/client.h"
 #include "imap/scratch.h"
+#include "net/background.h"
 #include "net/budget.h"
 #include "net/role.h"
 
@@ -33,7 +34,8 @@ struct imap_front {
 	/* messages that are being appended */
 	struct budget memory;
 	struct timer *memory_timer;
-	bool memory_watched; /* the timer runs */
+	bool memory_watched;           /* the timer runs */
+	struct background *background; /* describes large messages */
 };
 
 /* Somebody asks for memory: from now on it is looked after, until nobody holds any. */

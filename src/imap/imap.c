@@ -155,6 +155,7 @@ static void done(struct imap_front *front)
 	listener_free(front->listener);
 	session_hub_free(front->hub);
 	scratch_free(front->scratch);
+	background_free(front->background);
 	timer_free(front->memory_timer);
 	budget_done(&front->memory);
 }
@@ -173,6 +174,7 @@ int imap_run(struct role *role)
 	}
 	front.scratch = scratch_new(role->loop);
 	front.idle_timer = timer_new(role->loop, idle_is_due, &front);
+	front.background = background_new(role->loop);
 	budget_init(&front.memory);
 	front.memory_timer = timer_new(role->loop, check_memory, &front);
 	configure(&front);

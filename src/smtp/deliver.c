@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "mail/describe.h"
+#include "front/describing.h"
 #include "smtp/answer.h"
 
 struct smtp_delivery {
@@ -14,6 +14,7 @@ struct smtp_delivery {
 	struct smtp_session *session;         /* NULL when it is gone */
 	struct smtp_seed seed;
 	int64_t started_ms;
+	struct describing describing;
 };
 
 static void remember(struct smtp_delivery *delivery)
@@ -26,6 +27,7 @@ static void remember(struct smtp_delivery *delivery)
 static void delivery_done(struct smtp_delivery *delivery)
 {
 	TAILQ_REMOVE(&delivery->front->deliveries, delivery, deliveries);
+	describing_done(&delivery->describing);
 	smtp_transaction_free(delivery->transaction);
 	free(delivery);
 }
@@ -105,24 +107,6 @@ static void fill_targets(const struct smtp_delivery *delivery, Pk__DeliverTarget
 	}
 }
 
-/* A request is one frame of the link. The text to search, which alone can grow that large, is cut to
- * what fits; the description then says so. Returns the packed size. */
-static size_t fit(Pk__Description *description)
-{
-	size_t size = pk__description__get_packed_size(description);
-	size_t over, keep;
-
-	if (size <= SMTP_DESCRIPTION_MAX)
-		return size;
-	over = size - SMTP_DESCRIPTION_MAX;
-	keep = description->search_text.len > over ? description->search_text.len - over : 0;
-	while (keep > 0 && ((unsigned char)description->search_text.data[keep] & 0xc0) == 0x80)
-		keep--;
-	description->search_text.len = keep;
-	description->damaged = true;
-	return SMTP_DESCRIPTION_MAX;
-}
-
 static void call_store(struct smtp_delivery *delivery, Pk__Description *description)
 {
 	struct smtp_transaction *transaction = delivery->transaction;
@@ -149,13 +133,29 @@ static void call_store(struct smtp_delivery *delivery, Pk__Description *descript
 	link_call(delivery->front->store, &request);
 }
 
+/* The message counts more than its description. */
+static void hand_over(struct smtp_delivery *delivery)
+{
+	Pk__Description nothing = PK__DESCRIPTION__INIT;
+	Pk__Description *description = delivery->describing.description;
+	nothing.damaged = true;
+	if (description == NULL)
+		description = &nothing;
+	/* The link keeps the request, packed, until it is answered. */
+	budget_add(&delivery->transaction->ticket, pk__description__get_packed_size(description));
+	call_store(delivery, description);
+	describing_done(&delivery->describing);
+}
+
+static void described(struct describing *describing)
+{
+	hand_over(container_of(describing, struct smtp_delivery, describing));
+}
+
 struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transaction *transaction,
                                    struct smtp_session *session)
 {
 	struct smtp_delivery *delivery = mem_new(sizeof(*delivery));
-	struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
-	Pk__Description *description = mail_describe(buf_str(&transaction->message), arena);
-	Pk__Description nothing = PK__DESCRIPTION__INIT;
 
 	delivery->front = front;
 	delivery->transaction = transaction;
@@ -164,14 +164,8 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 	smtp_retry_seed(front->retry, str_from(transaction->reverse_path),
 	                smtp_transaction_content(transaction), delivery->started_ms, &delivery->seed);
 	TAILQ_INSERT_TAIL(&front->deliveries, delivery, deliveries);
-	if (description == NULL) {
-		/* Cannot be, says mail_describe; the message counts more than its description. */
-		nothing.damaged = true;
-		description = &nothing;
-	}
-	/* The link keeps the request, packed, until it is answered. */
-	budget_add(&transaction->ticket, fit(description));
-	call_store(delivery, description);
-	arena_free(arena);
+	if (describing_begin(&delivery->describing, front->background, buf_str(&transaction->message),
+	                     described))
+		hand_over(delivery);
 	return delivery;
 }

@@ -9,9 +9,6 @@
 #include "smtp/front.h"
 #include "smtp/transaction.h"
 
-/* Bytes of a packed description: LINK_MESSAGE_MAX without room for the targets. */
-enum { SMTP_DESCRIPTION_MAX = LINK_MESSAGE_MAX - 2 * 1024 * 1024 };
-
 /* Takes the transaction over. session is told by smtp_delivered. */
 struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transaction *transaction,
                                    struct smtp_session *session)

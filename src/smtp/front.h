@@ -8,6 +8,7 @@
 #include "net/link.h"
 #include "net/listener.h"
 #include "net/role.h"
+#include "net/background.h"
 #include "net/budget.h"
 #include "smtp/resolve.h"
 #include "smtp/retry.h"
@@ -52,6 +53,7 @@ struct smtp_front {
 	bool budget_watched; /* the timer runs */
 	struct buf scratch;  /* for one reply */
 	TAILQ_HEAD(smtp_sessions, smtp_session) sessions;
+	struct background *background; /* describes large messages */
 	TAILQ_HEAD(smtp_deliveries, smtp_delivery) deliveries;
 	struct timer *stop_timer;
 	int stop_steps;

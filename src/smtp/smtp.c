@@ -149,6 +149,7 @@ static int front_init(struct smtp_front *front, struct role *role, struct errinf
 	front->log = role->log;
 	TAILQ_INIT(&front->sessions);
 	TAILQ_INIT(&front->deliveries);
+	front->background = background_new(role->loop);
 	buf_init(&front->scratch, SMTP_SCRATCH_MAX);
 	budget_init(&front->budget);
 	front->budget_timer = timer_new(role->loop, check_budget, front);
@@ -176,6 +177,7 @@ static void front_done(struct smtp_front *front)
 {
 	if (front->listener != NULL)
 		listener_free(front->listener);
+	background_free(front->background); /* what it still gives back goes to the store */
 	if (front->store != NULL)
 		link_free(front->store); /* ends the deliveries */
 	if (front->directory != NULL)
