@@ -18,20 +18,40 @@ enum {
 
 _Static_assert(PASSWORD_LETTERS *PASSWORD_BITS_PER_LETTER >= 128, "nobody guesses a password");
 
+/* Crockford's base 32 in lower case: nothing looks like 0, 1 or v. */
+static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/* 6-5-5-5-5 */
+static bool hyphen_before(size_t letter)
+{
+	return letter > 1 && letter % 5 == 1;
+}
+
 void password_generate(struct buf *out)
 {
-	/* Crockford's base 32 in lower case: nothing looks like 0, 1 or v. */
-	static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	_Static_assert(sizeof(letters) - 1 == 1 << PASSWORD_BITS_PER_LETTER, "uniform without a loop");
 	unsigned char random[PASSWORD_LETTERS];
 	random_bytes(random, sizeof(random));
 	for (size_t i = 0; i < PASSWORD_LETTERS; i++) {
-		if (i > 1 && i % 5 == 1) {
-			buf_add_byte(out, '-'); /* 6-5-5-5-5 */
-		}
+		if (hyphen_before(i))
+			buf_add_byte(out, '-');
 		buf_add_byte(out, letters[random[i] % (sizeof(letters) - 1)]);
 	}
 	wipe(random, sizeof(random));
+}
+
+bool password_generated(struct str password)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < PASSWORD_LETTERS; i++) {
+		if (hyphen_before(i) && (at == password.len || password.ptr[at++] != '-'))
+			return false;
+		if (at == password.len || password.ptr[at] == '\0' ||
+		    strchr(letters, password.ptr[at]) == NULL)
+			return false;
+		at++;
+	}
+	return at == password.len;
 }
 
 /* What a key or a seal is for and whose it is, as one text: "label mailbox". */

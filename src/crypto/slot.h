@@ -43,6 +43,10 @@ struct slot {
  * (no i, l, o, u), and never in a form that SQLite3MultipleCiphers takes for a raw key. */
 void password_generate(struct buf *out);
 
+/* Whether password has the form that password_generate gives: then it has its 130 bits, as far as anybody
+ * can tell who was not there. */
+bool password_generated(struct str password);
+
 /* Seals secret for password. mailbox is the id, bound into the seals. */
 void slot_create(struct slot *ret, struct str mailbox, const struct slot_salt *salt,
                  struct str password, const struct key32 *secret);

@@ -51,6 +51,9 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 /* For a file that db_open calls E_DENIED: whether some page behind its first is encrypted under key,
  * so that the key is right and the file damaged. Looks at a few pages; false when it cannot. */
 bool db_key_fits(const char *path, const struct data_key *key);
+/* What can be said of a file without its key: E_INVALID when it is none of ours (the sentence in info begins
+ * with a verb), else its salt. Reads at fd's begin, whatever its position. */
+int db_file_look(int fd, unsigned char ret_salt[DATA_KEY_SALT_SIZE], struct errinfo *info) MUST_USE;
 /* Finalizes all statements and closes; blob handles must be closed before. The last connection to a
  * file checkpoints and removes -wal and -shm, so that a mailbox at rest is one file that can be
  * copied and opened anywhere. That takes two syncs (about 1 ms) when there is something in the WAL

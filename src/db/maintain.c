@@ -3,6 +3,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -202,6 +203,29 @@ bool db_key_fits(const char *path, const struct data_key *key)
 	page_cipher_free(cipher);
 	close(fd);
 	return fits;
+}
+
+int db_file_look(int fd, unsigned char ret_salt[DATA_KEY_SALT_SIZE], struct errinfo *info)
+{
+	/* What is not encrypted of a first page: page size 4096, WAL, 32 bytes kept free in each page. */
+	static const unsigned char fields[] = {PAGE_SIZE / 256, 0, 2, 2, 32, 64, 32, 32};
+	unsigned char head[DATA_KEY_SALT_SIZE + sizeof(fields)];
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return err_set(info, err_from_errno(errno), "cannot be read: %s", strerror(errno));
+	if (!S_ISREG(status.st_mode))
+		return err_set(info, E_INVALID, "is no file");
+	ssize_t len = pread(fd, head, sizeof(head), 0);
+	if (len < 0)
+		return err_set(info, err_from_errno(errno), "cannot be read: %s", strerror(errno));
+	if ((size_t)len != sizeof(head) || status.st_size < PAGE_SIZE)
+		return err_set(info, E_INVALID, "is too short for a mailbox");
+	if (memcmp(head, "SQLite format 3", DATA_KEY_SALT_SIZE) == 0)
+		return err_set(info, E_INVALID, "is a database that is not encrypted");
+	if (memcmp(head + DATA_KEY_SALT_SIZE, fields, sizeof(fields)) != 0)
+		return err_set(info, E_INVALID, "is no mailbox file");
+	memcpy(ret_salt, head, DATA_KEY_SALT_SIZE);
+	return 0;
 }
 
 static int findings_of(struct db *db, struct db_stmt *stmt, struct buf *findings, int *ret_count,

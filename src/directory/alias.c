@@ -8,7 +8,7 @@
 enum { QUOTA_MAX_SHIFT = 50 }; /* a pebibyte: more is a typing error */
 
 /* Columns of every statement that lists aliases: local, domain, created, quota_bytes, mailbox id,
- * published, passwords. The row's strings are owned by it. */
+ * published, passwords, disabled. The row's strings are owned by it. */
 static void read_alias(struct db_stmt *q, Pk__AliasReply *ret)
 {
 	struct buf address;
@@ -25,6 +25,7 @@ static void read_alias(struct db_stmt *q, Pk__AliasReply *ret)
 	ret->mailbox = str_dup(db_text(q, 4));
 	ret->ready = db_int(q, 5) != 0;
 	ret->passwords = (uint32_t)db_int(q, 6);
+	ret->disabled = db_int(q, 7) != 0;
 }
 
 static void alias_done(Pk__AliasReply *row)
@@ -34,14 +35,15 @@ static void alias_done(Pk__AliasReply *row)
 	free(row->mailbox);
 }
 
-static int reply_alias(struct directory *d, const struct address *address,
-                       const struct request *request, struct errinfo *info)
+int directory_alias_reply(struct directory *d, const struct address *address,
+                          const struct request *request, struct errinfo *info)
 {
-	struct db_stmt *q = db_query(d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
-	                                    " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-	                                    " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
-	                                    " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
-	                                    " WHERE a.domain = $1 AND a.local = $2");
+	struct db_stmt *q = db_query(d->db,
+	                             "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
+	                             " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
+	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
+	                             " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
+	                             " WHERE a.domain = $1 AND a.local = $2");
 	db_bind_text(q, 1, str_from(address->domain));
 	db_bind_text(q, 2, str_from(address->local));
 	int rc = db_step(q, info);
@@ -68,8 +70,8 @@ static int find_domain(struct directory *d, const char *domain, struct errinfo *
 	return rc < 0 ? rc : 0;
 }
 
-static int insert_alias(struct directory *d, const struct address *address, int64_t quota_bytes,
-                        struct errinfo *info)
+int directory_alias_insert(struct directory *d, const struct address *address, uint64_t quota_bytes,
+                           struct errinfo *info)
 {
 	char now[DATE_SIZE];
 	directory_now(now);
@@ -79,7 +81,7 @@ static int insert_alias(struct directory *d, const struct address *address, int6
 			   " ON CONFLICT DO NOTHING");
 	db_bind_text(q, 1, str_from(address->local));
 	db_bind_text(q, 2, str_from(now));
-	db_bind_int(q, 3, quota_bytes);
+	db_bind_int(q, 3, quota_bytes != 0 ? (int64_t)quota_bytes : d->quota_default);
 	db_bind_text(q, 4, str_from(address->domain));
 	int rc = db_run(q, info);
 	if (rc != 0 || db_changes(d->db) == 1)
@@ -88,27 +90,33 @@ static int insert_alias(struct directory *d, const struct address *address, int6
 	return rc != 0 ? rc : err_set(info, E_EXISTS, "the alias is there already: %s", address->text);
 }
 
+int directory_alias_check(const char *text, uint64_t quota_bytes, struct address *ret,
+                          struct errinfo *info)
+{
+	int rc = address_normalize(field_text(text), ret, info);
+	if (rc == 0 && ret->detailed)
+		rc = err_set(info, E_INVALID, "an alias has no +: mail for %s+anything comes to %s",
+		             ret->local, ret->local);
+	/* A legal local part (RFC 5321 section 4.1.2), but nobody means an address by it. */
+	if (rc == 0 && strcmp(ret->local, "*") == 0)
+		rc = err_set(info, E_INVALID,
+		             "an alias is one address: there is none for all of a domain's");
+	if (rc == 0 && quota_bytes >> QUOTA_MAX_SHIFT != 0)
+		rc = err_set(info, E_INVALID, "the quota is too large");
+	return rc;
+}
+
 static int alias_add_run(struct directory *d, const struct request *request, struct errinfo *info)
 {
 	const Pk__AliasAddRequest *asked = (const Pk__AliasAddRequest *)request->message;
 	struct address address;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0 && address.detailed)
-		rc = err_set(info, E_INVALID, "an alias has no +: mail for %s+anything comes to %s",
-		             address.local, address.local);
-	/* A legal local part (RFC 5321 section 4.1.2), but nobody means an address by it. */
-	if (rc == 0 && strcmp(address.local, "*") == 0)
-		rc = err_set(info, E_INVALID,
-		             "an alias is one address: there is none for all of a domain's");
-	if (rc == 0 && asked->quota_bytes >> QUOTA_MAX_SHIFT != 0)
-		rc = err_set(info, E_INVALID, "the quota is too large");
+	int rc = directory_alias_check(asked->address, asked->quota_bytes, &address, info);
 	if (rc == 0)
 		rc = db_begin(d->db, info);
 	if (rc != 0)
 		return rc;
-	int64_t quota = asked->quota_bytes != 0 ? (int64_t)asked->quota_bytes : d->quota_default;
-	rc = directory_end(d, insert_alias(d, &address, quota, info), info);
-	return rc != 0 ? rc : reply_alias(d, &address, request, info);
+	rc = directory_end(d, directory_alias_insert(d, &address, asked->quota_bytes, info), info);
+	return rc != 0 ? rc : directory_alias_reply(d, &address, request, info);
 }
 
 const struct method directory_method_alias_add = {
@@ -160,7 +168,7 @@ static int alias_list_run(struct directory *d, const struct request *request, st
 		struct db_stmt *q = db_query(
 			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
 				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
 				   " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
 				   " WHERE (a.domain, a.local) > ($1, $2) ORDER BY a.domain, a.local LIMIT $3");
 		db_bind_text(q, 1, after_domain);
@@ -177,7 +185,7 @@ static int alias_list_run(struct directory *d, const struct request *request, st
 	struct db_stmt *q = db_query(d->db,
 	                             "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
 	                             " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
 	                             " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
 	                             " WHERE a.domain = $1 AND a.local > $2 ORDER BY a.local LIMIT $3");
 	db_bind_text(q, 1, str_from(domain));
@@ -207,7 +215,7 @@ static int mailbox_list_run(struct directory *d, const struct request *request,
 		struct db_stmt *q = db_query(
 			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
 				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id)"
+				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
 				   " FROM mailbox m JOIN alias a ON a.mailbox = m.id WHERE m.id = $1");
 		db_bind_text(q, 1, field_text(asked->mailboxes[i]));
 		rc = db_step(q, info);
@@ -286,7 +294,7 @@ static int alias_remove_run(struct directory *d, const struct request *request,
 		return rc;
 	rc = directory_mailbox_find(d, &address, &mailbox, info);
 	if (rc == 0)
-		rc = reply_alias(d, &address, request, info);
+		rc = directory_alias_reply(d, &address, request, info);
 	if (rc == 0)
 		rc = delete_alias(d, &address, info);
 	if (rc == 0 && mailbox.id[0] != '\0')
@@ -303,6 +311,52 @@ const struct method directory_method_alias_remove = {
 	.core.roles = ROLE_ADMIN,
 	.core.request = &pk__alias_request__descriptor,
 	.run = alias_remove_run,
+};
+
+static int set_disabled(struct directory *d, const struct address *address, bool disabled,
+                        struct errinfo *info)
+{
+	struct db_stmt *q = db_query(d->db,
+	                             "UPDATE alias SET disabled = $1 WHERE domain = $2 AND local = $3");
+	db_bind_int(q, 1, disabled ? 1 : 0);
+	db_bind_text(q, 2, str_from(address->domain));
+	db_bind_text(q, 3, str_from(address->local));
+	return db_run(q, info);
+}
+
+/* Its sessions end at once; what waits for it goes on waiting. */
+static int alias_disable_run(struct directory *d, const struct request *request,
+                             struct errinfo *info)
+{
+	const Pk__AliasDisableRequest *asked = (const Pk__AliasDisableRequest *)request->message;
+	struct address address;
+	struct mailbox mailbox;
+	int rc = address_normalize(field_text(asked->address), &address, info);
+	if (rc == 0 && address.detailed)
+		rc = err_set(info, E_NOT_FOUND, "no such alias: %s", address.text);
+	if (rc == 0)
+		rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	rc = directory_mailbox_find(d, &address, &mailbox, info);
+	if (rc == 0)
+		rc = set_disabled(d, &address, asked->disabled, info);
+	if (rc == 0 && asked->disabled && mailbox.id[0] != '\0')
+		directory_revoked(d, mailbox.id, 0);
+	rc = directory_end(d, rc, info);
+	if (rc != 0)
+		return rc;
+	log_info(d->log, asked->disabled ? "directory.alias_disabled" : "directory.alias_enabled",
+	         F_TEXT("mailbox", mailbox.id));
+	return directory_alias_reply(d, &address, request, info);
+}
+
+const struct method directory_method_alias_disable = {
+	.core.number = PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_DISABLE,
+	.core.name = "alias_disable",
+	.core.roles = ROLE_ADMIN,
+	.core.request = &pk__alias_disable_request__descriptor,
+	.run = alias_disable_run,
 };
 
 /* ---------------------------------------------------------------- files that are still to go */

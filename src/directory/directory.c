@@ -111,6 +111,7 @@ static const struct core_method *const methods[] = {
 	&directory_method_key_record.core,        &directory_method_key_record_set.core,
 	&directory_method_session_check.core,     &directory_method_mailbox_state_get.core,
 	&directory_method_mailbox_state_set.core, &directory_method_mailbox_accept.core,
+	&directory_method_mailbox_attach.core,    &directory_method_alias_disable.core,
 	&directory_method_domain_add.core,        &directory_method_domain_list.core,
 	&directory_method_domain_remove.core,     &directory_method_alias_add.core,
 	&directory_method_alias_list.core,        &directory_method_alias_remove.core,

@@ -96,7 +96,8 @@ extern const struct method directory_method_resolve, directory_method_login,
 	directory_method_scram_start, directory_method_scram_finish, directory_method_key_record,
 	directory_method_key_record_set, directory_method_session_check,
 	directory_method_mailbox_state_get, directory_method_mailbox_state_set,
-	directory_method_mailbox_accept, directory_method_domain_add, directory_method_domain_list,
+	directory_method_mailbox_accept, directory_method_mailbox_attach,
+	directory_method_alias_disable, directory_method_domain_add, directory_method_domain_list,
 	directory_method_domain_remove, directory_method_alias_add, directory_method_alias_list,
 	directory_method_alias_remove, directory_method_password_create, directory_method_password_list,
 	directory_method_password_revoke, directory_method_mailbox_publish,
@@ -181,6 +182,31 @@ void slots_flush(struct directory *d);
 unsigned scope_parse(struct str word);
 /* Names of the bits in order, at most 5, into ret; returns how many. */
 size_t scope_names(unsigned scopes, const char *ret[5]);
+
+/* Within a transaction: the mailbox id, whose file has the data key of password and salt, becomes that of
+ * the alias, which mailbox was read from and which has none that is published. */
+int directory_password_adopt(struct directory *d, const struct address *address,
+                             struct mailbox *mailbox, const char *id, struct str password,
+                             const unsigned char salt[DATA_KEY_SALT_SIZE],
+                             struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- aliases, alias.c */
+
+/* What a new alias may be called, and hold. E_INVALID. */
+int directory_alias_check(const char *text, uint64_t quota_bytes, struct address *ret,
+                          struct errinfo *info) MUST_USE;
+/* Within a transaction: adds it; quota_bytes 0: the configured one. E_EXISTS; E_NOT_FOUND: no such domain. */
+int directory_alias_insert(struct directory *d, const struct address *address, uint64_t quota_bytes,
+                           struct errinfo *info) MUST_USE;
+/* The alias as an AliasReply. E_NOT_FOUND. */
+int directory_alias_reply(struct directory *d, const struct address *address,
+                          const struct request *request, struct errinfo *info) MUST_USE;
+
+/* ---------------------------------------------------------------- what stores tell, state.c */
+
+/* Within a transaction: a mailbox has come so far. One that the directory does not have is passed over. */
+int directory_state_put(struct directory *d, const Pk__MailboxState *state,
+                        struct errinfo *info) MUST_USE;
 
 /* ---------------------------------------------------------------- live sessions, revoke.c */
 

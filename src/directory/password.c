@@ -161,21 +161,14 @@ static int discard_unpublished(struct directory *d, const struct address *addres
 	return rc != 0 ? rc : directory_mailbox_discard(d, mailbox, info);
 }
 
-static int create_first(struct directory *d, const struct address *address, struct mailbox *mailbox,
-                        struct fresh *fresh, struct errinfo *info)
+/* The mailbox of that id, whose file has that key, with the fresh password as the one slot it has. */
+static int insert_first(struct directory *d, const struct address *address, struct mailbox *mailbox,
+                        struct fresh *fresh, const struct data_key *key, struct errinfo *info)
 {
-	struct data_key key DATA_KEY_AUTO;
-	unsigned char id[MAILBOX_ID_SIZE / 2];
-	int rc = mailbox->id[0] == '\0' ? 0 : discard_unpublished(d, address, mailbox, info);
-	if (rc != 0)
-		return rc;
-	random_bytes(id, sizeof(id));
-	hex_encode(id, sizeof(id), mailbox->id);
 	random_bytes(mailbox->salt.bytes, SLOT_SALT_SIZE);
 	mailbox->salt.iterations = SLOT_ITERATIONS;
 	key32_random(&fresh->secret);
-	make_data_key(fresh, &key);
-	rc = make_record(fresh, mailbox->id, &key, NULL, info);
+	int rc = make_record(fresh, mailbox->id, key, NULL, info);
 	if (rc != 0)
 		return rc;
 	memcpy(mailbox->key_record, fresh->key_record, fresh->key_record_len);
@@ -188,6 +181,37 @@ static int create_first(struct directory *d, const struct address *address, stru
 	            &fresh->secret);
 	rc = insert_mailbox(d, address, mailbox, info);
 	return rc != 0 ? rc : insert_slot(d, mailbox, fresh, KIND_MAILBOX, STR(""), info);
+}
+
+static int create_first(struct directory *d, const struct address *address, struct mailbox *mailbox,
+                        struct fresh *fresh, struct errinfo *info)
+{
+	struct data_key key DATA_KEY_AUTO;
+	unsigned char id[MAILBOX_ID_SIZE / 2];
+	int rc = mailbox->id[0] == '\0' ? 0 : discard_unpublished(d, address, mailbox, info);
+	if (rc != 0)
+		return rc;
+	random_bytes(id, sizeof(id));
+	hex_encode(id, sizeof(id), mailbox->id);
+	make_data_key(fresh, &key);
+	return insert_first(d, address, mailbox, fresh, &key, info);
+}
+
+int directory_password_adopt(struct directory *d, const struct address *address,
+                             struct mailbox *mailbox, const char *id, struct str password,
+                             const unsigned char salt[DATA_KEY_SALT_SIZE], struct errinfo *info)
+{
+	struct data_key key DATA_KEY_AUTO;
+	struct fresh fresh __attribute__((cleanup(fresh_done)));
+	fresh_init(&fresh);
+	int rc = mailbox->id[0] == '\0' ? 0 : discard_unpublished(d, address, mailbox, info);
+	if (rc != 0)
+		return rc;
+	memcpy(mailbox->id, id, sizeof(mailbox->id));
+	buf_clear(&fresh.password);
+	buf_add_str(&fresh.password, password);
+	data_key_derive(password, salt, &key);
+	return insert_first(d, address, mailbox, &fresh, &key, info);
 }
 
 /* ---------------------------------------------------------------- further ones */

@@ -46,9 +46,10 @@ const struct method directory_method_mailbox_state_get = {
 };
 
 /* A store that has not heard of an acceptance yet does not undo it, nor does an answer that comes late. */
-static int put_state(struct directory *d, const Pk__MailboxState *state, const char *now,
-                     struct errinfo *info)
+int directory_state_put(struct directory *d, const Pk__MailboxState *state, struct errinfo *info)
 {
+	char now[DATE_SIZE];
+	directory_now(now);
 	struct db_stmt *q = db_query(
 		d->db, "INSERT INTO mailbox_state"
 			   " (mailbox, generation, uid_validity, modseq, uids, messages, accepting, updated)"
@@ -75,16 +76,14 @@ static int mailbox_state_set_run(struct directory *d, const struct request *requ
                                  struct errinfo *info)
 {
 	const Pk__MailboxStates *asked = (const Pk__MailboxStates *)request->message;
-	char now[DATE_SIZE];
 	if (asked->n_states > STATES_MAX)
 		return err_set(info, E_TOO_LARGE, "too many mailboxes at once");
-	directory_now(now);
 	/* A row that a power cut takes back is only older: not worth the disk's time. */
 	db_set_sync_full(d->db, false);
 	int rc = db_begin(d->db, info);
 	if (rc == 0) {
 		for (size_t i = 0; i < asked->n_states && rc == 0; i++)
-			rc = put_state(d, asked->states[i], now, info);
+			rc = directory_state_put(d, asked->states[i], info);
 		rc = directory_end(d, rc, info);
 	}
 	db_set_sync_full(d->db, true);

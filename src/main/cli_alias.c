@@ -20,20 +20,26 @@ void cli_add_size(struct buf *out, uint64_t bytes)
 	buf_addf(out, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
 }
 
-static void json_alias(struct json *json, const Pk__AliasReply *alias)
+void cli_json_alias(struct json *json, const Pk__AliasReply *alias)
 {
-	json_object(json);
 	json_text_field(json, "address", alias->address);
 	json_text_field(json, "mailbox", alias->mailbox);
 	json_text_field(json, "created", alias->created);
 	json_bool_field(json, "ready", alias->ready);
 	json_number_field(json, "passwords", alias->passwords);
 	json_number_field(json, "quota_bytes", alias->quota_bytes);
+	json_bool_field(json, "disabled", alias->disabled);
+}
+
+static void json_alias(struct json *json, const Pk__AliasReply *alias)
+{
+	json_object(json);
+	cli_json_alias(json, alias);
 	json_object_end(json);
 }
 
 /* The quota in bytes as the configuration would write it: config.h knows how to read sizes. */
-static int read_quota(struct cli *cli, uint64_t *ret, struct errinfo *info)
+int cli_read_quota(struct cli *cli, uint64_t *ret, struct errinfo *info)
 {
 	const char *text = cli->values[CLI_OPTION_QUOTA];
 	struct buf line BUF_AUTO;
@@ -57,7 +63,7 @@ int cli_alias_add(struct cli *cli, struct errinfo *info)
 	Pk__AliasAddRequest request = PK__ALIAS_ADD_REQUEST__INIT;
 	ProtobufCMessage *message;
 	request.address = (char *)(uintptr_t)cli->arguments[0];
-	int rc = read_quota(cli, &request.quota_bytes, info);
+	int rc = cli_read_quota(cli, &request.quota_bytes, info);
 	if (rc == 0)
 		rc = cores_directory(cli, METHOD(ALIAS_ADD), &request.base, &pk__alias_reply__descriptor,
 		                     &message, info);
@@ -92,7 +98,7 @@ static const char *print_page(struct cli *cli, const ProtobufCMessage *message)
 		         alias->ready ? alias->mailbox : "no mailbox yet", alias->passwords,
 		         alias->passwords == 1 ? "password," : "passwords,");
 		cli_add_size(cli->out, alias->quota_bytes);
-		buf_add_byte(cli->out, '\n');
+		buf_add_text(cli->out, alias->disabled ? ", disabled\n" : "\n");
 	}
 	return page->more && page->n_aliases > 0 ? page->aliases[page->n_aliases - 1]->address : NULL;
 }
@@ -135,6 +141,38 @@ int cli_alias_remove(struct cli *cli, struct errinfo *info)
 	CORES_FREE(alias);
 	cli_sweep_removed(cli);
 	return 0;
+}
+
+/* ---------------------------------------------------------------- alias disable, enable */
+
+static int set_disabled(struct cli *cli, bool disabled, struct errinfo *info)
+{
+	Pk__AliasDisableRequest request = PK__ALIAS_DISABLE_REQUEST__INIT;
+	ProtobufCMessage *message;
+	request.address = (char *)(uintptr_t)cli->arguments[0];
+	request.disabled = disabled;
+	int rc = cores_directory(cli, METHOD(ALIAS_DISABLE), &request.base,
+	                         &pk__alias_reply__descriptor, &message, info);
+	if (rc != 0)
+		return rc;
+	Pk__AliasReply *alias = (Pk__AliasReply *)message;
+	if (cli->json)
+		json_alias(&cli->writer, alias);
+	else
+		buf_addf(cli->out, "%s: %s\n", alias->address,
+		         disabled ? "disabled: it takes no mail, and opens for no password" : "enabled");
+	CORES_FREE(alias);
+	return 0;
+}
+
+int cli_alias_disable(struct cli *cli, struct errinfo *info)
+{
+	return set_disabled(cli, true, info);
+}
+
+int cli_alias_enable(struct cli *cli, struct errinfo *info)
+{
+	return set_disabled(cli, false, info);
 }
 
 /* ---------------------------------------------------------------- files without an alias */

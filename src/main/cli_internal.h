@@ -155,9 +155,10 @@ void cli_completion_bash(struct buf *out);
 typedef int cli_run(struct cli *cli, struct errinfo *info);
 
 cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
-	cli_alias_remove, cli_password_new, cli_password_app, cli_password_recovery, cli_password_list,
-	cli_password_revoke, cli_session_list, cli_session_end, cli_status, cli_login_list,
-	cli_login_unlock, cli_mailbox_list, cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept,
+	cli_alias_remove, cli_alias_disable, cli_alias_enable, cli_password_new, cli_password_app,
+	cli_password_recovery, cli_password_list, cli_password_revoke, cli_session_list,
+	cli_session_end, cli_status, cli_login_list, cli_login_unlock, cli_mailbox_list,
+	cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept, cli_mailbox_attach,
 	cli_link_authority, cli_link_certificate, cli_config_check, cli_config_print, cli_completion,
 	cli_help, cli_version;
 
@@ -167,6 +168,13 @@ int cli_first_password(struct cli *cli, const char *address, struct errinfo *inf
 /* Whether an alias has a mailbox, so that a current password is needed. E_NOT_FOUND: no such alias. */
 int cli_look_up(struct cli *cli, const char *address, bool *ret_ready,
                 struct errinfo *info) MUST_USE;
+/* Whether the mailbox file opens with that password, too: takes over what waits for it, and closes it. */
+int cli_check_opens(struct cli *cli, const char *address, struct str password,
+                    struct errinfo *info) MUST_USE;
+/* --quota in bytes; 0 when it was not given. E_INVALID. */
+int cli_read_quota(struct cli *cli, uint64_t *ret, struct errinfo *info) MUST_USE;
+/* The fields of an alias, into an object. */
+void cli_json_alias(struct json *json, const Pk__AliasReply *alias);
 /* Opens a mailbox with a password, as the service "cli"; *ret for cli_login_free. */
 int cli_login(struct cli *cli, const char *address, struct str password, Pk__LoginReply **ret,
               struct errinfo *info) MUST_USE;

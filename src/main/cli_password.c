@@ -295,8 +295,7 @@ static int check_first(struct cli *cli, const char *address, int kind, struct er
 
 /* A mailbox file that the present password does not open gets no other one: nothing would ever bring the
  * two together. */
-static int check_opens(struct cli *cli, const char *address, struct str current,
-                       struct errinfo *info)
+int cli_check_opens(struct cli *cli, const char *address, struct str current, struct errinfo *info)
 {
 	Pk__LoginReply *login;
 	ProtobufCMessage *message = NULL;
@@ -332,7 +331,7 @@ static int further_password(struct cli *cli, const char *address, int kind, stru
 	if (rc == 0)
 		rc = cli_read_current(cli, address, &current, info);
 	if (rc == 0 && kind == KIND_MAILBOX)
-		rc = check_opens(cli, address, buf_str(&current), info);
+		rc = cli_check_opens(cli, address, buf_str(&current), info);
 	if (rc == 0)
 		rc = create(cli, address, kind, buf_str(&current), &password, info);
 	if (rc == E_BUSY && kind == KIND_MAILBOX) {

@@ -71,6 +71,11 @@ const struct cli_command cli_commands[] = {
 	 "List the aliases.", cli_alias_list},
 	{"alias remove", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
 	 "Remove an alias, its passwords and its mailbox with all mail in it.", cli_alias_remove},
+	{"alias disable", "ADDRESS", 1, 1, CLI_BIT(JSON),
+	 "Take no more mail for an alias, and let nobody log in; sessions end. All mail stays.",
+	 cli_alias_disable},
+	{"alias enable", "ADDRESS", 1, 1, CLI_BIT(JSON),
+	 "Let a disabled alias take mail and log in again.", cli_alias_enable},
 	{"password new", "ADDRESS", 1, 1, CURRENT,
 	 "Make the mailbox password, or replace it: the old one stops working and the mailbox file is "
 	 "encrypted again.", cli_password_new},
@@ -107,6 +112,10 @@ const struct cli_command cli_commands[] = {
 	{"mailbox accept", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
 	 "Serve a mailbox whose file came back with less than it had (an old copy, a lost WAL): all folders "
 	 "get a new UIDVALIDITY at the next login, and the owner a message.", cli_mailbox_accept},
+	{"mailbox attach", "ADDRESS MAILBOX|FILE", 2, 2, CURRENT | CLI_BIT(QUOTA),
+	 "Make a mailbox file that belongs to no alias the mailbox of this one, which is added if need be: "
+	 "one in place, as mailbox list --orphans names it, or a copy of FILE. Its mailbox password opens "
+	 "it; app passwords and recovery codes of before are gone.", cli_mailbox_attach},
 	{"link authority", "FOLDER", 1, 1, CLI_BIT(JSON) | CLI_BIT(NEXT) | CLI_BIT(RETIRE),
 	 "Make an authority for the certificates of links between hosts: ca.pem, which every host gets, and "
 	 "ca.key, which none gets.", cli_link_authority},

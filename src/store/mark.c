@@ -13,7 +13,7 @@ bool mark_newer(const struct mark *a, const struct mark *b)
 	return a->generation != b->generation ? a->generation > b->generation : a->modseq > b->modseq;
 }
 
-static int mark_read(struct db *db, struct mark *ret, struct errinfo *info)
+int mark_read(struct db *db, struct mark *ret, struct errinfo *info)
 {
 	struct db_stmt *q = db_query(db, "SELECT generation, uid_validity,"
 	                                 " modseq_gone + (SELECT coalesce(sum(modseq), 0) FROM folder),"

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 
+struct db;
 struct mailbox;
 struct packer;
 
@@ -33,6 +34,8 @@ bool mark_newer(const struct mark *a, const struct mark *b);
 
 /* ---- in the mailbox's turn ---- */
 
+/* How far db has come; it counts as known. E_CORRUPT and what reading gives. */
+int mark_read(struct db *db, struct mark *ret, struct errinfo *info) MUST_USE;
 /* After a durable commit or a checkpoint: remembers how far the mailbox is, to be told. */
 void mark_take(struct mailbox *mailbox);
 /* Compares the file that was just opened with the mark that is known: E_CORRUPT when it has less, logged.

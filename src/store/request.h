@@ -144,9 +144,10 @@ extern const struct method store_method_open, store_method_close, store_method_f
 	store_method_folder_subscribe, store_method_folder_status, store_method_select,
 	store_method_unselect, store_method_changes, store_method_fetch, store_method_store,
 	store_method_search, store_method_copy, store_method_expunge, store_method_append,
-	store_method_deliver, store_method_create, store_method_rekey, store_method_verify,
-	store_method_remove, store_method_hold, store_method_statistics, store_method_session_list,
-	store_method_session_end, store_method_file_list, store_method_waiting;
+	store_method_deliver, store_method_create, store_method_attach, store_method_rekey,
+	store_method_verify, store_method_remove, store_method_hold, store_method_statistics,
+	store_method_session_list, store_method_session_end, store_method_file_list,
+	store_method_waiting;
 
 /* mailbox_unlock for a request of several slices: the key that it has put in stays until it is through.
  * A request that shows no right secret holds nothing up. */

@@ -33,6 +33,7 @@ static const struct core_method *const methods[] = {
 	&store_method_append.core,
 	&store_method_deliver.core,
 	&store_method_create.core,
+	&store_method_attach.core,
 	&store_method_rekey.core,
 	&store_method_verify.core,
 	&store_method_remove.core,

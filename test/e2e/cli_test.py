@@ -6,12 +6,13 @@ import json
 import os
 import random
 import signal
+import smtplib
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, wait_for  # noqa: E402
+from service import Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 USAGE, DATA, NOT_FOUND, UNAVAILABLE, EXISTS, DENIED, CONFIG = 64, 65, 67, 69, 73, 77, 78
@@ -401,6 +402,45 @@ def test_mailboxes_are_listed_and_orphans_found():
         (orphan,) = service.json("mailbox", "list", "--orphans")["mailboxes"]
         assert orphan == {"mailbox": mailbox, "address": "", "bytes": len(content)}, orphan
         assert mailbox in service.run("mailbox", "list", "--orphans").stdout
+
+
+def test_an_alias_is_disabled_and_enabled():
+    with Service() as service:
+        password, other = service.add_alias(ADDRESS), service.add_alias("two@example.test")
+        client, bystander = service.imap(ADDRESS, password), service.imap("two@example.test", other)
+        client.select()
+        began = time.monotonic()
+        assert service.json("alias", "disable", ADDRESS)["disabled"] is True
+        try:
+            while True:
+                client.noop()
+        except imaplib.IMAP4.abort:
+            pass
+        assert time.monotonic() - began < 30
+        bystander.select()
+        for _ in range(2):  # again is no error
+            service.run("alias", "disable", ADDRESS)
+        assert ", disabled\n" in service.run("alias", "list").stdout
+        try:
+            service.imap(ADDRESS, password)
+            raise AssertionError("a disabled alias opened")
+        except imaplib.IMAP4.error as refused:
+            assert "AUTHENTICATIONFAILED" in str(refused), refused
+        try:
+            service.send(ADDRESS, message(1))
+            raise AssertionError("a disabled alias took mail")
+        except smtplib.SMTPRecipientsRefused as refused:
+            assert refused.recipients[ADDRESS][0] == 550, refused
+        for command in ("disable", "enable"):
+            assert status(service, "alias", command, "nosuch@example.test") == NOT_FOUND
+            assert status(service, "alias", command, "hello+x@example.test") == NOT_FOUND
+            assert status(service, "alias", command) == USAGE
+        assert service.json("alias", "enable", ADDRESS)["disabled"] is False
+        service.send(ADDRESS, message(1))
+        client = service.imap(ADDRESS, password)
+        assert client.select()[1] == [b"1"]
+        client.logout()
+        bystander.logout()
 
 
 def test_several_at_once():

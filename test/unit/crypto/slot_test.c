@@ -166,9 +166,18 @@ static void generated_passwords(void **state)
 			}
 		}
 		assert_false(str_eq(buf_str(&out), buf_str(&previous)));
+		assert_true(password_generated(buf_str(&out)));
+		assert_false(password_generated(str_slice(buf_str(&out), 0, 29)));
+		assert_false(password_generated(str_slice(buf_str(&out), 1, 30)));
+		buf_add_byte(&out, '0');
+		assert_false(password_generated(buf_str(&out)));
+		out.len--;
 		buf_clear(&previous);
 		buf_add_str(&previous, buf_str(&out));
 	}
+	assert_false(password_generated(STR("")));
+	assert_false(password_generated(STR("correct horse battery staple 4")));
+	assert_false(password_generated(STR_OF("000000-00000-00000-00000-0000\0", 30)));
 	/* 52,000 letters, 1625 of each expected, standard deviation 40. */
 	for (const char *c = "0123456789abcdefghjkmnpqrstvwxyz"; *c != '\0'; c++) {
 		assert_in_range(seen[(unsigned char)*c], 1625 - 280, 1625 + 280);
