@@ -343,7 +343,7 @@ def test_wrong_logins_are_slowed_down_and_let_off():
         assert status(service, "login", "unlock", "192.0.2.1") == NOT_FOUND
         service.run("login", "unlock", "nobody@example.test")
         assert service.json("login", "list")["failures"] == []
-        assert "network=127.0.0.1" in service.log_text()
+        wait_for(lambda: "network=127.0.0.1" in service.log_text(), "the network in the log")
 
 
 def sockets(pid):

@@ -89,8 +89,11 @@ def forge(service, results, role, port):
     pid = next(re.search(r"pid=(\d+)", line).group(1) for line in reversed(before.splitlines())
                if f"event=supervisor.serving process={role} index=1 " in line)
     said = tell_rogue(port, "forge")
-    log = service.log_text()[len(before):].splitlines()
-    forged = [line for line in log[:-1] if "forged" in line or "ended process=store" in line]
+
+    def new_lines():
+        return service.log_text()[len(before):].splitlines()[:-1]
+    wait_for(lambda: any("forged" in line for line in new_lines()), "what was forged in the log")
+    forged = [line for line in new_lines() if "forged" in line or "ended process=store" in line]
     stamp = re.compile(rf"time=\S+ level=error role={role} index=1 pid={pid} event=process\.output text=\"")
     results.add("forged" in said and bool(forged) and all(stamp.match(line) for line in forged),
                 f"{role}: forges no line of the log")

@@ -487,6 +487,9 @@ def test_an_address_that_is_taken_off_the_list_is_sent_away():
 
 
 def test_the_log_names_address_and_core():
+    # What a process logs reaches the file through the supervisor.
+    wait_for(lambda: re.search(r'link\.refused address="?127\.0\.0\.[13]', HOSTS.cores.log_text()),
+             "the refusal in the log")
     fronts, cores = HOSTS.fronts.log_text(), HOSTS.cores.log_text()
     for core, port in (("store", HOSTS.store.port), ("directory", HOSTS.directory.port)):
         assert re.search(rf'link\.connected core={core} address="?127\.0\.0\.2:{port}"? ', fronts), fronts

@@ -119,7 +119,10 @@ def test_a_failed_login_is_logged_with_what_an_operator_needs():
             else:
                 raise AssertionError("a wrong password logged in")
         client.shutdown()
-        lines = [line for line in service.log_text().splitlines() if "imap.login_failed" in line]
+        def failed():
+            return [line for line in service.log_text().splitlines() if "imap.login_failed" in line]
+        wait_for(lambda: len(failed()) >= 2, "both failures in the log")
+        lines = failed()
         assert len(lines) == 2, lines
         assert mailbox in lines[0] and "127.0.0.1" in lines[0] and "network" in lines[0], lines
         assert mailbox not in lines[1], lines

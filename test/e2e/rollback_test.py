@@ -77,7 +77,7 @@ def test_an_old_copy_is_refused_until_it_is_accepted():
         service.start()
         refused(service, password)
         refused(service, password)
-        assert "event=store.rolled_back" in service.log_text()
+        wait_for(lambda: "event=store.rolled_back" in service.log_text(), "the rollback in the log")
         done = service.run("mailbox", "verify", ADDRESS, stdin=password, check=False)
         assert done.returncode != 0 and "less than was acknowledged" in done.stderr, done
         service.send(ADDRESS, message(7))  # waits, sealed
@@ -96,7 +96,7 @@ def test_an_old_copy_is_refused_until_it_is_accepted():
         assert count(service, password) == 4, "three, and a message that says what has happened"
         after = uid_validity(service, password)
         assert after > before
-        assert "event=store.rollback_accepted" in service.log_text()
+        wait_for(lambda: "event=store.rollback_accepted" in service.log_text(), "that in the log")
         deliver(service, password, 8, 1)
         service.stop()
         service.start()
