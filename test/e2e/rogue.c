@@ -537,6 +537,7 @@ static void ask_for_front(int client, int port)
 	struct pollfd answer = {.fd = HANDOFF_FD, .events = POLLIN};
 	while (poll(&answer, 1, 10000) > 0 && recv(HANDOFF_FD, &byte, 1, 0) != 0)
 		; /* the end of the socket, and then our own */
+	(void)poll(NULL, 0, 10000);
 }
 
 /* Links, as many as it gets, one after the other; the milliseconds that so many took. */
