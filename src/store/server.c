@@ -226,7 +226,8 @@ static void after_marks(struct request *request)
 	if (request->has_less) {
 		mailbox->vouched = false;
 		session_close_all(request->store, mailbox, "the mailbox has less than it had", false);
-	} else if (request->error == 0 && brings_secret(request->method)) {
+	} else if (request->error == 0 && brings_secret(request->method) &&
+	           !request->method->without_mark) {
 		mailbox->vouched = true;
 	}
 }
