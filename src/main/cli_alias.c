@@ -114,6 +114,14 @@ int cli_alias_list(struct cli *cli, struct errinfo *info)
 	return cli_list_pages(cli, &list, info);
 }
 
+static void say_alias(struct cli *cli, const Pk__AliasReply *alias, const char *what)
+{
+	if (cli->json)
+		json_alias(&cli->writer, alias);
+	else
+		buf_addf(cli->out, "%s: %s\n", alias->address, what);
+}
+
 int cli_alias_remove(struct cli *cli, struct errinfo *info)
 {
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
@@ -134,10 +142,7 @@ int cli_alias_remove(struct cli *cli, struct errinfo *info)
 	if (rc != 0)
 		return rc;
 	Pk__AliasReply *alias = (Pk__AliasReply *)message;
-	if (cli->json)
-		json_alias(&cli->writer, alias);
-	else
-		buf_addf(cli->out, "%s: removed\n", alias->address);
+	say_alias(cli, alias, "removed");
 	CORES_FREE(alias);
 	cli_sweep_removed(cli);
 	return 0;
@@ -156,11 +161,8 @@ static int set_disabled(struct cli *cli, bool disabled, struct errinfo *info)
 	if (rc != 0)
 		return rc;
 	Pk__AliasReply *alias = (Pk__AliasReply *)message;
-	if (cli->json)
-		json_alias(&cli->writer, alias);
-	else
-		buf_addf(cli->out, "%s: %s\n", alias->address,
-		         disabled ? "disabled: it takes no mail, and opens for no password" : "enabled");
+	say_alias(cli, alias,
+	          disabled ? "disabled: it takes no mail, and opens for no password" : "enabled");
 	CORES_FREE(alias);
 	return 0;
 }

@@ -612,8 +612,3 @@ SSL *stream_ssl(const struct stream *stream)
 {
 	return stream->ssl;
 }
-
-int stream_fd(const struct stream *stream)
-{
-	return stream->fd;
-}

@@ -81,6 +81,5 @@ size_t stream_output_len(const struct stream *stream);
 int64_t stream_output_moved_ms(const struct stream *stream);
 /* close_notify and FIN after what is pending. */
 void stream_shutdown(struct stream *stream);
-int stream_fd(const struct stream *stream);
 
 #endif
