@@ -4,7 +4,6 @@
 #include <event2/buffer.h>
 #include <event2/event_struct.h>
 #include <openssl/err.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
+#include "net/tls_bio.h"
 
 enum {
 	RECORD_MAX = 16 * 1024,      /* RFC 8446 section 5.1 */
@@ -34,21 +34,18 @@ struct stream {
 	struct loop *loop;
 	const struct stream_handlers *handlers; /* NULL once freed */
 	void *ctx;
-	int fd;
+	struct tls_bio below; /* the socket; its wire only with TLS: records made of out */
 	enum stream_state state;
 	enum stream_end end;
 	bool reading;     /* wanted by the owner */
-	bool dry;         /* the last read took all there was: no need to ask again */
-	bool at_eof;      /* the socket said so, below TLS */
 	bool again;       /* call readable at the end of the round */
 	bool tell_broken; /* call broken at the end of the round */
 	bool write_waits; /* write_event is added */
 	bool shutdown_asked, shutdown_done;
 	size_t secrets; /* pieces of out that are overwritten when they have left */
 	int64_t moved_ms;
-	SSL *ssl;              /* owned */
-	struct evbuffer *out;  /* what the owner wrote */
-	struct evbuffer *wire; /* TLS: records made of it */
+	SSL *ssl;             /* owned */
+	struct evbuffer *out; /* what the owner wrote */
 	struct event read_event, write_event;
 	struct loop_task round; /* flushes, tells; after stream_free: releases the memory */
 	char end_text[64];
@@ -72,7 +69,7 @@ static void end_with_tls(struct stream *stream)
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
 	if (reason == NULL)
-		reason = stream->at_eof ? "connection closed" : "protocol error";
+		reason = stream->below.at_eof ? "connection closed" : "protocol error";
 	if (stream->ssl != NULL && SSL_get_verify_result(stream->ssl) != X509_V_OK)
 		reason = X509_verify_cert_error_string(SSL_get_verify_result(stream->ssl));
 	char text[64];
@@ -89,80 +86,12 @@ static void break_off(struct stream *stream)
 	stream->state = STREAM_BROKEN;
 	if (stream->out != NULL)
 		evbuffer_drain(stream->out, evbuffer_get_length(stream->out));
-	if (stream->wire != NULL)
-		evbuffer_drain(stream->wire, evbuffer_get_length(stream->wire));
+	if (stream->below.wire != NULL)
+		evbuffer_drain(stream->below.wire, evbuffer_get_length(stream->below.wire));
 	event_del(&stream->write_event);
 	stream->write_waits = false;
 	stream->tell_broken = true;
 	loop_later(stream->loop, &stream->round);
-}
-
-/* ---------------------------------------------------------------- the BIO below TLS */
-
-static int bio_write(BIO *bio, const char *bytes, int len)
-{
-	struct stream *stream = BIO_get_data(bio);
-	BIO_clear_retry_flags(bio);
-	if (evbuffer_add(stream->wire, bytes, (size_t)len) != 0)
-		return -1;
-	return len;
-}
-
-static int bio_read(BIO *bio, char *ret, int len)
-{
-	struct stream *stream = BIO_get_data(bio);
-	BIO_clear_retry_flags(bio);
-	if (stream->at_eof)
-		return 0;
-	if (!stream->dry) {
-		ssize_t got = recv(stream->fd, ret, (size_t)len, 0);
-		stream->dry = got < (ssize_t)len;
-		if (got > 0)
-			return (int)got;
-		if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-			stream->at_eof = true;
-			return 0;
-		}
-	}
-	BIO_set_retry_read(bio);
-	return -1;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-	(void)number;
-	(void)pointer;
-	struct stream *stream = BIO_get_data(bio);
-	switch (command) {
-	case BIO_CTRL_FLUSH:
-		return 1;
-	case BIO_CTRL_EOF:
-		return stream->at_eof;
-	default:
-		return 0;
-	}
-}
-
-static BIO_METHOD *bio_method; /* written once, by make_bio_method */
-
-static void make_bio_method(void)
-{
-	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "postkasse stream");
-	must(bio_method != NULL);
-	BIO_meth_set_write(bio_method, bio_write);
-	BIO_meth_set_read(bio_method, bio_read);
-	BIO_meth_set_ctrl(bio_method, bio_ctrl);
-}
-
-static BIO *bio_of(struct stream *stream)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, make_bio_method);
-	BIO *bio = BIO_new(bio_method);
-	must(bio != NULL);
-	BIO_set_data(bio, stream);
-	BIO_set_init(bio, 1);
-	return bio;
 }
 
 /* ---------------------------------------------------------------- output */
@@ -185,7 +114,7 @@ static size_t len_of(const struct evbuffer *buffer)
 static bool make_records(struct stream *stream)
 {
 	char joined[RECORD_MAX] UNCLEARED;
-	while (len_of(stream->out) > 0 && len_of(stream->wire) < WIRE_HIGH) {
+	while (len_of(stream->out) > 0 && len_of(stream->below.wire) < WIRE_HIGH) {
 		size_t len = len_of(stream->out);
 		if (len > RECORD_MAX)
 			len = RECORD_MAX;
@@ -215,7 +144,7 @@ static bool make_records(struct stream *stream)
 static bool write_some(struct stream *stream, struct evbuffer *buffer)
 {
 	size_t before = evbuffer_get_length(buffer);
-	int written = evbuffer_write(buffer, stream->fd);
+	int written = evbuffer_write(buffer, stream->below.fd);
 	if (written > 0) {
 		stream->moved_ms = clock_monotonic_ms();
 		if ((size_t)written == before)
@@ -238,11 +167,11 @@ static void finish_shutdown(struct stream *stream)
 		ERR_clear_error();
 		(void)SSL_shutdown(stream->ssl); /* puts the alert into wire */
 		ERR_clear_error();
-		if (len_of(stream->wire) > 0 && !write_some(stream, stream->wire))
+		if (len_of(stream->below.wire) > 0 && !write_some(stream, stream->below.wire))
 			return;
 	}
 	stream->shutdown_done = true;
-	shutdown(stream->fd, SHUT_WR);
+	shutdown(stream->below.fd, SHUT_WR);
 }
 
 static void update_read_event(struct stream *stream)
@@ -264,7 +193,7 @@ void stream_flush(struct stream *stream)
 	bool plain = stream->ssl == NULL || stream->state == STREAM_TLS_WAITS;
 	size_t done = 0;
 	while (done < FLUSH_MAX) {
-		struct evbuffer *from = plain ? stream->out : stream->wire;
+		struct evbuffer *from = plain ? stream->out : stream->below.wire;
 		if (make && !make_records(stream)) {
 			break_off(stream);
 			return;
@@ -353,7 +282,7 @@ void stream_write_buf(struct stream *stream, struct buf *bytes)
 
 size_t stream_output_len(const struct stream *stream)
 {
-	return len_of(stream->out) + len_of(stream->wire);
+	return len_of(stream->out) + len_of(stream->below.wire);
 }
 
 int64_t stream_output_moved_ms(const struct stream *stream)
@@ -371,10 +300,10 @@ void stream_shutdown(struct stream *stream)
 
 static size_t read_plain(struct stream *stream, void *ret, size_t len)
 {
-	if (stream->dry)
+	if (stream->below.dry)
 		return 0;
-	ssize_t got = recv(stream->fd, ret, len, 0);
-	stream->dry = got < (ssize_t)len;
+	ssize_t got = recv(stream->below.fd, ret, len, 0);
+	stream->below.dry = got < (ssize_t)len;
 	if (got > 0)
 		return (size_t)got;
 	if (got == 0)
@@ -389,7 +318,7 @@ static size_t read_tls(struct stream *stream, void *ret, size_t len)
 	ERR_clear_error();
 	int got = SSL_read(stream->ssl, ret, len > INT32_MAX ? INT32_MAX : (int)len);
 	/* Reading may have made an answer: a key update, an alert. */
-	if (len_of(stream->wire) > 0)
+	if (len_of(stream->below.wire) > 0)
 		loop_later(stream->loop, &stream->round);
 	if (got > 0)
 		return (size_t)got;
@@ -479,7 +408,7 @@ static void read_cb(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	struct stream *stream = ctx;
-	stream->dry = false;
+	stream->below.dry = false;
 	loop_worked(stream->loop);
 	handle_input(stream);
 	pump(stream);
@@ -491,7 +420,7 @@ static void finish_connect(struct stream *stream)
 {
 	int error = 0;
 	socklen_t len = sizeof(error);
-	getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	getsockopt(stream->below.fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error != 0) {
 		end_with(stream, STREAM_END_LOST, strerrordesc_np(error));
 		break_off(stream);
@@ -539,7 +468,7 @@ static void round_cb(void *ctx)
 	}
 	if (stream->again) {
 		stream->again = false;
-		stream->dry = false;
+		stream->below.dry = false;
 		handle_input(stream);
 	}
 	pump(stream);
@@ -552,7 +481,7 @@ struct stream *stream_new(struct loop *loop, int fd, const struct stream_handler
 	stream->loop = loop;
 	stream->handlers = handlers;
 	stream->ctx = ctx;
-	stream->fd = fd;
+	stream->below.fd = fd;
 	stream->state = STREAM_READY;
 	stream->reading = true;
 	stream->round.run = round_cb;
@@ -575,11 +504,11 @@ void stream_free(struct stream *stream)
 	stream->ssl = NULL;
 	if (stream->out != NULL)
 		evbuffer_free(stream->out);
-	if (stream->wire != NULL)
-		evbuffer_free(stream->wire);
-	stream->out = stream->wire = NULL;
-	close(stream->fd);
-	stream->fd = -1;
+	if (stream->below.wire != NULL)
+		evbuffer_free(stream->below.wire);
+	stream->out = stream->below.wire = NULL;
+	close(stream->below.fd);
+	stream->below.fd = -1;
 	loop_later(stream->loop, &stream->round);
 }
 
@@ -599,11 +528,11 @@ void stream_start_tls(struct stream *stream, SSL *ssl)
 		return;
 	}
 	stream->ssl = ssl;
-	lazily(&stream->wire);
-	BIO *bio = bio_of(stream);
+	lazily(&stream->below.wire);
+	BIO *bio = tls_bio_new(&stream->below);
 	SSL_set_bio(ssl, bio, bio);
 	stream->state = STREAM_TLS_WAITS;
-	stream->dry = false;
+	stream->below.dry = false;
 	update_read_event(stream);
 	loop_later(stream->loop, &stream->round);
 }
