@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What a reader would stumble over, checked first because it is cheap. Prints TAP."""
+import collections
 import glob
 import os
 import re
@@ -71,11 +72,32 @@ def prototypes_explained():
                     yield f"{relative(path)}: {found.group(1)}() stands in a block without a comment"
 
 
+def unused_functions():
+    """What nobody in src/ calls goes, unless its comment says that it is for tests."""
+    texts = {}
+    for path in sources("src/*/*.[ch]"):
+        with open(path, encoding="utf-8") as file:
+            texts[path] = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+    words = collections.Counter(word for text in texts.values() for word in re.findall(r"\w+", text))
+    prototype = re.compile(r"^(?!static|typedef|#|\s)[a-z_][\w\s*]*?\b(\w+)\([^;{]*\)[^;{]*;", re.M)
+    for path in sources("src/*/*.h"):
+        for name in prototype.findall(texts[path]):
+            if words[name] <= 2 and not is_for_tests(path, name):
+                yield f"{relative(path)}: nobody calls {name}()"
+
+
+def is_for_tests(path, name):
+    with open(path, encoding="utf-8") as file:
+        before = file.read().split(f"{name}(")[0]
+    return re.search(r"/\*[^/]*\b[Ff]or tests\b[^/]*\*/[^;/]*$", before) is not None
+
+
 TESTS = [
     ("style: clang-format", formatted),
     ("style: codespell", spelled),
     ("style: no forbidden call", lambda: list(forbidden_calls())),
     ("style: no file grows past the limit", lambda: list(long_files())),
+    ("style: functions have callers", lambda: list(unused_functions())),
     ("style: public prototypes are explained", lambda: list(prototypes_explained())),
 ]
 

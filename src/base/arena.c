@@ -33,51 +33,24 @@ struct arena *arena_new(size_t max)
 	return arena;
 }
 
-static void free_block(const struct arena *arena, struct block *block)
-{
-	if (arena->secret)
-		explicit_bzero(block->bytes, block->used);
-	free(block);
-}
-
-static void free_blocks(const struct arena *arena, struct block *block)
-{
-	while (block != NULL) {
-		struct block *older = block->older;
-		free_block(arena, block);
-		block = older;
-	}
-}
-
 void arena_free(struct arena *arena)
 {
 	if (arena == NULL)
 		return;
-	free_blocks(arena, arena->newest);
+	struct block *block = arena->newest;
+	while (block != NULL) {
+		struct block *older = block->older;
+		if (arena->secret)
+			explicit_bzero(block->bytes, block->used);
+		free(block);
+		block = older;
+	}
 	free(arena);
 }
 
 void arena_set_secret(struct arena *arena)
 {
 	arena->secret = true;
-}
-
-void arena_reset(struct arena *arena)
-{
-	struct block *keep = arena->newest;
-	if (keep != NULL) {
-		free_blocks(arena, keep->older);
-		keep->older = NULL;
-		if (keep->size > BLOCK_SIZE) {
-			free_block(arena, keep);
-			arena->newest = NULL;
-		} else {
-			if (arena->secret)
-				explicit_bzero(keep->bytes, keep->used);
-			keep->used = 0;
-		}
-	}
-	arena->used = 0;
 }
 
 static struct block *block_for(struct arena *arena, size_t size)
@@ -129,9 +102,4 @@ struct str arena_str(struct arena *arena, struct str s)
 	if (s.len > 0)
 		memcpy(copy, s.ptr, s.len);
 	return (struct str){copy, s.len};
-}
-
-size_t arena_used(const struct arena *arena)
-{
-	return arena->used;
 }

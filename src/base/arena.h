@@ -17,15 +17,11 @@ struct arena *arena_new(size_t max) __attribute__((returns_nonnull, warn_unused_
 void arena_free(struct arena *arena);
 /* From now on what it releases is overwritten first: it may hold a secret. */
 void arena_set_secret(struct arena *arena);
-/* Releases what was handed out, keeps one block for the next use. */
-void arena_reset(struct arena *arena);
 /* Zeroed bytes aligned for any type, or NULL past the maximum. */
 void *arena_alloc(struct arena *arena, size_t size) MUST_USE;
 /* count elements of size bytes; NULL also when the product overflows. */
 void *arena_array(struct arena *arena, size_t count, size_t size) MUST_USE;
 /* Copies s and puts a NUL after it; ret->ptr is NULL when the arena is full. */
 struct str arena_str(struct arena *arena, struct str s) MUST_USE;
-/* What has been handed out since the last reset, in bytes. */
-size_t arena_used(const struct arena *arena);
 
 #endif

@@ -13,28 +13,6 @@ void hex_encode(const void *bytes, size_t len, char *ret)
 	ret[2 * len] = '\0';
 }
 
-static int hex_value(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool hex_decode(struct str text, void *ret, size_t len)
-{
-	unsigned char *out = ret;
-	if (text.len / 2 != len || text.len % 2 != 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		int high = hex_value(text.ptr[2 * i]), low = hex_value(text.ptr[2 * i + 1]);
-		if (high < 0 || low < 0)
-			return false;
-		out[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
-
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 size_t base64_size(size_t len)

@@ -8,8 +8,6 @@
 
 /* Writes 2 * len lower-case digits and a NUL. */
 void hex_encode(const void *bytes, size_t len, char *ret);
-/* text must be exactly 2 * len digits of either case. */
-bool hex_decode(struct str text, void *ret, size_t len);
 
 /* Appends the base64 form with padding; line_len > 0 (a multiple of 4) puts line_end after every
  * full line but not after the last one. */

@@ -110,14 +110,6 @@ int seal_with(const struct seal_sender *sender, struct str context, struct str p
 	return rc;
 }
 
-int seal_to(const unsigned char public_key[SEAL_PUBLIC_SIZE], struct str context, struct str plain,
-            struct buf *out)
-{
-	struct seal_sender sender __attribute__((cleanup(seal_sender_wipe)));
-	int rc = seal_sender_init(&sender, public_key);
-	return rc == 0 ? seal_with(&sender, context, plain, out) : rc;
-}
-
 void seal_opener_init(struct seal_opener *ret, const struct key32 *private_key)
 {
 	ret->private_key = *private_key;
@@ -125,13 +117,7 @@ void seal_opener_init(struct seal_opener *ret, const struct key32 *private_key)
 	ret->has_key = false;
 }
 
-void seal_opener_wipe(struct seal_opener *opener)
-{
-	wipe(opener, sizeof(*opener));
-}
-
-int seal_open_with(struct seal_opener *opener, struct str context, struct str sealed,
-                   struct buf *out)
+int seal_open(struct seal_opener *opener, struct str context, struct str sealed, struct buf *out)
 {
 	if (sealed.len < SEAL_OVERHEAD || sealed.ptr[0] != SCHEME_X25519) {
 		return E_DENIED;
@@ -146,12 +132,4 @@ int seal_open_with(struct seal_opener *opener, struct str context, struct str se
 		return E_DENIED;
 	}
 	return box_open(&opener->key, context, str_from_byte(sealed, 1 + SEAL_PUBLIC_SIZE), out);
-}
-
-int seal_open(const struct key32 *private_key, struct str context, struct str sealed,
-              struct buf *out)
-{
-	struct seal_opener opener __attribute__((cleanup(seal_opener_wipe)));
-	seal_opener_init(&opener, private_key);
-	return seal_open_with(&opener, context, sealed, out);
 }

@@ -90,7 +90,6 @@ int db_changes(struct db *db);
 struct db_stmt *db_query(struct db *db, const char *sql_literal)
 	__attribute__((returns_nonnull, warn_unused_result));
 void db_bind_int(struct db_stmt *stmt, int index, int64_t value);
-void db_bind_real(struct db_stmt *stmt, int index, double value);
 void db_bind_null(struct db_stmt *stmt, int index);
 /* Text and blobs are borrowed until db_reset. */
 void db_bind_text(struct db_stmt *stmt, int index, struct str text);
@@ -147,7 +146,7 @@ void db_copy_free(struct db_copy *copy);
  * any. */
 int db_integrity_check(struct db *db, struct buf *findings, struct errinfo *info) MUST_USE;
 
-/* The sqlite3 handle, for blob streaming and the like. */
+/* For tests: to bring about what only SQLite's own calls can. */
 struct sqlite3 *db_handle(struct db *db);
 
 #endif

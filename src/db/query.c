@@ -114,11 +114,6 @@ void db_bind_int(struct db_stmt *stmt, int index, int64_t value)
 	bound(stmt, sqlite3_bind_int64(stmt->stmt, index, value));
 }
 
-void db_bind_real(struct db_stmt *stmt, int index, double value)
-{
-	bound(stmt, sqlite3_bind_double(stmt->stmt, index, value));
-}
-
 void db_bind_null(struct db_stmt *stmt, int index)
 {
 	bound(stmt, sqlite3_bind_null(stmt->stmt, index));

@@ -39,6 +39,7 @@ int64_t failures_add(struct failures *failures, struct str address, struct str r
 void failures_clear(struct failures *failures, struct str address, struct str remote);
 /* Ends all counts of an address, or of a network (as failures_network writes it); how many. */
 size_t failures_forget(struct failures *failures, struct str which);
+/* For tests: how many are kept. */
 size_t failures_count(const struct failures *failures);
 
 /* A count that makes answers late now. */

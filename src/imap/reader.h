@@ -51,7 +51,7 @@ void imap_reader_init(struct imap_reader *reader, size_t line_max, size_t text_m
 void imap_reader_done(struct imap_reader *reader);
 /* Ready for the next command; gives the memory back. */
 void imap_reader_reset(struct imap_reader *reader);
-/* True between commands. */
+/* For tests: true between commands. */
 bool imap_reader_idle(const struct imap_reader *reader);
 
 /* Looks at input and returns how many bytes of it have been used up. */

@@ -9,7 +9,7 @@
 
 #include "base/str.h"
 
-/* 0; E_UNSUPPORTED for a character set that is not known, with nothing appended; E_TOO_LARGE when out
+/* For tests: without guesses. 0; E_UNSUPPORTED for a character set that is not known, with nothing appended; E_TOO_LARGE when out
  * is full. An empty charset means US-ASCII. */
 int mail_to_utf8(struct buf *out, struct str bytes, struct str charset) MUST_USE;
 

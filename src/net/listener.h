@@ -66,6 +66,7 @@ void listener_add(struct listener *listener, int fd, int tag);
 void listener_set_options(struct listener *listener, const struct listener_options *options);
 /* One connection less. */
 void listener_release(struct listener *listener, const struct listener_peer *peer);
+/* For tests. */
 size_t listener_connections(const struct listener *listener);
 /* While paused, connections wait in the kernel's queue; pauses do not nest. */
 void listener_pause(struct listener *listener, bool paused);

@@ -136,13 +136,6 @@ void sasl_free(struct sasl *sasl)
 	free(sasl);
 }
 
-void sasl_set_tls(struct sasl *sasl, SSL *ssl, unsigned offered)
-{
-	must(sasl->state == IDLE);
-	sasl->ssl = ssl;
-	sasl->offered = offered;
-}
-
 const char *sasl_tried_mailbox(const struct sasl *sasl)
 {
 	return sasl->tried;

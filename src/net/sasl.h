@@ -73,8 +73,6 @@ struct sasl *sasl_new(const struct sasl_options *options, const struct sasl_hand
 	__attribute__((returns_nonnull, warn_unused_result));
 /* NULL is fine; ends an exchange without done. */
 void sasl_free(struct sasl *sasl);
-/* After STARTTLS: another SSL and offer. Only between exchanges. */
-void sasl_set_tls(struct sasl *sasl, SSL *ssl, unsigned offered);
 
 /* Begins: mechanism as the client named it (any case); initial is the initial response as it stood
  * on the line, "=" for an empty one, length 0 when there was none. */

@@ -23,7 +23,7 @@ enum {
 /* Once, at the start of a process, before any other use of OpenSSL. False when it comes too late or the
  * address space is not to be had: then all stays as it was. */
 bool tls_memory_init(void);
-/* Blocks in use. */
+/* For tests: blocks in use. */
 size_t tls_memory_used(void);
 
 #endif

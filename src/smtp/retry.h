@@ -36,6 +36,7 @@ void smtp_retry_remember(struct smtp_retry *retry, struct str reverse_path, stru
                          int64_t now_ms, const struct smtp_seed *seed);
 /* The attempt ended with one. */
 void smtp_retry_forget(struct smtp_retry *retry, struct str reverse_path, struct str content);
+/* For tests: how many are kept. */
 size_t smtp_retry_count(const struct smtp_retry *retry);
 
 /* The id that the message has for one mailbox. */

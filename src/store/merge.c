@@ -84,7 +84,7 @@ static int unseal(struct merge *merge, const struct row *row, struct buf *plain,
 	struct str bound = temporary_context(merge->mailbox, row->delivery_id, context);
 	int rc = E_DENIED;
 	for (size_t i = 0; i < merge->keypairs.count && rc != 0; i++)
-		rc = seal_open_with(&merge->keypairs.openers[i], bound, row->sealed, &packed);
+		rc = seal_open(&merge->keypairs.openers[i], bound, row->sealed, &packed);
 	if (rc != 0)
 		return err_set(info, E_CORRUPT, "a sealed row does not open with this mailbox's keys");
 	return unpack(merge->packer, buf_str(&packed), plain->max, plain, info);

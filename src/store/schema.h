@@ -12,7 +12,7 @@
 int schema_mailbox_migrate(struct db *db, struct errinfo *info) MUST_USE;
 int schema_mailbox_check(struct db *db, struct errinfo *info) MUST_USE;
 int schema_temporary_migrate(struct db *db, struct errinfo *info) MUST_USE;
-/* Version that this program writes. */
+/* For tests: the version that this program writes. */
 int schema_mailbox_version(void);
 
 #endif

@@ -22,7 +22,8 @@ void uid_runs_add_run(struct uid_runs *runs, uint32_t first, uint32_t last);
 /* What a front asked for: sorted and merged. E_INVALID for 0 and for backward runs. */
 int uid_runs_from(struct uid_runs *ret, Pk__UidRange *const *items, size_t count,
                   struct errinfo *info) MUST_USE;
-bool uid_runs_have(const struct uid_runs *runs, uint32_t uid); /* rising runs only */
+/* For tests; rising runs only. */
+bool uid_runs_have(const struct uid_runs *runs, uint32_t uid);
 /* For a protobuf-c message; borrowed until the next change. */
 Pk__UidRange **uid_runs_pointers(struct uid_runs *runs);
 

@@ -48,12 +48,11 @@ static int fill(struct db *db, struct errinfo *info)
 	                 " INSERT INTO large SELECT n, zeroblob(n*500) FROM i;"
 	                 "PRAGMA user_version=42",
 	                 info);
-	struct db_stmt *stmt = db_query(db, "INSERT INTO value VALUES(?1,?2,?3,?4,?5)");
+	struct db_stmt *stmt = db_query(db, "INSERT INTO value VALUES(?1,?2,0.1,?3,?4)");
 	db_bind_text(stmt, 1, STR("first"));
 	db_bind_int(stmt, 2, INT64_MAX);
-	db_bind_real(stmt, 3, 0.1);
-	db_bind_blob(stmt, 4, STR("\0\x01\xff"));
-	db_bind_text(stmt, 5, STR("blåbærgrød 📬"));
+	db_bind_blob(stmt, 3, STR("\0\x01\xff"));
+	db_bind_text(stmt, 4, STR("blåbærgrød 📬"));
 	return rc == 0 ? db_run(stmt, info) : rc;
 }
 

@@ -17,21 +17,6 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-static void test_arena_secret(void **state)
-{
-	(void)state;
-	static const char zeros[100];
-	struct arena *arena = arena_new(100000);
-	arena_set_secret(arena);
-	struct str kept = arena_str(arena, STR("a password"));
-	assert_true(str_eq(kept, STR("a password")));
-	arena_reset(arena); /* keeps the block */
-	assert_memory_equal(kept.ptr, zeros, kept.len);
-	for (int i = 0; i < 100; i++)
-		assert_non_null(arena_alloc(arena, 500));
-	arena_free(arena);
-}
-
 static void test_arena_maximum(void **state)
 {
 	(void)state;
@@ -44,14 +29,14 @@ static void test_arena_maximum(void **state)
 		for (size_t i = 0; i < size; i++)
 			assert_int_equal(bytes[i], 0);
 		memset(bytes, 0xff, size);
-		total = arena_used(arena);
+		total += (size + 15) / 16 * 16;
 	}
 	assert_null(arena_alloc(arena, 100000));
 	assert_null(arena_alloc(arena, SIZE_MAX));
 	assert_null(arena_array(arena, SIZE_MAX / 2, 3));
 	assert_null(arena_str(arena, STR_OF("", SIZE_MAX)).ptr);
-	arena_reset(arena);
-	assert_int_equal(arena_used(arena), 0);
+	arena_free(arena);
+	arena = arena_new(100000);
 	struct str copy = arena_str(arena, STR("text"));
 	assert_string_equal(copy.ptr, "text");
 	assert_non_null(arena_alloc(arena, 90000));
@@ -211,7 +196,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arena_maximum),
-		cmocka_unit_test(test_arena_secret),
 		cmocka_unit_test(test_iso8601),
 		cmocka_unit_test(test_civil_every_day),
 		cmocka_unit_test(test_errors),

@@ -4,17 +4,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/codec.h"
 #include "crypto/digest.h"
 
 static struct str hex(const char *digits, unsigned char *ret)
 {
-	struct str text = str_from(digits);
-	assert_true(hex_decode(text, ret, text.len / 2));
-	return STR_OF(ret, text.len / 2);
+	size_t len = strlen(digits) / 2;
+	assert_int_equal(sodium_hex2bin(ret, len, digits, 2 * len, NULL, NULL, NULL), 0);
+	return STR_OF(ret, len);
 }
 
 static void assert_hex(const void *bytes, const char *digits)

@@ -152,7 +152,7 @@ static void statements_are_kept_and_reset(void **state)
 	assert_int_equal(db_last_rowid(db), 1);
 	assert_int_equal(db_changes(db), 1);
 	assert_ptr_equal(db_query(db, insert), stmt); /* without the values of last time */
-	db_bind_real(stmt, 1, 0.5);
+	db_bind_int(stmt, 1, 5);
 	db_bind_null(stmt, 2);
 	assert_int_equal(db_run(stmt, &info), 0);
 

@@ -14,7 +14,8 @@ static struct arena *arena;
 
 static Pk__Description *describe(struct str raw)
 {
-	arena_reset(arena);
+	arena_free(arena);
+	arena = arena_new(MAIL_DESCRIBE_ARENA);
 	Pk__Description *d = mail_describe(raw, arena);
 	assert_non_null(d);
 	const char *why = check_description(raw, d);

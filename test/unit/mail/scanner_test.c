@@ -63,17 +63,16 @@ static uint32_t next_random(uint32_t *random)
 static void test_cut(void **state)
 {
 	(void)state;
-	struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
 	for (size_t i = 0; i < ARRAY_LEN(corpus); i++) {
 		for (size_t len = 0; len <= corpus[i].len; len++) {
+			struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
 			char *copy MEM_AUTO = mem_copy_string(corpus[i].raw, len);
 			const char *why = check(STR_OF(copy, len), arena);
 			if (why != NULL)
 				fail_msg("%s cut at %zu: %s", corpus[i].name, len, why);
-			arena_reset(arena);
+			arena_free(arena);
 		}
 	}
-	arena_free(arena);
 }
 
 /* Changes a message: bytes, lines taken out, doubled or taken from another message. */
@@ -116,7 +115,6 @@ static void test_mutations(void **state)
 {
 	enum { ROUNDS = 4000, ROOM = 8192 };
 	(void)state;
-	struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
 	uint32_t random = 20261123;
 	for (int round = 0; round < ROUNDS; round++) {
 		char bytes[ROOM];
@@ -124,12 +122,12 @@ static void test_mutations(void **state)
 		memcpy(bytes, seed->raw, seed->len);
 		size_t len = mutate(bytes, seed->len, ROOM, &random);
 		char *copy MEM_AUTO = mem_copy_string(bytes, len);
+		struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
 		const char *why = check(STR_OF(copy, len), arena);
 		if (why != NULL)
 			fail_msg("round %d: %s", round, why);
-		arena_reset(arena);
+		arena_free(arena);
 	}
-	arena_free(arena);
 }
 
 static const Pk__Description *describe_checked(const struct buf *raw, struct arena *arena)

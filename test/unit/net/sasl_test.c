@@ -42,7 +42,7 @@ static void on_done(void *ctx, int error, struct str text, const Pk__LoginReply 
 	}
 }
 
-static void front_init(struct front *front, struct fixture *f, unsigned offered)
+static void front_init_over(struct front *front, struct fixture *f, SSL *ssl, unsigned offered)
 {
 	*front = (struct front){.f = f, .vault = vault_new()};
 	buf_init(&front->challenge, 4096);
@@ -51,10 +51,16 @@ static void front_init(struct front *front, struct fixture *f, unsigned offered)
 		.vault = front->vault,
 		.service = "imap",
 		.remote = "192.0.2.1",
+		.ssl = ssl,
 		.offered = offered,
 	};
 	struct sasl_handlers handlers = {.ctx = front, .challenge = on_challenge, .done = on_done};
 	front->sasl = sasl_new(&options, &handlers);
+}
+
+static void front_init(struct front *front, struct fixture *f, unsigned offered)
+{
+	front_init_over(front, f, NULL, offered);
 }
 
 static void front_done(struct front *front)
@@ -469,8 +475,7 @@ static void channel_binding(void **state)
 		base64_encode(&channel, buf_str(&binding), 0, STR(""));
 		buf_add_byte(&channel, '\0');
 
-		front_init(&front, f, 0);
-		sasl_set_tls(front.sasl, server, sasl_offer(true, false));
+		front_init_over(&front, f, server, sasl_offer(true, false));
 		begin(&front, "SCRAM-SHA-256-PLUS", first);
 		make_final(&front, "n=hello@example.test,r=abc", channel.ptr,
 		           field_bytes(&password->password), &final, signature);
