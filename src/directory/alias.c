@@ -7,8 +7,14 @@
 
 enum { QUOTA_MAX_SHIFT = 50 }; /* a pebibyte: more is a typing error */
 
-/* Columns of every statement that lists aliases: local, domain, created, quota_bytes, mailbox id,
- * published, passwords, disabled. The row's strings are owned by it. */
+/* The beginning of every statement that lists aliases a with their mailboxes m. */
+#define SELECT_ALIAS                                                     \
+	"SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"          \
+	" CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"                 \
+	" (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled," \
+	" (SELECT accepting FROM mailbox_state t WHERE t.mailbox = m.id)"
+
+/* A row of it. The reply's strings are owned by it. */
 static void read_alias(struct db_stmt *q, Pk__AliasReply *ret)
 {
 	struct buf address;
@@ -26,6 +32,7 @@ static void read_alias(struct db_stmt *q, Pk__AliasReply *ret)
 	ret->ready = db_int(q, 5) != 0;
 	ret->passwords = (uint32_t)db_int(q, 6);
 	ret->disabled = db_int(q, 7) != 0;
+	ret->accepting = db_int(q, 8) != 0;
 }
 
 static void alias_done(Pk__AliasReply *row)
@@ -38,10 +45,7 @@ static void alias_done(Pk__AliasReply *row)
 int directory_alias_reply(struct directory *d, const struct address *address,
                           const struct request *request, struct errinfo *info)
 {
-	struct db_stmt *q = db_query(d->db,
-	                             "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
-	                             " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
+	struct db_stmt *q = db_query(d->db, SELECT_ALIAS
 	                             " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
 	                             " WHERE a.domain = $1 AND a.local = $2");
 	db_bind_text(q, 1, str_from(address->domain));
@@ -166,11 +170,9 @@ static int alias_list_run(struct directory *d, const struct request *request, st
 	split_after(asked->after, &after_local, &after_domain);
 	if (field_text(asked->domain).len == 0) {
 		struct db_stmt *q = db_query(
-			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
-				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
-				   " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
-				   " WHERE (a.domain, a.local) > ($1, $2) ORDER BY a.domain, a.local LIMIT $3");
+			d->db, SELECT_ALIAS
+			" FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
+			" WHERE (a.domain, a.local) > ($1, $2) ORDER BY a.domain, a.local LIMIT $3");
 		db_bind_text(q, 1, after_domain);
 		db_bind_text(q, 2, after_local);
 		db_bind_int(q, 3, LIST_PAGE + 1);
@@ -182,10 +184,7 @@ static int alias_list_run(struct directory *d, const struct request *request, st
 		rc = find_domain(d, domain, info);
 	if (rc != 0)
 		return rc;
-	struct db_stmt *q = db_query(d->db,
-	                             "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
-	                             " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-	                             " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
+	struct db_stmt *q = db_query(d->db, SELECT_ALIAS
 	                             " FROM alias a LEFT JOIN mailbox m ON m.id = a.mailbox"
 	                             " WHERE a.domain = $1 AND a.local > $2 ORDER BY a.local LIMIT $3");
 	db_bind_text(q, 1, str_from(domain));
@@ -213,10 +212,7 @@ static int mailbox_list_run(struct directory *d, const struct request *request,
 	reply.aliases = pointers;
 	for (size_t i = 0; i < asked->n_mailboxes && i < LIST_PAGE && rc == 0; i++) {
 		struct db_stmt *q = db_query(
-			d->db, "SELECT a.local, a.domain, a.created, a.quota_bytes, m.id,"
-				   " CASE WHEN m.public_key IS NULL THEN 0 ELSE 1 END,"
-				   " (SELECT count(*) FROM slot s WHERE s.mailbox = m.id), a.disabled"
-				   " FROM mailbox m JOIN alias a ON a.mailbox = m.id WHERE m.id = $1");
+			d->db, SELECT_ALIAS " FROM mailbox m JOIN alias a ON a.mailbox = m.id WHERE m.id = $1");
 		db_bind_text(q, 1, field_text(asked->mailboxes[i]));
 		rc = db_step(q, info);
 		if (rc == DB_ROW) {

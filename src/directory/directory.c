@@ -1,7 +1,10 @@
 #include "directory/directory.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -24,17 +27,31 @@ static void on_use_timer(void *ctx)
 }
 
 /* The keys that follow from the host key: of the file, and of made-up salts. */
+static int derive_key(struct secret *host_key, struct str purpose, struct key32 *ret,
+                      struct errinfo *info)
+{
+	if (host_key == NULL || secret_len(host_key) != KEY_SIZE)
+		return err_set(info, E_INVALID, "the host key is not 32 bytes");
+	hkdf_sha256(secret_open(host_key), KEY_SIZE, STR(""), purpose, ret);
+	secret_close(host_key);
+	return 0;
+}
+
+static int derive_data_key(struct secret *host_key, struct data_key *ret, struct errinfo *info)
+{
+	random_bytes(ret->salt, sizeof(ret->salt)); /* only counts when the file is made */
+	return derive_key(host_key, STR("postkasse directory file"), &ret->key, info);
+}
+
 static int derive_keys(struct directory *d, struct secret *host_key, struct data_key *ret_file,
                        struct errinfo *info)
 {
-	struct key32 key KEY32_AUTO;
-	if (host_key == NULL || secret_len(host_key) != KEY_SIZE)
-		return err_set(info, E_INVALID, "the host key is not 32 bytes");
-	const unsigned char *host = secret_open(host_key);
-	hkdf_sha256(host, KEY_SIZE, STR(""), STR("postkasse directory file"), &ret_file->key);
-	hkdf_sha256(host, KEY_SIZE, STR(""), STR("postkasse unknown users"), &key);
-	secret_close(host_key);
-	random_bytes(ret_file->salt, sizeof(ret_file->salt)); /* only counts when the file is made */
+	struct key32 key KEY32_AUTO = {0};
+	int rc = derive_data_key(host_key, ret_file, info);
+	if (rc == 0)
+		rc = derive_key(host_key, STR("postkasse unknown users"), &key, info);
+	if (rc != 0)
+		return rc;
 	d->unknown_key = secret_new(key.bytes, KEY_SIZE);
 	return d->unknown_key != NULL ? 0 : err_set(info, E_LIMIT, "no more locked memory");
 }
@@ -101,6 +118,58 @@ int directory_end(struct directory *d, int rc, struct errinfo *info)
 	else if (db_wal_bytes(d->db) > WAL_CHECKPOINT_BYTES)
 		(void)!db_checkpoint(d->db, false, &unused); /* the next one will do */
 	return rc;
+}
+
+/* ---------------------------------------------------------------- looking at it from outside */
+
+static int inspect_schema(struct db *db, struct errinfo *info)
+{
+	struct buf findings BUF_AUTO;
+	buf_init(&findings, 1024 * 1024);
+	int version = db_schema_version(db);
+	if (version > directory_migration_count)
+		return err_set(info, E_UNSUPPORTED,
+		               "is of a newer version: its schema is %d, that of this program %d", version,
+		               directory_migration_count);
+	/* An older one is brought up to date by the next start. */
+	int rc = db_schema_check(db, directory_migrations, version, info);
+	return rc != 0 ? rc : db_integrity_check(db, &findings, info);
+}
+
+static int inspect_file(const char *path, struct secret *host_key, struct errinfo *info)
+{
+	struct data_key key DATA_KEY_AUTO = {0};
+	struct db *db;
+	struct errinfo cause;
+	int rc = derive_data_key(host_key, &key, info);
+	if (rc != 0)
+		return rc;
+	rc = db_open(&db, path, &key, DB_READ_ONLY, &cause);
+	if (rc == E_DENIED && db_key_fits(path, &key))
+		return err_set(info, E_CORRUPT, "%s: the first page is damaged", path);
+	if (rc == E_DENIED)
+		return err_set(info, rc, "%s: does not open with the key in host_key_file", path);
+	if (rc == 0) {
+		rc = inspect_schema(db, &cause);
+		db_close(db);
+	}
+	return rc == 0 ? 0 : err_set(info, rc, "%s: %s", path, cause.text);
+}
+
+int directory_inspect(const char *data_dir, struct secret *host_key, struct errinfo *info)
+{
+	struct stat status;
+	struct buf path BUF_AUTO;
+	buf_init(&path, PATH_MAX);
+	buf_addf(&path, "%s/directory/directory.sqlite", data_dir);
+	buf_add_byte(&path, '\0');
+	if (path.failed)
+		return err_set(info, E_INVALID, "data_dir is too long");
+	if (stat(path.ptr, &status) != 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path.ptr, strerror(errno));
+	return status.st_size == 0
+	           ? 0
+	           : inspect_file(path.ptr, host_key, info); /* empty: as init makes it */
 }
 
 /* ---------------------------------------------------------------- requests */

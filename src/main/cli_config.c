@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "directory/directory.h"
 #include "main/cli_internal.h"
 #include "main/expiry.h"
 #include "main/installation.h"
@@ -47,14 +48,26 @@ static void print_checked(struct cli *cli, const struct settings *settings, cons
 	}
 }
 
+/* The files of the installation, as far as they are of this host. */
+static int check_files(struct cli *cli, const struct settings *settings, struct errinfo *info)
+{
+	bool recorded;
+	int rc = installation_check(settings->config, settings->host_key, &recorded, info);
+	if (rc == 0 && settings_has_role(settings->config, "directory"))
+		rc = directory_inspect(config_text(settings->config, "data_dir"), settings->host_key, info);
+	if (rc == 0 && !recorded)
+		cli_warn(cli,
+		         "data_dir: there is no record of this installation yet: the next start makes it");
+	return rc;
+}
+
 int cli_config_check(struct cli *cli, struct errinfo *info)
 {
 	struct settings settings;
 	const char *file = cli->values[CLI_OPTION_CONFIG];
-	bool recorded;
 	int rc = settings_load(&settings, file, environ, info);
 	if (rc == 0 && settings.host_key != NULL)
-		rc = installation_check(settings.config, settings.host_key, &recorded, info);
+		rc = check_files(cli, &settings, info);
 	if (rc == 0)
 		print_checked(cli, &settings, file == NULL ? SETTINGS_FILE : file);
 	settings_done(&settings);

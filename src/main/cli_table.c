@@ -123,7 +123,8 @@ const struct cli_command cli_commands[] = {
 	 "Make HOST.pem and HOST.key with the authority in FOLDER, or replace them by newer ones: for a host "
 	 "of that name that has these addresses and roles.", cli_link_certificate},
 	{"config check", "", 0, 0, CLI_BIT(JSON),
-	 "Check the configuration and the files that it names.", cli_config_check},
+	 "Check the configuration, the files that it names, and that the directory opens with the host key and "
+	 "is sound.", cli_config_check},
 	{"config print", "", 0, 0, CLI_BIT(JSON),
 	 "Print every option with the value in force.", cli_config_print},
 	{"completion bash", "", 0, 0, 0,

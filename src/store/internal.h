@@ -11,6 +11,8 @@
 #include "store/server.h"
 #include "store/space.h"
 
+struct refused;
+
 struct store {
 	struct loop *loop;
 	const struct log *log;
@@ -18,6 +20,7 @@ struct store {
 	char *data_dir; /* owned */
 	struct worker_pool *pool;
 	struct marks *marks; /* NULL: nobody keeps them */
+	struct refused *refused;
 
 	pthread_mutex_t key_lock; /* guards the next two */
 	struct vault *vault;

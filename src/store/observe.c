@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/internal.h"
+#include "store/refused.h"
 
 /* What an operator wants to know: figures, sessions, files, mail that waits. All but the last are
  * answered in the loop's thread. */
@@ -57,6 +58,9 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	link_inbound_each_peer(inbound, add_peer, &peers);
 	reply.n_peers = peers.count;
 	reply.peers = peers.pointers;
+	Pk__RefusedMailbox refused[REFUSED_MAX], *refused_pointers[REFUSED_MAX];
+	reply.n_refused = refused_rows(store->refused, refused, refused_pointers);
+	reply.refused = refused_pointers;
 	link_reply(inbound, &reply.base);
 }
 
@@ -166,6 +170,12 @@ static struct str mailbox_of(const char *name)
 	return ours ? id : STR("");
 }
 
+/* A file with its log. A log alone is no mailbox. */
+struct size {
+	uint64_t bytes;
+	bool there;
+};
+
 static void add_file(struct map *sizes, int folder, const char *name)
 {
 	struct stat status;
@@ -173,12 +183,13 @@ static void add_file(struct map *sizes, int folder, const char *name)
 	if (id.len == 0 || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    !S_ISREG(status.st_mode))
 		return;
-	uint64_t *size = map_get(sizes, id);
+	struct size *size = map_get(sizes, id);
 	if (size == NULL) {
 		size = mem_new(sizeof(*size));
 		(void)map_put(sizes, id, size);
 	}
-	*size += (uint64_t)status.st_size;
+	size->bytes += (uint64_t)status.st_size;
+	size->there = size->there || strlen(name) == id.len + strlen(".sqlite");
 }
 
 static int read_sizes(const char *path, struct map *sizes, struct errinfo *info)
@@ -201,14 +212,16 @@ static void reply_sizes(struct link_inbound *inbound, const struct map *sizes)
 	char(*ids)[MAILBOX_ID_SIZE + 1] = mem_new_array(count + 1, sizeof(*ids));
 	struct str key;
 	void *value;
-	while (map_next(sizes, &position, &key, &value)) {
+	for (; map_next(sizes, &position, &key, &value); free(value)) {
+		const struct size *size = value;
+		if (!size->there)
+			continue;
 		size_t i = reply.n_files++;
 		pk__file_info__init(&rows[i]);
 		memcpy(ids[i], key.ptr, MAILBOX_ID_SIZE);
 		rows[i].mailbox = ids[i];
-		rows[i].bytes = *(uint64_t *)value;
+		rows[i].bytes = size->bytes;
 		pointers[i] = &rows[i];
-		free(value);
 	}
 	reply.files = pointers;
 	link_reply(inbound, &reply.base);

@@ -1,5 +1,6 @@
 #include "store/aside.h"
 #include "store/internal.h"
+#include "store/refused.h"
 
 /* REMOVE: a mailbox, what waits for it, and leftovers. */
 
@@ -30,6 +31,7 @@ static int remove_run(struct request *request)
 static void end_sessions(struct request *request)
 {
 	session_close_all(request->store, request->mailbox, "the mailbox is removed", false);
+	refused_forget(request->store->refused, request->mailbox->id);
 }
 
 const struct method store_method_remove = {

@@ -9,6 +9,7 @@
 #include "store/internal.h"
 #include "store/marks.h"
 #include "store/message.h"
+#include "store/refused.h"
 
 enum { TICK_MS = 1000, TRIM_MS = 10 * 1000 };
 
@@ -230,6 +231,10 @@ static void after_marks(struct request *request)
 	           !request->method->without_mark) {
 		mailbox->vouched = true;
 	}
+	bool opens = request->method != NULL && request->method->scope == METHOD_OPENING;
+	if (opens || request->has_less)
+		refused_note(request->store->refused, mailbox, request->error, request->has_less,
+		             request->info.text);
 }
 
 static void request_finish(struct request *request)

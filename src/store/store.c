@@ -13,6 +13,7 @@
 #include "db/db.h"
 #include "net/core_link.h"
 #include "store/internal.h"
+#include "store/refused.h"
 #include "store/marks.h"
 
 enum {
@@ -141,6 +142,7 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	/* Session ids of an earlier process mean nothing to this one. */
 	random_bytes(&store->session_last, sizeof(store->session_last));
 	store->session_last >>= 2;
+	store->refused = refused_new();
 	store->pool = worker_pool_new(loop, options->workers);
 	if (options->directory != NULL)
 		store->marks = marks_new(options->directory);
@@ -176,6 +178,7 @@ void store_free(struct store *store)
 		TAILQ_REMOVE(&store->by_use, mailbox, by_use);
 		mailbox_free(mailbox);
 	}
+	refused_free(store->refused);
 	map_free(store->mailboxes);
 	map_free(store->sessions);
 	vault_free(store->vault);

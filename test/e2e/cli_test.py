@@ -285,6 +285,62 @@ def test_config_check_finds_it():
         service.run("config", "check")
 
 
+def test_config_check_opens_the_directory():
+    with Service() as service:
+        service.add_alias(ADDRESS)
+        service.run("config", "check")  # while it is in use, too
+        service.stop()
+        path = service.data + "/directory/directory.sqlite"
+        owner = os.stat(path)
+        with open(path, "rb") as file:
+            whole = file.read()
+
+        def check(code, *words):
+            done = service.run("config", "check", "--json", check=False)
+            assert done.returncode == code, done
+            for word in words:
+                assert word in done.stderr, (word, done)
+
+        def write(content):
+            with open(path, "wb") as file:
+                file.write(content)
+
+        record = service.data + "/installation"
+        os.rename(record, record + ".away")
+        check(0, "no record of this installation")
+        with open(service.options["host_key_file"], "rb") as file:
+            key = file.read()
+        os.chmod(service.options["host_key_file"], 0o600)
+        with open(service.options["host_key_file"], "wb") as file:
+            file.write(bytes(byte ^ 1 for byte in key) if len(key) == 32 else key[::-1])
+        check(CONFIG, path, "host_key_file")
+        with open(service.options["host_key_file"], "wb") as file:
+            file.write(key)
+        os.chmod(service.options["host_key_file"], 0o400)
+        os.rename(record + ".away", record)
+        write(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+        check(CONFIG, path, "first page is damaged")
+        for page in range(1, len(whole) // 4096):
+            at = page * 4096 + 2000
+            write(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            check(CONFIG, path)
+        write(whole[:len(whole) // 4096 // 2 * 4096])
+        check(CONFIG, path)
+        write(b"x" * len(whole))
+        check(CONFIG, path)
+        write(b"")
+        check(CONFIG, "put it back")
+        os.remove(path)
+        check(CONFIG, "put it back")
+        write(whole)
+        os.chown(path, owner.st_uid, owner.st_gid)
+        check(0)
+        for name in os.listdir(service.data + "/directory"):
+            assert os.stat(service.data + "/directory/" + name).st_uid == owner.st_uid, name
+        service.start()
+        assert service.json("alias", "list")["aliases"][0]["address"] == ADDRESS
+
+
 def test_root_administers_the_service_of_an_ordinary_user():
     """With the service running and without; nothing changes hands. As an ordinary user there is no
     root to play."""

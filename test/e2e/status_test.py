@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What an operator sees and does while the service runs: status, sessions, the end of a session."""
+import imaplib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,6 +88,83 @@ def test_what_is_wrong_is_said():
         seen = wait_for(lambda: [row for row in status(service, None)["processes"]
                                  if row["kind"] == "imap" and row["restarts"] == 1], "the restart")
         assert seen[0]["pid"] != imap
+
+
+def restart_with(service, path, source):
+    """The file at path is another one when the service is there again; None: it is not there."""
+    service.stop()
+    if source is None:
+        os.remove(path)
+    else:
+        shutil.copy2(source, path)
+    service.start()
+
+
+def cannot_log_in(service, password):
+    client = service.imap()
+    try:
+        client.login(ADDRESS, password)
+    except imaplib.IMAP4.error:
+        return
+    finally:
+        client.shutdown()
+    raise AssertionError("a mailbox that is not served was opened")
+
+
+def test_mailboxes_that_are_not_served():
+    with Service() as service:
+        password = service.add_alias(ADDRESS)
+        service.add_alias(OTHER)
+        service.run("alias", "add", "nobody@example.test")  # has no file, and needs none
+        mailbox = service.json("alias", "list")["aliases"][0]["mailbox"]
+        path = f"{service.data}/mailboxes/{mailbox[:2]}/{mailbox}.sqlite"
+        old, new = service.folder + "/old", service.folder + "/new"
+        service.stop()
+        shutil.copy2(path, old)
+        service.start()
+        client = service.imap(ADDRESS, password)
+        service.send(ADDRESS, message(1))
+        client.logout()
+        service.stop()
+        shutil.copy2(path, new)
+        # Not there: nobody has to try first. A log alone is no mailbox.
+        restart_with(service, path, None)
+        with open(path + "-wal", "wb") as file:
+            file.write(b"x")
+        seen = status(service, 1)
+        assert [(row["address"], row["mailbox"]) for row in seen["refused"]] == [(ADDRESS, mailbox)], seen
+        assert any(ADDRESS in text and "not there" in text for text in seen["problems"]), seen
+        assert f"problem: {ADDRESS} is not served" in service.run("status", check=False).stdout
+        cannot_log_in(service, password)
+        assert len(status(service, 1)["refused"]) == 1  # and once somebody has
+        os.remove(path + "-wal")
+        shutil.copy2(new, path)
+        if os.geteuid() == 0:
+            shutil.chown(path, os.stat(os.path.dirname(path)).st_uid, os.stat(os.path.dirname(path)).st_gid)
+        assert status(service)["refused"] == []
+        # Of before: known as soon as it was tried, until it is put right or accepted.
+        restart_with(service, path, old)
+        cannot_log_in(service, password)
+        seen = status(service, 1)
+        assert [row["address"] for row in seen["refused"]] == [ADDRESS], seen
+        assert any("less than was acknowledged" in text for text in seen["problems"]), seen
+        service.run("mailbox", "accept", ADDRESS, "--yes")
+        seen = status(service)
+        assert any(ADDRESS in text and "accepted" in text for text in seen["warnings"]), seen
+        service.imap(ADDRESS, password).logout()
+        seen = status(service)
+        assert seen["refused"] == [] and seen["warnings"] == [], seen
+        # Damaged, and then gone with its alias.
+        with open(old, "rb") as file:
+            whole = file.read()
+        damaged = service.folder + "/damaged"
+        with open(damaged, "wb") as file:
+            file.write(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
+        restart_with(service, path, damaged)
+        cannot_log_in(service, password)
+        assert any("damaged" in text for text in status(service, 1)["problems"])
+        service.run("alias", "remove", ADDRESS, "--yes")
+        assert status(service)["refused"] == []
 
 
 def test_a_certificate_that_ends_is_a_warning_and_then_a_problem():

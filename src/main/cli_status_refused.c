@@ -1,0 +1,125 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "main/cli_status.h"
+
+#include "directory.pb-c.h"
+#include "store.pb-c.h"
+
+/* status: mailboxes that nobody can open. The store knows of those that somebody has tried; that a file is
+ * missing can be seen before anybody does. */
+
+/* A store names what it was asked for: only what has an alias is a mailbox. */
+static void print_refused(struct status *status, const Pk__RefusedMailbox *refused,
+                          const Pk__AliasReply *alias)
+{
+	struct cli *cli = status->cli;
+	if (alias == NULL)
+		return;
+	if (refused->less && alias->accepting)
+		status_say(status, false, "%s: what is missing is accepted, at the next login",
+		           alias->address);
+	else
+		status_say(status, true, "%s is not served: %s", alias->address, refused->text);
+	if (!cli->json)
+		return;
+	json_object(&cli->writer);
+	json_text_field(&cli->writer, "address", alias->address);
+	json_text_field(&cli->writer, "mailbox", refused->mailbox);
+	json_text_field(&cli->writer, "text", refused->text);
+	json_number_field(&cli->writer, "seconds", refused->seconds);
+	json_object_end(&cli->writer);
+}
+
+static int add_present(struct cli *cli, const Pk__FileListReply *page, void *ctx,
+                       struct errinfo *info)
+{
+	struct map *present = ctx;
+	(void)cli;
+	(void)info;
+	for (size_t i = 0; i < page->n_files; i++)
+		(void)map_put(present, str_from(page->files[i]->mailbox), present);
+	return 0;
+}
+
+static bool is_refused(const struct status *status, const char *mailbox)
+{
+	for (size_t i = 0; i < status->store->n_refused; i++) {
+		if (strcmp(status->store->refused[i]->mailbox, mailbox) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_missing(struct status *status, const struct map *present,
+                          const Pk__AliasReply *alias)
+{
+	Pk__RefusedMailbox missing = PK__REFUSED_MAILBOX__INIT;
+	if (!alias->ready || map_get(present, str_from(alias->mailbox)) != NULL ||
+	    is_refused(status, alias->mailbox))
+		return;
+	missing.mailbox = alias->mailbox;
+	missing.text = (char *)(uintptr_t) "the mailbox file is not there: put it back";
+	print_refused(status, &missing, alias);
+}
+
+static int each_missing(struct status *status, const struct map *present, struct errinfo *info)
+{
+	struct cli *cli = status->cli;
+	char *after MEM_AUTO = NULL;
+	for (bool more = true; more;) {
+		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
+		ProtobufCMessage *message;
+		if (after != NULL)
+			request.after = after;
+		int rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_LIST, &request.base,
+		                         &pk__alias_list_reply__descriptor, &message, info);
+		if (rc != 0)
+			return rc;
+		Pk__AliasListReply *page = (Pk__AliasListReply *)message;
+		for (size_t i = 0; i < page->n_aliases; i++)
+			print_missing(status, present, page->aliases[i]);
+		more = page->more && page->n_aliases > 0;
+		free(after);
+		after = more ? str_dup(str_from(page->aliases[page->n_aliases - 1]->address)) : NULL;
+		CORES_FREE(page);
+	}
+	return 0;
+}
+
+static int each_refused(struct status *status, struct errinfo *info)
+{
+	const Pk__StatisticsReply *store = status->store;
+	Pk__AliasListReply *aliases;
+	char **mailboxes MEM_AUTO = mem_new_array(store->n_refused + 1, sizeof(*mailboxes));
+	for (size_t i = 0; i < store->n_refused; i++)
+		mailboxes[i] = store->refused[i]->mailbox;
+	int rc = cli_find_addresses(status->cli, mailboxes, store->n_refused, &aliases, info);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < store->n_refused; i++)
+		print_refused(status, store->refused[i], cli_alias_of(aliases, mailboxes[i]));
+	CORES_FREE(aliases);
+	return 0;
+}
+
+int status_refused(struct status *status, struct errinfo *info)
+{
+	struct cli *cli = status->cli;
+	struct map *present = map_new();
+	if (cli->json) {
+		json_name(&cli->writer, "refused");
+		json_array(&cli->writer);
+	}
+	int rc = each_refused(status, info);
+	if (rc == 0)
+		rc = cli_each_file(cli, false, add_present, present, info);
+	if (rc == 0)
+		rc = each_missing(status, present, info);
+	if (cli->json)
+		json_array_end(&cli->writer);
+	map_free(present);
+	return rc;
+}
