@@ -27,6 +27,7 @@ run: build
 check:
 	@tools/setup check
 	@tools/build build-check
+	@tools/build build
 	@tools/build build-fuzz
 	@test/run.py build-check
 

@@ -15,14 +15,11 @@
 #include "main/supervisor_internal.h"
 
 /*
- * How the C library of a process treats memory: it overwrites what is freed, for mail is not to stay in
- * memory once nobody works on it any more (small pieces too: no cache of a thread's own keeps them as
- * they were); it gives large pieces back to the system at once, and threads share two arenas, for each
- * would keep the largest message that it ever saw.
+ * How the C library of a process treats memory: it gives large pieces back to the system at once, and
+ * threads share two arenas, for each would keep the largest message that it ever saw.
  */
-#define MEMORY_TUNABLES                                                   \
-	"GLIBC_TUNABLES=glibc.malloc.perturb=90:glibc.malloc.tcache_count=0:" \
-	"glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=1048576:"       \
+#define MEMORY_TUNABLES                                                            \
+	"GLIBC_TUNABLES=glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=1048576:" \
 	"glibc.malloc.trim_threshold=4194304"
 
 /* What a process inherits of the environment: how a sanitizers' build reports, nothing else. */

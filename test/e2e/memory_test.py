@@ -15,14 +15,17 @@ import re
 import secrets
 import socket
 import struct
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 from scram_test import Scram  # noqa: E402
-from service import Service, Tap, message, wait_for  # noqa: E402
+from service import BINARY, BUILD, Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
+# The optimized build beside the one that is tested: AddressSanitizer has a free() of its own.
+INSTALLED = os.path.join(os.path.dirname(os.path.abspath(BUILD)), "build", "postkasse")
 PIECE = 8  # bytes of a secret that may not be found: 40 bits of a password, 64 of a key
 PAGE = mmap.PAGESIZE
 READ = 128 * 1024
@@ -416,14 +419,14 @@ def append_and_read(tls):
     return work
 
 
-def test_mail_is_gone_after_the_last_session():
+def mail_is_gone(binary):
     """A body that came by each way and was read, when its mailbox has been closed for a while; nothing that
     comes later helps to overwrite it."""
-    # What the C library does for a process without sanitizers, with them: overwrite what is freed.
+    # What src/base/overwrite.c does for a process without sanitizers, with them.
     sanitizers = ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "max_free_fill_size=1073741824",
                                         "free_fill_byte=90", "quarantine_size_mb=4"]))
     options = {"mailbox_linger": "1s", "mailbox_handle_idle": "1s"}
-    with Service(options=options, environment={"ASAN_OPTIONS": sanitizers}) as service:
+    with Service(options=options, binary=binary, environment={"ASAN_OPTIONS": sanitizers}) as service:
         password = service.add_alias(ADDRESS)
         search = Search(service)
         rest = "".join(f"Line {number} of a body.\r\n" for number in range(2000))
@@ -450,6 +453,28 @@ def test_mail_is_gone_after_the_last_session():
                 number += 1
             service.wait_forgotten()
             wait_for(lambda: not search.look(), f"the bodies of {way.__name__} to be gone", 20)
+
+
+def test_mail_is_gone_after_the_last_session():
+    mail_is_gone(BINARY)
+
+
+def test_mail_is_gone_from_what_is_installed():
+    mail_is_gone(INSTALLED)
+
+
+def test_every_library_frees_through_the_program():
+    """Each call of free() and realloc(), from wherever in a process, is that of src/base/overwrite.c."""
+    done = subprocess.run([INSTALLED, "--version"], capture_output=True, text=True, timeout=60,
+                          env={"LD_BIND_NOW": "1", "LD_DEBUG": "bindings"})
+    assert done.returncode == 0, done.stderr[-2000:]
+    bound = re.findall(r"binding file (\S+) \[\d+\] to (\S+) \[\d+\]: \w+ symbol `(\w+)'", done.stderr)
+    elsewhere = [line for line in bound if line[2] in ("free", "realloc") and line[1] != INSTALLED]
+    assert not elsewhere, elsewhere
+    for library in ("libc", "libcrypto", "libevent-2", "libprotobuf-c", "libzstd", "libicuuc", "libstdc++"):
+        callers = [who for who, _, name in bound if name == "free"]
+        assert any(os.path.basename(who).startswith(library + ".") for who in callers), (library, callers)
+    assert (INSTALLED, INSTALLED, "free") in bound, "the program itself"
 
 
 if __name__ == "__main__":
