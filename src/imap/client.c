@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "imap/append.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
@@ -457,7 +456,7 @@ void imap_client_free(struct imap_client *client)
 	session_call_cancel(client->call);
 	client->call = NULL;
 	imap_command_over(client);
-	imap_append_free(client);
+	imap_drop_literal(client);
 	sasl_free(client->sasl);
 	imap_folder_free(client->folder);
 	session_free(client->session);

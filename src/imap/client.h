@@ -42,6 +42,14 @@ enum imap_effects {
 	IMAP_WRITES = 8,      /* refused in a mailbox that is open read-only */
 };
 
+/* What becomes of a literal that is announced before its command is complete. */
+enum imap_literal {
+	IMAP_LITERAL_IS_TEXT,   /* a part of the command's text */
+	IMAP_LITERAL_IS_TAKEN,  /* its bytes go to the command */
+	IMAP_LITERAL_WAITS,     /* they will: the command calls imap_client_go_on */
+	IMAP_LITERAL_TOO_LARGE, /* for what it is */
+};
+
 enum { IMAP_TEXTF_MAX = 4000 };
 
 struct imap_client;
@@ -56,6 +64,11 @@ struct imap_command {
 	 * puts them into client->args. NULL: there are none. */
 	bool (*parse)(struct imap_parse *in, struct imap_client *client);
 	void (*start)(struct imap_client *client);
+	/* Says what becomes of a literal of size bytes, in whose announcement the arguments so far end. Once one
+	 * is taken, or waits, cancel is called however the command ends, also before start. NULL: all are text. */
+	enum imap_literal (*literal)(struct imap_parse *in, struct imap_client *client, uint64_t size);
+	/* Takes bytes of it, as many as are left or input has; returns how many. */
+	size_t (*bytes)(struct imap_client *client, struct str input);
 	/* A line that the client sent while the command runs and asked for it by imap_want_line. */
 	void (*line)(struct imap_client *client, struct str line);
 	void (*drained)(struct imap_client *client); /* output is low again */
@@ -111,10 +124,11 @@ struct imap_client {
 	const ProtobufCMessageDescriptor *answer_type;
 	void (*synced)(struct imap_client *client, bool ok); /* see sync.h */
 	void *sync_state;                                    /* the arena's */
-	struct imap_append *append;                          /* of APPEND: lives from its literal on */
+	const struct imap_command *taking; /* not started yet, and has taken a literal */
+	void *taken;                       /* what that command keeps of it */
 	enum { IMAP_WAITS_FOR_NOTHING, IMAP_WAITS_FOR_MEMORY, IMAP_WAITS_FOR_DELAY } waits;
-	int refusal;         /* enum error: why a command that is read past will be refused */
-	int64_t skip_end_at; /* monotonic ms: it has to be through by then */
+	int refusal;          /* enum error: why a command that is read past will be refused */
+	int64_t input_end_at; /* monotonic ms: what is taken or read past has to be through by then */
 	/* the tagged line that is ready while changes are asked for */
 	enum imap_status finish_status;
 	const char *finish_code; /* NULL, static or in the arena */
@@ -165,6 +179,8 @@ void imap_arena_renew(struct imap_client *client);
 void imap_flush(struct imap_client *client);
 /* A continuation request: "+ text". */
 void imap_continue(struct imap_client *client, struct str text);
+/* The literal that waited is taken now. */
+void imap_client_go_on(struct imap_client *client);
 /* The next line goes to command->line. */
 void imap_want_line(struct imap_client *client);
 /* Has command->delayed called after a while. */
@@ -189,8 +205,6 @@ void imap_capability_write(const struct imap_client *client, struct buf *out);
 void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
                      bool implicit_tls);
 void imap_client_free(struct imap_client *client);
-/* There is memory for the message that it waits to append. */
-void imap_client_memory(struct imap_client *client);
 /* Ends it after the command under way, at the latest when the process stops. */
 void imap_client_stop(struct imap_client *client);
 

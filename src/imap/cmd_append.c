@@ -1,15 +1,16 @@
-/* APPEND. Its message comes in beside the command (process.c) and is described here, because the store
- * parses no mail. */
+/* APPEND. Its message does not go through the command's text: its size is checked against the limit and the
+ * process's memory before the client is told to go on. It is described here, because the store parses no mail. */
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "imap/append.h"
+#include "front/describing.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
+#include "net/budget.h"
 
 struct append {
 	struct str name;
@@ -17,6 +18,16 @@ struct append {
 	int64_t internal_date;
 	uint64_t size;
 	bool binary; /* a literal8 (RFC 9051 section 4.3), which may hold NUL */
+};
+
+/* Lives from the literal on. */
+struct message {
+	char *bytes; /* owned; NULL while it waits for memory */
+	uint64_t size;
+	uint64_t filled;
+	struct budget_ticket memory;
+	struct imap_client *client; /* NULL: it has gone while the message was being described */
+	struct describing describing;
 };
 
 /* mailbox [SP flag-list] [SP date-time] SP literal, up to the bytes of the literal */
@@ -35,29 +46,35 @@ static bool append_arguments(struct imap_parse *in, struct append *args)
 	       imap_parse_fail(in, "Expected a literal with the message");
 }
 
-bool imap_append_wants(struct str text)
+static void take_memory(struct message *message)
 {
-	struct arena *arena = arena_new(64 * 1024);
-	struct imap_parse in = {.c = cursor_of(text), .arena = arena};
-	struct append args = {0};
-	struct str tag;
-	bool wants = imap_tag(&in, &tag) && imap_space(&in) && imap_word(&in, STR("APPEND")) &&
-	             append_arguments(&in, &args) && cursor_at_end(&in.c);
-	arena_free(arena);
-	return wants;
-}
-
-static void take_memory(struct imap_append *append)
-{
-	append->end_at = clock_monotonic_ms() + IMAP_APPEND_TOTAL_MS;
-	append->message = mem_grow(NULL, append->size + 1, 1);
+	message->bytes = mem_grow(NULL, message->size + 1, 1);
 }
 
 static void granted(void *ctx)
 {
 	struct imap_client *client = ctx;
-	take_memory(client->append);
-	imap_client_memory(client);
+	take_memory(client->taken);
+	imap_client_go_on(client);
+}
+
+static void message_free(struct message *message)
+{
+	describing_done(&message->describing);
+	free(message->bytes);
+	budget_release(&message->memory, clock_monotonic_ms());
+	free(message);
+}
+
+static void append_cancel(struct imap_client *client)
+{
+	struct message *message = client->taken;
+	if (message == NULL)
+		return;
+	client->taken = NULL;
+	message->client = NULL;
+	if (!message->describing.under_way) /* else when it is described */
+		message_free(message);
 }
 
 /* In the middle of a literal nothing else can be said. */
@@ -70,44 +87,49 @@ static void evicted(void *ctx, enum budget_reason reason)
 	imap_bye(client, reason == BUDGET_SLOW ? NULL : "UNAVAILABLE",
 	         reason == BUDGET_SLOW ? "The message comes in too slowly"
 	                               : "No memory for a message that comes in so slowly");
-	imap_append_free(client);
+	append_cancel(client);
 }
 
 static const struct budget_handlers memory_handlers = {.granted = granted, .evicted = evicted};
 
-bool imap_append_begin(struct imap_client *client, uint64_t size)
+/* Asks for memory for size bytes. False: there is none now, and granted will be called. */
+static bool message_begin(struct imap_client *client, uint64_t size)
 {
 	struct imap_front *front = client->front;
-	struct imap_append *append = mem_new(sizeof(*append));
-	client->append = append;
-	append->size = size;
-	budget_ticket_init(&append->memory, &front->memory, str_from(session_mailbox(client->session)),
+	struct message *message = mem_new(sizeof(*message));
+	client->taken = message;
+	message->size = size;
+	budget_ticket_init(&message->memory, &front->memory, str_from(session_mailbox(client->session)),
 	                   &memory_handlers, client);
 	imap_memory_used(front);
 	/* The message, and about as much again for its description with the text to search. */
-	if (!budget_take(&append->memory, 2 * size, clock_monotonic_ms()))
+	if (!budget_take(&message->memory, 2 * size, clock_monotonic_ms()))
 		return false;
-	take_memory(append);
+	take_memory(message);
 	return true;
 }
 
-static void release(struct imap_append *append)
+static enum imap_literal append_literal(struct imap_parse *in, struct imap_client *client,
+                                        uint64_t size)
 {
-	describing_done(&append->describing);
-	free(append->message);
-	budget_release(&append->memory, clock_monotonic_ms());
-	free(append);
+	struct append args = {0};
+	/* A mailbox's name may be a literal, too. */
+	if (client->taken != NULL || !append_arguments(in, &args) || !cursor_at_end(&in->c))
+		return IMAP_LITERAL_IS_TEXT;
+	if (size > client->front->message_size_max)
+		return IMAP_LITERAL_TOO_LARGE;
+	return message_begin(client, size) ? IMAP_LITERAL_IS_TAKEN : IMAP_LITERAL_WAITS;
 }
 
-void imap_append_free(struct imap_client *client)
+static size_t append_bytes(struct imap_client *client, struct str input)
 {
-	struct imap_append *append = client->append;
-	if (append == NULL)
-		return;
-	client->append = NULL;
-	append->client = NULL;
-	if (!append->describing.under_way) /* else when it is described */
-		release(append);
+	struct message *message = client->taken;
+	uint64_t left = message->size - message->filled;
+	size_t take = input.len < left ? input.len : (size_t)left;
+	memcpy(message->bytes + message->filled, input.ptr, take);
+	message->filled += take;
+	budget_received(&message->memory, take, clock_monotonic_ms());
+	return take;
 }
 
 static bool append_parse(struct imap_parse *in, struct imap_client *client)
@@ -115,7 +137,8 @@ static bool append_parse(struct imap_parse *in, struct imap_client *client)
 	struct append *args = imap_args(in, client, sizeof(*args));
 	if (args == NULL || !append_arguments(in, args))
 		return false;
-	if (client->append == NULL || client->append->size != args->size)
+	const struct message *message = client->taken;
+	if (message == NULL || message->size != args->size)
 		return imap_parse_fail(in, "Expected a literal with the message");
 	return true;
 }
@@ -124,7 +147,7 @@ static void appended(struct imap_client *client, const struct imap_answer *answe
 {
 	const struct append *args = client->args;
 	const Pk__AppendReply *reply = answer->message;
-	imap_append_free(client);
+	append_cancel(client);
 	if (reply == NULL) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, answer->error, answer->text);
 		return;
@@ -139,6 +162,7 @@ static void appended(struct imap_client *client, const struct imap_answer *answe
 static Pk__AppendRequest *make_request(struct imap_client *client)
 {
 	const struct append *args = client->args;
+	const struct message *message = client->taken;
 	Pk__AppendRequest *request = arena_alloc(client->arena, sizeof(*request));
 	unsigned char *id = arena_alloc(client->arena, 16);
 	if (request == NULL || id == NULL)
@@ -151,13 +175,13 @@ static Pk__AppendRequest *make_request(struct imap_client *client)
 	request->n_keywords = args->flags.keyword_count;
 	request->internal_date = args->internal_date;
 	request->append_id = (ProtobufCBinaryData){16, id};
-	request->description = client->append->describing.description;
+	request->description = message->describing.description;
 	return request->description == NULL ? NULL : request;
 }
 
 static void hand_over(struct imap_client *client)
 {
-	struct imap_append *append = client->append;
+	const struct message *message = client->taken;
 	Pk__AppendRequest *request = make_request(client);
 	if (request == NULL) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_TOO_LARGE, STR(""));
@@ -168,36 +192,36 @@ static void hand_over(struct imap_client *client)
 						 .body = &request->base,
 						 .reply_type = &pk__append_reply__descriptor,
 						 .answered = appended,
-						 .upload = STR_OF(append->message, append->size),
+						 .upload = STR_OF(message->bytes, message->size),
 					 });
 }
 
 /* Whoever wanted it may have gone meanwhile, or be on the way out. */
 static void described(struct describing *describing)
 {
-	struct imap_append *append = container_of(describing, struct imap_append, describing);
-	if (append->client == NULL)
-		release(append);
-	else if (append->client->conn != NULL)
-		hand_over(append->client);
+	struct message *message = container_of(describing, struct message, describing);
+	if (message->client == NULL)
+		message_free(message);
+	else if (message->client->conn != NULL)
+		hand_over(message->client);
 }
 
 static void append_start(struct imap_client *client)
 {
-	struct imap_append *append = client->append;
+	struct message *message = client->taken;
 	const struct append *args = client->args;
-	struct str message = STR_OF(append->message, append->size);
-	budget_complete(&append->memory);
-	if (message.len == 0) {
+	struct str bytes = STR_OF(message->bytes, message->size);
+	budget_complete(&message->memory);
+	if (bytes.len == 0) {
 		imap_finish_error(client, IMAP_FAILED_TARGET, E_INVALID, STR("The message is empty"));
 		return;
 	}
-	if (!args->binary && str_find_byte(message, '\0') >= 0) {
+	if (!args->binary && str_find_byte(bytes, '\0') >= 0) {
 		imap_finish_with(client, IMAP_NO, "CANNOT", "NUL takes a literal8");
 		return;
 	}
-	append->client = client;
-	if (describing_begin(&append->describing, client->front->background, message, described))
+	message->client = client;
+	if (describing_begin(&message->describing, client->front->background, bytes, described))
 		hand_over(client);
 }
 
@@ -208,5 +232,7 @@ const struct imap_command imap_cmd_append = {
 	.effects = IMAP_MAY_EXPUNGE,
 	.parse = append_parse,
 	.start = append_start,
-	.cancel = imap_append_free,
+	.literal = append_literal,
+	.bytes = append_bytes,
+	.cancel = append_cancel,
 };

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "imap/append.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
@@ -14,10 +13,13 @@
 enum {
 	ARENA_MAX = 32 * 1024 * 1024, /* what the arguments and requests of one command may take */
 	LITERAL_MAX_BEFORE_LOGIN = 4 * 1024,
-	LITERAL_MAX = 64 * 1024, /* of anything but the message of an APPEND */
+	LITERAL_MAX = 64 * 1024, /* that becomes text */
 	BAD_MAX = 20,            /* BAD answers in a row */
 	BAD_MAX_BEFORE_LOGIN = 5,
 	SKIP_TIMES = 4, /* a message of so many times message_size_max is read past */
+	/* A literal holds memory that others wait for, so its sender may not take for ever. */
+	INPUT_STALL_MS = 2 * 60 * 1000,  /* between two pieces */
+	INPUT_TOTAL_MS = 30 * 60 * 1000, /* in all */
 };
 
 void imap_command_over(struct imap_client *client)
@@ -35,6 +37,13 @@ void imap_command_over(struct imap_client *client)
 	arena_free(client->arena);
 	client->arena = NULL;
 	imap_restart_deadline(client);
+}
+
+void imap_drop_literal(struct imap_client *client)
+{
+	if (client->taking != NULL)
+		client->taking->cancel(client);
+	client->taking = NULL;
 }
 
 void imap_arena_renew(struct imap_client *client)
@@ -77,6 +86,7 @@ static void refuse(struct imap_client *client, enum imap_status status, const ch
 		buf_addf(out, "[%s] ", code);
 	buf_add_text(out, text);
 	buf_add_str(out, STR("\r\n"));
+	imap_drop_literal(client);
 	imap_reader_reset(&client->reader);
 	imap_flush(client);
 	if (status == IMAP_BAD)
@@ -151,6 +161,7 @@ static void run(struct imap_client *client)
 	bool named = command_name(&in, &name);
 	const struct imap_command *command = named ? imap_command_find(buf_str(&name)) : NULL;
 	client->command = command == NULL ? &unknown_command : command;
+	client->taking = NULL; /* it is the same, and its cancel function will be called */
 	client->wants_line = false;
 	imap_patience_renew(client);
 	if (command == NULL) {
@@ -184,12 +195,12 @@ static void hand_line(struct imap_client *client)
 
 /* ---------------------------------------------------------------- literals */
 
-/* Until the next piece of a message, and until its end. */
-static void input_deadline(struct imap_client *client, int64_t end_at)
+/* Until the next piece of what is taken or read past, and until its end. */
+static void input_deadline(struct imap_client *client)
 {
-	int64_t left = end_at - clock_monotonic_ms();
-	if (left > IMAP_APPEND_STALL_MS)
-		left = IMAP_APPEND_STALL_MS;
+	int64_t left = client->input_end_at - clock_monotonic_ms();
+	if (left > INPUT_STALL_MS)
+		left = INPUT_STALL_MS;
 	conn_deadline(client->conn, left > 0 ? left : 1);
 }
 
@@ -197,8 +208,9 @@ static void divert_literal(struct imap_client *client)
 {
 	bool synchronizing = client->reader.synchronizing;
 	client->waits = IMAP_WAITS_FOR_NOTHING;
+	client->input_end_at = clock_monotonic_ms() + INPUT_TOTAL_MS;
 	imap_reader_divert(&client->reader);
-	input_deadline(client, client->append->end_at);
+	input_deadline(client);
 	if (synchronizing)
 		imap_continue(client, STR("OK"));
 }
@@ -211,13 +223,13 @@ static void refuse_literal(struct imap_client *client, int error, uint64_t more)
 		return;
 	}
 	client->refusal = error;
-	client->skip_end_at = clock_monotonic_ms() + IMAP_APPEND_TOTAL_MS;
+	client->input_end_at = clock_monotonic_ms() + INPUT_TOTAL_MS;
 	imap_reader_skip(&client->reader, more);
 }
 
-/* A message that is too large, and that the client sends without waiting, is read past: it would not read
- * an answer before it is through. What is far too large is not, but still answered. */
-static void refuse_message(struct imap_client *client)
+/* What is too large, and what the client sends without waiting, is read past: it would not read an answer
+ * before it is through. What is far too large is not, but still answered. */
+static void refuse_too_large(struct imap_client *client)
 {
 	uint64_t size = client->reader.literal_size;
 	if (client->reader.synchronizing || size / SKIP_TIMES <= client->front->message_size_max) {
@@ -228,18 +240,29 @@ static void refuse_message(struct imap_client *client)
 	imap_bye(client, "TOOBIG", "Far too much input");
 }
 
-static void message_literal(struct imap_client *client)
+/* Asks the command that the text so far begins. */
+static enum imap_literal ask_command(struct imap_client *client)
 {
-	uint64_t size = client->reader.literal_size;
-	if (size > client->front->message_size_max)
-		refuse_message(client);
-	else if (imap_append_begin(client, size))
-		divert_literal(client);
-	else
-		client->waits = IMAP_WAITS_FOR_MEMORY;
+	struct imap_parse in = {.c = cursor_of(buf_str(&client->reader.text)),
+	                        .arena = arena_new(ARENA_MAX)};
+	struct buf name BUF_AUTO;
+	struct str tag;
+	enum imap_literal answer = IMAP_LITERAL_IS_TEXT;
+	buf_init_secret(&name, 64);
+	arena_set_secret(in.arena);
+	bool named = imap_tag(&in, &tag) && imap_space(&in) && command_name(&in, &name);
+	const struct imap_command *command = named ? imap_command_find(buf_str(&name)) : NULL;
+	if (command != NULL && command->literal != NULL &&
+	    (command->states & (unsigned)client->state) != 0) {
+		answer = command->literal(&in, client, client->reader.literal_size);
+		if (answer == IMAP_LITERAL_IS_TAKEN || answer == IMAP_LITERAL_WAITS)
+			client->taking = command;
+	}
+	arena_free(in.arena);
+	return answer;
 }
 
-void imap_client_memory(struct imap_client *client)
+void imap_client_go_on(struct imap_client *client)
 {
 	if (client->conn == NULL)
 		return; /* it is about to be freed, and its ticket with it */
@@ -247,18 +270,10 @@ void imap_client_memory(struct imap_client *client)
 	imap_process_again(client);
 }
 
-static void literal(struct imap_client *client)
+static void literal_of_text(struct imap_client *client)
 {
 	struct imap_reader *reader = &client->reader;
-	if (client->wants_line) {
-		hand_line(client);
-		return;
-	}
 	bool logged_in = client->state != IMAP_NOT_AUTHENTICATED;
-	if (logged_in && client->append == NULL && imap_append_wants(buf_str(&reader->text))) {
-		message_literal(client);
-		return;
-	}
 	size_t max = logged_in ? LITERAL_MAX : LITERAL_MAX_BEFORE_LOGIN;
 	if (reader->literal_size > max || reader->literal_size > imap_reader_room(reader)) {
 		refuse_literal(client, E_TOO_LARGE, 0);
@@ -270,18 +285,34 @@ static void literal(struct imap_client *client)
 		imap_continue(client, STR("OK"));
 }
 
+static void literal(struct imap_client *client)
+{
+	if (client->wants_line) {
+		hand_line(client);
+		return;
+	}
+	switch (ask_command(client)) {
+	case IMAP_LITERAL_IS_TEXT:
+		literal_of_text(client);
+		break;
+	case IMAP_LITERAL_IS_TAKEN:
+		divert_literal(client);
+		break;
+	case IMAP_LITERAL_WAITS:
+		client->waits = IMAP_WAITS_FOR_MEMORY;
+		break;
+	case IMAP_LITERAL_TOO_LARGE:
+		refuse_too_large(client);
+		break;
+	}
+}
+
 static void diverted(struct imap_client *client)
 {
-	struct imap_append *append = client->append;
-	struct str input = conn_input(client->conn);
-	uint64_t left = append->size - append->filled;
-	size_t take = input.len < left ? input.len : (size_t)left;
-	memcpy(append->message + append->filled, input.ptr, take);
-	append->filled += take;
-	budget_received(&append->memory, take, clock_monotonic_ms());
-	imap_reader_diverted(&client->reader, take);
-	conn_consume(client->conn, take);
-	input_deadline(client, client->append->end_at);
+	size_t taken = client->taking->bytes(client, conn_input(client->conn));
+	imap_reader_diverted(&client->reader, taken);
+	conn_consume(client->conn, taken);
+	input_deadline(client);
 }
 
 /* The end of what was read past. */
@@ -289,7 +320,6 @@ static void refused(struct imap_client *client)
 {
 	int error = client->refusal;
 	client->refusal = 0;
-	imap_append_free(client);
 	imap_restart_deadline(client);
 	if (client->wants_line)
 		imap_bye(client, NULL, "Line too long");
@@ -313,7 +343,7 @@ static void handle(struct imap_client *client, enum imap_read event)
 	switch (event) {
 	case IMAP_READ_MORE:
 		if (client->refusal != 0)
-			input_deadline(client, client->skip_end_at);
+			input_deadline(client);
 		break;
 	case IMAP_READ_COMMAND:
 		if (client->wants_line)

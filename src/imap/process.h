@@ -12,6 +12,8 @@ void imap_process(struct imap_client *client);
 void imap_process_again(struct imap_client *client);
 /* Gives back all that the command under way held. */
 void imap_command_over(struct imap_client *client);
+/* Gives back what the command that is being read has taken. */
+void imap_drop_literal(struct imap_client *client);
 /* The client is dead when the loop comes round. at_once: pending output is lost. */
 void imap_end_connection(struct imap_client *client, bool at_once);
 void imap_restart_deadline(struct imap_client *client);

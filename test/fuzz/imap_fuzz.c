@@ -12,10 +12,10 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "base/utf8.h"
-#include "imap/append.h"
 #include "imap/command.h"
 #include "imap/fetch.h"
 #include "imap/folder.h"
+#include "imap/front.h"
 #include "imap/pattern.h"
 #include "imap/structure.h"
 #include "imap/utf7.h"
@@ -42,22 +42,39 @@ static struct imap_folder *make_folder(void)
 	return imap_folder_new(&reply, STR("INBOX"), false);
 }
 
+static const struct imap_command *command_of(struct imap_parse *in)
+{
+	struct str tag, first, second;
+	if (!imap_tag(in, &tag) || !imap_space(in) || !imap_atom(in, &first))
+		return NULL;
+	if (!str_eq_nocase(first, STR("UID")))
+		return imap_command_find(first);
+	if (!imap_space(in) || !imap_atom(in, &second))
+		return NULL;
+	struct buf name BUF_AUTO;
+	buf_init(&name, 100);
+	buf_add_str(&name, STR("UID "));
+	buf_add_str(&name, second);
+	return imap_command_find(buf_str(&name));
+}
+
+/* Whether the command would take the literal itself. No size is small enough for this front, so that it
+ * never gets as far as asking for memory. */
+static bool is_for_command(struct imap_reader *reader, struct imap_client *client)
+{
+	struct imap_parse in = {.c = cursor_of(buf_str(&reader->text)), .arena = arena_new(ARENA_MAX)};
+	const struct imap_command *command = command_of(&in);
+	bool is = reader->literal_size > 0 && command != NULL && command->literal != NULL &&
+	          command->literal(&in, client, reader->literal_size) != IMAP_LITERAL_IS_TEXT;
+	arena_free(in.arena);
+	return is;
+}
+
 static void run(struct str text, struct imap_client *client)
 {
 	client->arena = arena_new(ARENA_MAX);
 	struct imap_parse in = {.c = cursor_of(text), .arena = client->arena};
-	struct str tag, first, second;
-	bool named = imap_tag(&in, &tag) && imap_space(&in) && imap_atom(&in, &first);
-	const struct imap_command *command = NULL;
-	if (named && str_eq_nocase(first, STR("UID")) && imap_space(&in) && imap_atom(&in, &second)) {
-		struct buf name BUF_AUTO;
-		buf_init(&name, 100);
-		buf_add_str(&name, STR("UID "));
-		buf_add_str(&name, second);
-		command = imap_command_find(buf_str(&name));
-	} else if (named) {
-		command = imap_command_find(first);
-	}
+	const struct imap_command *command = command_of(&in);
 	if (command != NULL && command->parse != NULL) {
 		bool parsed = command->parse(&in, client) && imap_end(&in);
 		must(!parsed || (in.c.p == in.c.end && client->args != NULL) || command == &imap_cmd_id);
@@ -72,9 +89,10 @@ static void run(struct str text, struct imap_client *client)
 static void stream(struct str input, size_t step, struct buf *seen)
 {
 	struct imap_reader reader;
-	struct imap_append append = {0};
+	struct imap_front front = {.message_size_max = 0};
 	struct imap_folder *folder = make_folder();
-	struct imap_client client = {.folder = folder, .state = IMAP_SELECTED};
+	struct imap_client client = {.front = &front, .folder = folder, .state = IMAP_SELECTED};
+	bool taken = false; /* a literal of the text so far */
 	imap_reader_init(&reader, LINE_MAX_HERE, IMAP_TEXT_MAX);
 	bool flood = false;
 	size_t at = 0, known = 0;
@@ -92,7 +110,7 @@ static void stream(struct str input, size_t step, struct buf *seen)
 		if (event == IMAP_READ_COMMAND) {
 			buf_add_str(seen, buf_str(&reader.text));
 			run(buf_str(&reader.text), &client);
-			client.append = NULL;
+			taken = false;
 			imap_reader_reset(&reader);
 		} else if (event == IMAP_READ_DIVERTED) {
 			size_t left = known - at;
@@ -101,13 +119,12 @@ static void stream(struct str input, size_t step, struct buf *seen)
 			at += take;
 			seen->len -= 2;
 		} else if (event == IMAP_READ_REFUSED) {
-			client.append = NULL;
+			taken = false;
 			imap_reader_reset(&reader);
 		} else if (event == IMAP_READ_FLOOD) {
 			flood = true;
-		} else if (client.append == NULL && imap_append_wants(buf_str(&reader.text))) {
-			append.size = reader.literal_size;
-			client.append = &append;
+		} else if (!taken && is_for_command(&reader, &client)) {
+			taken = true;
 			imap_reader_divert(&reader);
 		} else if (reader.literal_size <= LITERAL_MAX_HERE &&
 		           reader.literal_size <= imap_reader_room(&reader)) {
