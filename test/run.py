@@ -73,6 +73,7 @@ def layers(build):
 
 def style(build):
     yield Program("style", [sys.executable, "test/style.py"])
+    yield Program("wire", [sys.executable, "test/wire.py"])
 
 
 def lint(build):

@@ -190,7 +190,7 @@ static inline void raw_core_open(struct raw *raw, struct loop *loop)
 	buf_consume(&raw->in, size);
 }
 
-/* Takes the next small message of a core off what came, its frame borrowing from message; false when
+/* Takes the next message of the other end off what came, its frame borrowing from message; false when
  * there is none yet. */
 static inline bool raw_next(struct raw *raw, struct buf *message, struct frame *ret)
 {
@@ -201,12 +201,19 @@ static inline bool raw_next(struct raw *raw, struct buf *message, struct frame *
 	if (len == 126 && raw->in.len >= 4) {
 		len = (size_t)p[2] << 8 | p[3];
 		head = 4;
+	} else if (len == 127 && raw->in.len >= 10) {
+		len = (size_t)p[6] << 24 | (size_t)p[7] << 16 | (size_t)p[8] << 8 | p[9];
+		head = 10;
 	}
+	const unsigned char *mask = raw->masked ? NULL : p + head; /* of a client's messages */
+	head += mask == NULL ? 0 : 4;
 	if (raw->in.len < head + len)
 		return false;
 	assert_int_equal(p[0], 0x82);
 	buf_clear(message);
 	buf_add(message, raw->in.ptr + head, len);
+	for (size_t i = 0; mask != NULL && i < len; i++)
+		message->ptr[i] ^= (char)mask[i % 4];
 	buf_consume(&raw->in, head + len);
 	assert_int_equal(frame_parse(ret, buf_str(message), NULL), 0);
 	return true;

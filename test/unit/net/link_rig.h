@@ -279,8 +279,8 @@ static inline void settle(struct loop *loop)
 }
 
 /* A request whose body is a pk.Hello with this text as its host. */
-static inline struct link_call *ask(struct link *link, uint32_t method, const char *host,
-                                    enum link_kind kind, struct answer *answer)
+static inline struct link_call *ask_with(struct link *link, uint32_t method, const char *host,
+                                         enum link_kind kind, bool secret, struct answer *answer)
 {
 	Pk__Hello body = PK__HELLO__INIT;
 	body.host = (char *)host;
@@ -288,10 +288,17 @@ static inline struct link_call *ask(struct link *link, uint32_t method, const ch
 		.method = method,
 		.body = &body.base,
 		.kind = kind,
+		.secret = secret,
 		.ctx = answer,
 		.reply = on_reply,
 	};
 	return link_call(link, &request);
+}
+
+static inline struct link_call *ask(struct link *link, uint32_t method, const char *host,
+                                    enum link_kind kind, struct answer *answer)
+{
+	return ask_with(link, method, host, kind, false, answer);
 }
 
 static inline struct link_call *ask_stream(struct link *link, uint64_t size, uint64_t credit,
