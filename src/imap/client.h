@@ -16,14 +16,14 @@
 #include <sys/queue.h>
 
 #include "base/arena.h"
+#include "front/sasl.h"
+#include "front/session.h"
 #include "imap/parse.h"
 #include "imap/reader.h"
 #include "imap/respond.h"
 #include "imap/writer.h"
 #include "net/conn.h"
 #include "net/listener.h"
-#include "net/sasl.h"
-#include "net/session.h"
 
 #include "store.pb-c.h"
 

@@ -6,11 +6,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "front/budget.h"
 #include "front/describing.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
-#include "net/budget.h"
 
 struct append {
 	struct str name;

@@ -1,4 +1,4 @@
-/* STARTTLS, LOGIN and AUTHENTICATE. The exchange itself is net/sasl.h's. */
+/* STARTTLS, LOGIN and AUTHENTICATE. The exchange itself is front/sasl.h's. */
 
 #include "base/clock.h"
 #include "imap/command.h"

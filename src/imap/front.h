@@ -3,10 +3,10 @@
 
 /* What all connections of the process share. */
 
+#include "front/budget.h"
 #include "imap/client.h"
 #include "imap/scratch.h"
 #include "net/background.h"
-#include "net/budget.h"
 #include "net/role.h"
 
 TAILQ_HEAD(imap_client_list, imap_client);

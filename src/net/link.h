@@ -14,7 +14,7 @@
  *                    gives the first reply again (it remembers replies for LINK_REPEAT_MEMORY_MS)
  *   LINK_IDEMPOTENT  sent again to any instance; only for calls without a session, and without a
  *                    stream
- * Calls that belong to a mailbox session are LINK_ONCE: net/session.h opens the session again and
+ * Calls that belong to a mailbox session are LINK_ONCE: front/session.h opens the session again and
  * repeats what it may.
  *
  * Nothing is sent past credit: a core streams at most the bytes that the front granted, a front

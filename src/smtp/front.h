@@ -5,11 +5,11 @@
 
 #include <sys/queue.h>
 
+#include "front/budget.h"
+#include "net/background.h"
 #include "net/link.h"
 #include "net/listener.h"
 #include "net/role.h"
-#include "net/background.h"
-#include "net/budget.h"
 #include "smtp/resolve.h"
 #include "smtp/retry.h"
 #include "smtp/transaction.h"

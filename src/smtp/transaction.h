@@ -6,7 +6,7 @@
  * message while it comes in, and its share of the memory budget.
  */
 
-#include "net/budget.h"
+#include "front/budget.h"
 #include "smtp/data.h"
 #include "smtp/path.h"
 #include "smtp/resolve.h"

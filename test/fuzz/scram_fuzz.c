@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/must.h"
-#include "net/scram.h"
+#include "front/scram.h"
 
 /* The first byte chooses what was offered; then client-first-message, a newline, and
  * client-final-message, in which our half of the nonce is "S" and the channel is "data". */

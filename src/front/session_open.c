@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "net/session_internal.h"
+#include "front/session_internal.h"
 
 enum { RECORD_ASKS_MAX = 3 /* key records fetched for one opening */ };
 

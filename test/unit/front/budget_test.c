@@ -1,4 +1,4 @@
-#include "net/budget.h"
+#include "front/budget.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "net/session_internal.h"
+#include "front/session_internal.h"
 
 /*
  * Sessions whose login does not hold any more: the directory tells when it takes one away, and is asked

@@ -1,4 +1,4 @@
-#include "net/sasl.h"
+#include "front/sasl.h"
 
 #include "base/codec.h"
 
@@ -569,5 +569,5 @@ int main(void)
 		TEST(revoked_in_between),
 		cmocka_unit_test(offers),
 	};
-	return cmocka_run_group_tests_name("net/sasl", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("front/sasl", tests, NULL, NULL);
 }

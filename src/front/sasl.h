@@ -1,5 +1,5 @@
-#ifndef POSTKASSE_NET_SASL_H
-#define POSTKASSE_NET_SASL_H
+#ifndef POSTKASSE_FRONT_SASL_H
+#define POSTKASSE_FRONT_SASL_H
 
 /*
  * The server's side of a SASL exchange (RFC 4422), for every front: PLAIN (RFC 4616), LOGIN (never

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "front/session_internal.h"
 #include "net/core_link.h"
-#include "net/session_internal.h"
 
 struct str session_id_key(const uint64_t *id)
 {

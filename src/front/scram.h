@@ -1,8 +1,8 @@
-#ifndef POSTKASSE_NET_SCRAM_H
-#define POSTKASSE_NET_SCRAM_H
+#ifndef POSTKASSE_FRONT_SCRAM_H
+#define POSTKASSE_FRONT_SCRAM_H
 
 /*
- * The messages of SCRAM (RFC 5802), the server's side, without input or output: net/sasl.c drives it,
+ * The messages of SCRAM (RFC 5802), the server's side, without input or output: front/sasl.c drives it,
  * the directory holds the keys. Nothing here is secret but the client's proof.
  *
  *     scram_client_first ──> user name ──> (directory: salt) ──> scram_server_first

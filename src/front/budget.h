@@ -1,5 +1,5 @@
-#ifndef POSTKASSE_NET_BUDGET_H
-#define POSTKASSE_NET_BUDGET_H
+#ifndef POSTKASSE_FRONT_BUDGET_H
+#define POSTKASSE_FRONT_BUDGET_H
 
 /*
  * The memory of a front for messages that come in. Who asks for more than there is waits, first come,

@@ -1,5 +1,5 @@
-#ifndef POSTKASSE_NET_SESSION_INTERNAL_H
-#define POSTKASSE_NET_SESSION_INTERNAL_H
+#ifndef POSTKASSE_FRONT_SESSION_INTERNAL_H
+#define POSTKASSE_FRONT_SESSION_INTERNAL_H
 
 /* What session.c (sessions and their calls), session_open.c (how one is opened, again and again) and
  * session_hub.c (what they share, events, waiting) know of each other; nobody else includes this. */
@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/map.h"
-#include "net/session.h"
+#include "front/session.h"
 
 TAILQ_HEAD(session_list, session);
 

@@ -1,4 +1,4 @@
-#include "net/scram.h"
+#include "front/scram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -248,5 +248,5 @@ int main(void)
 		cmocka_unit_test(rfc7677),        cmocka_unit_test(final_messages),
 		cmocka_unit_test(nonces_differ),
 	};
-	return cmocka_run_group_tests_name("net/scram", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("front/scram", tests, NULL, NULL);
 }

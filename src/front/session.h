@@ -1,5 +1,5 @@
-#ifndef POSTKASSE_NET_SESSION_H
-#define POSTKASSE_NET_SESSION_H
+#ifndef POSTKASSE_FRONT_SESSION_H
+#define POSTKASSE_FRONT_SESSION_H
 
 /*
  * A front's session with a mailbox in a store. It outlives the link: when the link breaks or the

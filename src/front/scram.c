@@ -1,4 +1,4 @@
-#include "net/scram.h"
+#include "front/scram.h"
 
 #include "base/codec.h"
 

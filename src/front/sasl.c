@@ -1,4 +1,4 @@
-#include "net/sasl.h"
+#include "front/sasl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/slot.h"
-#include "net/scram.h"
+#include "front/scram.h"
 #include "net/tls.h"
 
 enum state {

@@ -1,4 +1,4 @@
-#include "net/session.h"
+#include "front/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "net/session_internal.h"
+#include "front/session_internal.h"
 
 static struct mailbox_count *count_of(struct session_hub *hub, const char *mailbox)
 {
