@@ -266,6 +266,7 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	if (rc < 0) {
 		return rc;
 	}
+	bool left = db_wal_there(path);
 	struct db *db = mem_new(sizeof(*db));
 	db->flags = db_plain_asked() ? flags | DB_PLAIN : flags;
 	int open_flags = (flags & DB_READ_ONLY) != 0 ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -281,6 +282,11 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	if (rc == 0) {
 		rc = connection_configure(db, is_new, info);
 	}
+	if (rc == 0) {
+		db->wal_unnamed = (flags & (DB_READ_ONLY | DB_COPY)) == 0;
+		db->wal_doubtful = db->wal_unnamed && left;
+		rc = db_wal_settle(db, info); /* before anybody is told what it holds */
+	}
 	if (rc < 0) {
 		db_close(db);
 		return rc;
@@ -289,10 +295,20 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	return 0;
 }
 
+static void keep_wal(struct db *db, bool keep)
+{
+	int ignored;
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, &ignored);
+}
+
 void db_close(struct db *db)
 {
+	struct errinfo ignored;
 	if (db == NULL) {
 		return;
+	}
+	if (db_wal_settle(db, &ignored) != 0) {
+		keep_wal(db, true);
 	}
 	db_stmts_free(db);
 	must(sqlite3_close(db->handle) == SQLITE_OK); /* else a blob handle was left open */
@@ -301,12 +317,9 @@ void db_close(struct db *db)
 
 void db_close_as_found(struct db *db)
 {
-	int ignored;
-	struct stat wal;
-	const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
 	/* An empty WAL is of our own making. */
-	bool found = path != NULL && stat(path, &wal) == 0 && wal.st_size > 0;
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, found, &ignored);
+	keep_wal(db, db_wal_there(sqlite3_db_filename(db->handle, "main")));
+	db->wal_doubtful = false;
 	db_close(db);
 }
 
@@ -360,13 +373,26 @@ void db_set_sync_full(struct db *db, bool full)
 int db_begin(struct db *db, struct errinfo *info)
 {
 	int rc = db->sync_wanted == db->sync_full ? 0 : sync_apply(db, info);
-	return rc < 0 ? rc : db_run(db_query(db, "BEGIN IMMEDIATE"), info);
+	if (rc == 0) {
+		rc = db_wal_name(db, info);
+	}
+	if (rc == 0) {
+		rc = db_run(db_query(db, "BEGIN IMMEDIATE"), info);
+	}
+	if (rc == 0) {
+		rc = db_wal_settle(db, info);
+		if (rc < 0) {
+			db_rollback(db);
+		}
+	}
+	return rc;
 }
 
 int db_commit(struct db *db, struct errinfo *info)
 {
 	int rc = db_run(db_query(db, "COMMIT"), info);
 	if (rc < 0) {
+		db_wal_doubt(db, rc);
 		db_rollback(db);
 	}
 	return rc;
@@ -401,10 +427,16 @@ int db_changes(struct db *db)
 int db_checkpoint(struct db *db, bool truncate, struct errinfo *info)
 {
 	int frames = 0, checkpointed = 0;
+	int rc = db_wal_settle(db, info);
+	if (rc != 0) {
+		return rc;
+	}
 	int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &frames, &checkpointed);
 	if (code != SQLITE_OK) {
-		return db_fail(db, code, info);
+		rc = db_fail(db, code, info);
+		db_wal_doubt(db, rc);
+		return rc;
 	}
 	db->wal_frames = frames > 0 ? (uint32_t)frames : 0;
 	db->wal_checkpointed = checkpointed > 0 ? (uint32_t)checkpointed : 0;

@@ -72,6 +72,9 @@ int db_exec(struct db *db, const char *sql, struct errinfo *info) MUST_USE;
 int db_begin(struct db *db, struct errinfo *info) MUST_USE;
 int db_commit(struct db *db, struct errinfo *info) MUST_USE;
 void db_rollback(struct db *db);
+/* All that was committed is durable on return: one sync for many commits that were only ordered. On E_IO they
+ * are there still, and nobody knows whether a power cut would leave them. Not inside a transaction. */
+int db_sync(struct db *db, struct errinfo *info) MUST_USE;
 bool db_in_transaction(const struct db *db);
 int64_t db_last_rowid(struct db *db);
 int db_changes(struct db *db);

@@ -27,7 +27,7 @@ static int path_sync(const char *path, int open_flags, struct errinfo *info)
 	return rc;
 }
 
-static int folder_sync(const char *path, struct errinfo *info)
+int db_folder_sync(const char *path, struct errinfo *info)
 {
 	char *copy MEM_AUTO = mem_copy_string(path, strlen(path));
 	return path_sync(dirname(copy), O_RDONLY | O_DIRECTORY, info);
@@ -65,7 +65,7 @@ static int copy_check(const char *path, const struct data_key *key, unsigned fla
 	if (rc == 0) {
 		rc = path_sync(path, O_RDWR, info);
 	}
-	return rc < 0 ? rc : folder_sync(path, info);
+	return rc < 0 ? rc : db_folder_sync(path, info);
 }
 
 static void copy_remove(const char *path)
