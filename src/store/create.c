@@ -130,7 +130,10 @@ static int create_run(struct request *request)
 	int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, &request->info);
 	if (rc == 0 && !there && mailbox->mark.known)
 		return err_set(&request->info, E_IO, "the mailbox file is not there");
-	if (rc == 0 && !there)
+	/* One that is there may be there because an attempt came so far, and its sync failed. */
+	if (rc == 0 && there)
+		rc = mailbox_sync_folder(mailbox, PATH_MAIN, &request->info);
+	else if (rc == 0)
 		rc = create_file(request, secret, record);
 	if (rc == 0)
 		rc = request_unlock(request, secret, record, &unused);
