@@ -7,7 +7,7 @@ int batch_begin(struct batch *ret, struct mailbox *mailbox, struct packer *packe
 {
 	*ret = (struct batch){.mailbox = mailbox, .packer = packer};
 	iso8601_format(clock_realtime_us(), ret->now);
-	return mailbox_begin(mailbox, true, info);
+	return mailbox_begin(mailbox, DURABLE_COMMITTED, info);
 }
 
 static int write_folders(struct batch *batch, struct errinfo *info)

@@ -75,7 +75,7 @@ static int collect_garbage(struct mailbox *mailbox, struct caring *caring, struc
 	caring->garbage_gone = rc == E_NOT_FOUND;
 	if (rc != 0)
 		return caring->garbage_gone ? 0 : rc;
-	rc = mailbox_begin(mailbox, false, info);
+	rc = mailbox_begin(mailbox, DURABLE_SOMETIME, info);
 	if (rc != 0)
 		return rc;
 	for (int i = 0; i < caring->garbage_step && rc == 0; i++) {
@@ -111,7 +111,7 @@ static int give_back_pages(struct mailbox *mailbox, bool *ret_done, struct errin
 	*ret_done = rc == 0 && pages == 0;
 	if (rc != 0 || *ret_done)
 		return rc;
-	rc = mailbox_begin(mailbox, false, info);
+	rc = mailbox_begin(mailbox, DURABLE_SOMETIME, info);
 	if (rc == 0)
 		rc = db_exec(mailbox->db, "PRAGMA incremental_vacuum(256)", info);
 	if (rc == 0)
@@ -157,7 +157,7 @@ static int prune_keywords(struct db *db, struct errinfo *info)
 
 static int prune(struct mailbox *mailbox, struct errinfo *info)
 {
-	int rc = mailbox_begin(mailbox, false, info);
+	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, info);
 	if (rc == 0)
 		rc = prune_deliveries(mailbox->db, info);
 	if (rc == 0)
@@ -246,10 +246,8 @@ int care_run(struct request *request, enum care care)
 	const struct batch_result *last = &caring->merged.last;
 	if (last->folder != 0)
 		request_changed(request, (uint64_t)last->folder, last->modseq, true);
-	if (care == CARE_CLOSE || care == CARE_FORGET) {
-		mailbox_settle(mailbox);
+	if (care == CARE_CLOSE || care == CARE_FORGET)
 		mailbox_close_handles(mailbox);
-	}
 	/* Somebody may have opened it between two slices. */
 	request->forgot = care == CARE_FORGET && caring->unlocks == mailbox->unlocks;
 	if (request->forgot)

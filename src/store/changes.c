@@ -106,7 +106,7 @@ static int claim(struct request *request, struct folder *folder, uint32_t *ret_r
 		return 0;
 	folder->recent_from = folder->uid_next;
 	struct mailbox *mailbox = request->mailbox;
-	int rc = mailbox_begin(mailbox, false, &request->info);
+	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, &request->info);
 	if (rc == 0)
 		rc = folder_put(mailbox->db, folder, &request->info);
 	return rc == 0 ? mailbox_commit(mailbox, &request->info) : rc;

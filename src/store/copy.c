@@ -214,7 +214,7 @@ static int copy_new(struct request *request)
 	    request->session->folder == message->folder)
 		return err_set(&request->info, E_DENIED, "the folder is open to read only");
 	if (rc == 0)
-		rc = mailbox_begin(mailbox, false, &request->info);
+		rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
 		return rc;
 	copy.same = copy.from.id == copy.to.id;
@@ -254,5 +254,6 @@ const struct method store_method_copy = {
 	.core.request = &pk__copy_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = copy_run,
 };

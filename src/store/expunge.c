@@ -86,7 +86,7 @@ static int expunge_in(struct expunge *expunge)
 		return rc;
 	if (expunge->folder.deleted == 0)
 		return reply_expunged(expunge);
-	rc = mailbox_begin(mailbox, false, &request->info);
+	rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
 		return rc;
 	expunge->folder.modseq++;
@@ -116,5 +116,6 @@ const struct method store_method_expunge = {
 	.core.request = &pk__expunge_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = expunge_run,
 };

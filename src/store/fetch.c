@@ -123,7 +123,7 @@ static int mark_seen(struct request *request, const struct uid_runs *uids)
 	int rc = folder_get(mailbox->db, (int64_t)id, &folder, &request->info);
 	if (rc != 0 || folder.unseen == 0)
 		return rc;
-	rc = mailbox_begin(mailbox, false, &request->info);
+	rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
 		return rc;
 	int64_t before = folder.unseen;

@@ -242,7 +242,7 @@ static int store_in(struct flags_change *change, const struct uid_runs *uids)
 	struct request *request = change->request;
 	const Pk__StoreRequest *message = message_of(change);
 	struct mailbox *mailbox = request->mailbox;
-	int rc = mailbox_begin(mailbox, false, &request->info);
+	int rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc == 0)
 		rc = folder_get(mailbox->db, (int64_t)message->folder, &change->folder, &request->info);
 	if (rc == 0)
@@ -281,5 +281,6 @@ const struct method store_method_store = {
 	.core.request = &pk__store_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = store_run_request,
 };

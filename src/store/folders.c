@@ -232,7 +232,7 @@ static int folder_create_run(struct request *request)
 		return err_set(&request->info, E_INVALID, "not a special use");
 	int rc = canonical_new_name(mailbox->db, message->name, &name, &request->info);
 	if (rc == 0)
-		rc = mailbox_begin(mailbox, false, &request->info);
+		rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc == 0 && use[0] == '\0')
 		rc = usual_use(mailbox->db, buf_str(&name), &use, &request->info);
 	if (rc != 0)
@@ -250,6 +250,7 @@ const struct method store_method_folder_create = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_create_request__descriptor,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = folder_create_run,
 };
 
@@ -345,7 +346,7 @@ static int folder_delete_run(struct request *request)
 	if (rc == 0)
 		rc = folder_find(mailbox->db, buf_str(&name), &folder, &request->info);
 	if (rc == 0)
-		rc = mailbox_begin(mailbox, false, &request->info);
+		rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc == 0)
 		rc = delete_folder(mailbox, folder.id, &request->info);
 	if (rc == 0)
@@ -362,6 +363,7 @@ const struct method store_method_folder_delete = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_name_request__descriptor,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = folder_delete_run,
 };
 
@@ -477,7 +479,7 @@ static int folder_rename_run(struct request *request)
 	if (rc == 0)
 		rc = canonical_new_name(mailbox->db, message->to, &to, &request->info);
 	if (rc == 0)
-		rc = mailbox_begin(mailbox, false, &request->info);
+		rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
 		return rc;
 	rc = is_inbox(buf_str(&from)) ? rename_inbox(request, buf_str(&to))
@@ -493,6 +495,7 @@ const struct method store_method_folder_rename = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_rename_request__descriptor,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = folder_rename_run,
 };
 
@@ -524,7 +527,7 @@ static int folder_subscribe_run(struct request *request)
 	buf_init(&name, FOLDER_NAME_MAX);
 	int rc = folder_name_check(str_from(message->name), &name, &request->info);
 	if (rc == 0)
-		rc = mailbox_begin(mailbox, false, &request->info);
+		rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
 		return rc;
 	if (message->subscribed) {
@@ -545,5 +548,6 @@ const struct method store_method_folder_subscribe = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_subscribe_request__descriptor,
 	.scope = METHOD_SESSION,
+	.changes = true,
 	.run = folder_subscribe_run,
 };

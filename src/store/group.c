@@ -6,6 +6,7 @@
 #include "store/deliver.h"
 #include "store/server.h"
 #include "store/temporary.h"
+#include "store/turn.h"
 
 struct group {
 	struct request *members[BATCH_COUNT_MAX]; /* the leader first */
@@ -17,23 +18,8 @@ struct group {
 
 static bool may_join(const struct task *task)
 {
-	const struct request *request = (const struct request *)(const void *)((const char *)task -
-	                                                                       offsetof(struct request,
-	                                                                                task));
-	return request->method != NULL && request->method->grouped;
-}
-
-/* The next request that waits for this mailbox, if it is of this kind. */
-static struct request *next_member(struct group *group)
-{
-	struct request *leader = group->members[0];
-	struct task *task = task_take_next(leader->worker, &leader->mailbox->turn, may_join);
-	if (task == NULL)
-		return NULL;
-	struct request *member = container_of(task, struct request, task);
-	member->worker = leader->worker;
-	member->packer = leader->packer;
-	return member;
+	const struct method *method = request_method(task);
+	return method != NULL && method->grouped;
 }
 
 static void fail(struct request *member, int error, const struct errinfo *info)
@@ -129,7 +115,7 @@ static void run_open(struct group *group)
 			batch_rollback(&batch);
 		}
 		member = rc == 0 && group->count < BATCH_COUNT_MAX && !batch_full(&batch)
-		             ? next_member(group)
+		             ? request_take_next(leader, may_join)
 		             : NULL;
 	}
 	if (rc == 0)
@@ -183,7 +169,7 @@ static void run_sealed(struct group *group)
 			db_rollback(leader->mailbox->temporary);
 		}
 		member = rc == 0 && group->count < BATCH_COUNT_MAX && bytes < BATCH_BYTES_MAX
-		             ? next_member(group)
+		             ? request_take_next(leader, may_join)
 		             : NULL;
 	}
 	if (rc == 0)

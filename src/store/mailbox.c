@@ -123,11 +123,9 @@ int mailbox_make_folder(const struct mailbox *mailbox, enum mailbox_path which,
 	struct buf path BUF_AUTO;
 	buf_init(&path, PATH_MAX);
 	folder_path(mailbox, which, &path);
-	if (mkdir(path.ptr, 0700) != 0) {
-		if (errno == EEXIST)
-			return 0;
+	/* One that is there may be there because an attempt came so far, and its sync failed. */
+	if (mkdir(path.ptr, 0700) != 0 && errno != EEXIST)
 		return err_set(info, err_from_errno(errno), "cannot make a folder for mailboxes");
-	}
 	path.ptr[str_rfind_byte(buf_str(&path), '/')] = '\0';
 	return sync_folder_at(path.ptr, info);
 }
@@ -220,7 +218,7 @@ static bool file_at(const char *path, dev_t *ret_device, ino_t *ret_inode)
 static int check_opened(struct mailbox *mailbox, struct db *db, struct errinfo *info)
 {
 	mailbox->db = db;
-	mailbox->durable = false;
+	mailbox->unsynced = false;
 	int rc = mark_check(mailbox, info);
 	if (rc == 0)
 		return 0;
@@ -272,7 +270,8 @@ static bool is_in_place(const struct mailbox *mailbox)
 
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info)
 {
-	if (mailbox->db != NULL && is_in_place(mailbox))
+	/* One that has a sync before it is looked at again after that. */
+	if (mailbox->db != NULL && (mailbox->unsynced || is_in_place(mailbox)))
 		return 0;
 	if (mailbox->db != NULL)
 		mailbox_close_handles(mailbox);
@@ -309,8 +308,6 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 	if (rc != 0)
 		return rc;
 	rc = schema_temporary_migrate(db, info);
-	if (rc == 0 && !there)
-		rc = mailbox_sync_folder(mailbox, PATH_TEMPORARY, info);
 	if (rc != 0) {
 		db_close(db);
 		return rc;
@@ -333,6 +330,7 @@ int mailbox_checkpoint(struct mailbox *mailbox, bool truncate, struct errinfo *i
 
 void mailbox_close_handles(struct mailbox *mailbox)
 {
+	must(!mailbox->unsynced);
 	mailbox->generation++; /* the last connection to a file makes a checkpoint */
 	if (mailbox->db != NULL)
 		store_handle_closed(mailbox->store);
@@ -347,13 +345,6 @@ void mailbox_close_handles(struct mailbox *mailbox)
 	mailbox->pieces = NULL;
 	folder_summary_free(mailbox->summary);
 	mailbox->summary = NULL;
-}
-
-void mailbox_settle(struct mailbox *mailbox)
-{
-	struct errinfo unused;
-	if (mailbox->db != NULL && mailbox->unmarked && db_checkpoint(mailbox->db, true, &unused) == 0)
-		mark_take(mailbox);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -442,24 +433,40 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
 
 /* ---------------------------------------------------------------- transactions */
 
-int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info)
+int mailbox_begin(struct mailbox *mailbox, enum durability durability, struct errinfo *info)
 {
-	if (mailbox->durable != durable) {
-		db_set_sync_full(mailbox->db, durable);
-		mailbox->durable = durable;
-	}
+	mailbox->durability = durability;
+	db_set_sync_full(mailbox->db, durability == DURABLE_COMMITTED);
 	return db_begin(mailbox->db, info);
+}
+
+/* All that is in the file is on the disk. */
+static void synced(struct mailbox *mailbox)
+{
+	mailbox->unsynced = false;
+	mark_take(mailbox);
 }
 
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = db_commit(mailbox->db, info);
-	if (rc == 0 && mailbox->durable)
-		mark_take(mailbox);
-	else if (rc == 0)
-		mailbox->unmarked = true;
+	if (rc == 0 && mailbox->durability == DURABLE_COMMITTED)
+		synced(mailbox);
+	else if (rc == 0 && mailbox->durability == DURABLE_ANSWERED)
+		mailbox->unsynced = true;
 	if (rc == 0 && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
 		mailbox->needs_care = true;
+	return rc;
+}
+
+int mailbox_sync(struct mailbox *mailbox, struct errinfo *info)
+{
+	if (!mailbox->unsynced)
+		return 0;
+	int rc = db_sync(mailbox->db, info);
+	if (rc == 0)
+		synced(mailbox);
+	mailbox->unsynced = false;
 	return rc;
 }
 

@@ -41,6 +41,14 @@ struct sealing {
 	unsigned left; /* messages it may still be used for */
 };
 
+/* When a change is durable. Whatever somebody is told of must be by then: what a power cut took back would be
+ * given again, a UID to another message, a modseq to another change. */
+enum durability {
+	DURABLE_SOMETIME,  /* only in order: what is \Recent, garbage, old records. Nobody is told */
+	DURABLE_ANSWERED,  /* before its request is answered, by mailbox_sync: many changes share one */
+	DURABLE_COMMITTED, /* with its commit; one that fails is undone */
+};
+
 struct mailbox {
 	char id[MAILBOX_ID_SIZE + 1];
 	struct store *store;
@@ -66,11 +74,11 @@ struct mailbox {
 		key_holders; /* requests under way that have shown the secret: the key stays for them */
 	struct vaulted key;
 	unsigned char salt[DATA_KEY_SALT_SIZE];
-	bool durable;      /* how commits of db are set at the moment */
-	struct mark mark;  /* how far it had come, as far as is known */
+	enum durability durability; /* of the transaction that was begun last */
+	bool unsynced;              /* there are commits that mailbox_sync is due for */
+	struct mark mark;           /* how far it had come, as far as is known */
 	uint32_t renew_to; /* less was accepted as this generation: mark_renew is due; 0: is not */
 	bool mark_untold;  /* it has come further */
-	bool unmarked;     /* there are changes that no mark has */
 	bool has_less;     /* it was found to have less, which nobody has been told yet */
 	dev_t device;      /* with inode: what is open as db */
 	ino_t inode;
@@ -116,10 +124,14 @@ int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND;
  * E_CORRUPT for a damaged one (see aside.h), E_UNAVAILABLE for one of another host key. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
-/* BEGIN IMMEDIATE; the commit will be durable on return, or only ordered. */
-int mailbox_begin(struct mailbox *mailbox, bool durable, struct errinfo *info) MUST_USE;
-/* Commits, notes how far the mailbox has come, and when the WAL has grown enough to be looked after. */
+/* BEGIN IMMEDIATE. */
+int mailbox_begin(struct mailbox *mailbox, enum durability durability,
+                  struct errinfo *info) MUST_USE;
+/* Commits, and notes how far the mailbox has come, and when the WAL has grown enough to be looked after. */
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
+/* Makes durable what was committed as DURABLE_ANSWERED, if anything was. E_IO: it may be there after a power
+ * cut or not, and is there until then; the handles are to be closed. */
+int mailbox_sync(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Undoes what is open, if anything is. */
 void mailbox_rollback(struct mailbox *mailbox);
 /* What a quota counts: the sizes of all entries. */
@@ -130,8 +142,6 @@ bool mailbox_held(const struct mailbox *mailbox);
 /* What is in the WAL goes into the main file. */
 int mailbox_checkpoint(struct mailbox *mailbox, bool truncate, struct errinfo *info) MUST_USE;
 void mailbox_close_handles(struct mailbox *mailbox);
-/* Notes how far the mailbox has come with all that is not durable yet, before it is closed. */
-void mailbox_settle(struct mailbox *mailbox);
 void mailbox_forget_key(struct mailbox *mailbox);
 /* Copies the data key that is in use. */
 bool mailbox_key(struct mailbox *mailbox, struct data_key *ret);

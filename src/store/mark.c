@@ -45,7 +45,6 @@ void mark_take(struct mailbox *mailbox)
 		return;
 	mailbox->mark = found;
 	mailbox->mark_untold = true;
-	mailbox->unmarked = false;
 }
 
 /* found has less than was durable before. */

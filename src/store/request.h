@@ -128,9 +128,10 @@ enum method_scope {
 struct method {
 	struct core_method core;
 	enum method_scope scope;
-	bool fills;                          /* refused when the volume is nearly full */
-	bool grouped;                        /* takes its likes that wait behind it along */
-	bool without_mark;                   /* works on a mailbox whatever it had before */
+	bool fills;        /* refused when the volume is nearly full */
+	bool grouped;      /* takes its likes that wait behind it along */
+	bool changes;      /* in one slice; may share the sync of what ran before it */
+	bool without_mark; /* works on a mailbox whatever it had before */
 	int (*run)(struct request *request); /* NULL where the loop's thread answers: */
 	/* of METHOD_STORE; replies before it returns */
 	void (*answer)(struct store *store, struct link_inbound *inbound,

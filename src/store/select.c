@@ -12,7 +12,7 @@ static int claim_recent(struct request *request, struct folder *folder)
 		return 0;
 	folder->recent_from = folder->uid_next;
 	struct mailbox *mailbox = request->mailbox;
-	int rc = mailbox_begin(mailbox, false, &request->info);
+	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, &request->info);
 	if (rc == 0)
 		rc = folder_put(mailbox->db, folder, &request->info);
 	if (rc == 0)

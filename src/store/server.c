@@ -10,6 +10,7 @@
 #include "store/marks.h"
 #include "store/message.h"
 #include "store/refused.h"
+#include "store/turn.h"
 
 enum { TICK_MS = 1000, TRIM_MS = 10 * 1000 };
 
@@ -101,68 +102,6 @@ int request_unlock(struct request *request, struct str secret, struct str record
 	return rc;
 }
 
-/* ---------------------------------------------------------------- in a worker */
-
-/* Whatever happened, the next request finds no open transaction, and after damage a fresh handle. */
-static void leave_clean(struct request *request)
-{
-	struct mailbox *mailbox = request->mailbox;
-	if (mailbox->db != NULL && db_in_transaction(mailbox->db))
-		mailbox_rollback(mailbox);
-	if (mailbox->temporary != NULL && db_in_transaction(mailbox->temporary))
-		db_rollback(mailbox->temporary);
-	if (request->error == E_CORRUPT || request->error == E_IO)
-		mailbox_close_handles(mailbox);
-	request->wants_care = mailbox->needs_care;
-	if (request->holds_key)
-		mailbox->key_holders--;
-	request->holds_key = false;
-	if (mailbox->mark_untold)
-		request->mark = mailbox->mark;
-	request->has_less = mailbox->has_less;
-	mailbox->mark_untold = mailbox->has_less = false;
-}
-
-/* Requests that open a mailbox, or do without a session, bring its secret. */
-static bool brings_secret(const struct method *method)
-{
-	return method != NULL && (method->scope == METHOD_OPENING || method->scope == METHOD_MAILBOX);
-}
-
-static int run_method(struct request *request)
-{
-	if (request_cancelled(request) && !request->method->grouped)
-		return err_set(&request->info, E_CANCELLED, "nobody waits for this any more");
-	if (request->unknown_error != 0)
-		return err_set(&request->info, request->unknown_error,
-		               "the directory does not say what the mailbox should have");
-	if (mark_newer(&request->known, &request->mailbox->mark))
-		request->mailbox->mark = request->known;
-	if (request->method->scope == METHOD_SESSION) {
-		int rc = mailbox_ready(request->mailbox, &request->info);
-		if (rc != 0)
-			return rc;
-	}
-	return request->method->run(request);
-}
-
-static enum task_outcome run_request(struct worker *worker, struct task *task)
-{
-	struct request *request = container_of(task, struct request, task);
-	request->worker = worker;
-	request->packer = worker->packer;
-	request->slice_end_ms = clock_monotonic_ms() + SLICE_MS;
-	int rc = run_method(request);
-	if (rc == REQUEST_AGAIN)
-		return TASK_AGAIN;
-	request->error = rc < 0 ? rc : 0;
-	request->more = rc == REQUEST_CHUNK;
-	leave_clean(request);
-	if (brings_secret(request->method))
-		stack_wipe();
-	return TASK_DONE;
-}
-
 /* ---------------------------------------------------------------- back in the loop */
 
 static void mailbox_release(struct store *store, struct mailbox *mailbox)
@@ -177,7 +116,7 @@ static void mailbox_release(struct store *store, struct mailbox *mailbox)
 
 static void free_message(const struct method *method, ProtobufCMessage *message)
 {
-	if (brings_secret(method))
+	if (request_brings_secret(method))
 		link_free_secret(message);
 	else
 		protobuf_c_message_free_unpacked(message, NULL);
@@ -227,7 +166,7 @@ static void after_marks(struct request *request)
 	if (request->has_less) {
 		mailbox->vouched = false;
 		session_close_all(request->store, mailbox, "the mailbox has less than it had", false);
-	} else if (request->error == 0 && brings_secret(request->method) &&
+	} else if (request->error == 0 && request_brings_secret(request->method) &&
 	           !request->method->without_mark) {
 		mailbox->vouched = true;
 	}
@@ -249,7 +188,7 @@ static void request_finish(struct request *request)
 		request->session->watching = request->watch;
 	if (request->method->finished != NULL)
 		request->method->finished(request);
-	if (brings_secret(request->method)) {
+	if (request_brings_secret(request->method)) {
 		/* One that failed may have left a key, but is no reason to keep any: whoever has no secret
 		 * could go on failing for ever. Nor is one that needs none. */
 		mailbox->keyed = true;
@@ -321,7 +260,7 @@ static struct request *request_new(struct store *store, const struct method *met
 	request->method = method;
 	request->mailbox = mailbox;
 	request->task.turn = &mailbox->turn;
-	request->task.run = run_request;
+	request->task.run = request_run;
 	request->task.done = request_done;
 	buf_init(&request->reply, REPLY_MAX);
 	buf_init(&request->chunk, REPLY_MAX);
@@ -541,20 +480,6 @@ const struct core store_core = {
 
 /* ---------------------------------------------------------------- our own requests */
 
-static enum task_outcome run_care(struct worker *worker, struct task *task)
-{
-	struct request *request = container_of(task, struct request, task);
-	request->worker = worker;
-	request->packer = worker->packer;
-	request->slice_end_ms = clock_monotonic_ms() + SLICE_MS;
-	int rc = care_run(request, request->care);
-	if (rc == REQUEST_AGAIN)
-		return TASK_AGAIN;
-	request->error = rc;
-	leave_clean(request);
-	return TASK_DONE;
-}
-
 static void care_done(struct task *task)
 {
 	struct request *request = container_of(task, struct request, task);
@@ -584,7 +509,7 @@ void store_start_care(struct store *store, struct mailbox *mailbox, enum care ca
 	mailbox->caring = true;
 	struct request *request = request_new(store, NULL, mailbox);
 	request->care = care;
-	request->task.run = run_care;
+	request->task.run = request_run_care;
 	request->task.done = care_done;
 	start(request);
 }
