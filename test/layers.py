@@ -30,7 +30,6 @@ ALLOWED = {
 LIBRARY_OWNERS = {
     "sodium.h": {"crypto"},
     "sqlite3.h": {"db", "store", "directory"},
-    "wslay/wslay.h": {"net"},
     "seccomp.h": {"main"},
 }
 

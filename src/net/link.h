@@ -2,7 +2,7 @@
 #define POSTKASSE_NET_LINK_H
 
 /*
- * The link between a front and a core: WebSocket (RFC 6455, libwslay), each binary message one
+ * The link between a front and a core: WebSocket (RFC 6455), each binary message one
  * pk.Frame (proto/link.proto), over a Unix socket or mutual TLS. One implementation for both ends;
  * everything here runs in the thread of the loop it was made with.
  *

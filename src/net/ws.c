@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wslay/wslay.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -11,15 +10,15 @@
 #include "base/must.h"
 #include "crypto/secret.h"
 #include "net/stream.h"
+#include "net/ws_frame.h"
 #include "net/ws_http.h"
 
 enum {
-	SCRATCH_SIZE = 64 * 1024,     /* one read */
-	READS_MAX = 16,               /* in one go, for the sake of the other connections */
-	CONTROL_MAX = 125,            /* RFC 6455 section 5.5 */
-	FIRST_RESERVE = 512 * 1024,   /* for a message on its first frame's word alone */
-	MASKS_SIZE = 512,             /* random bytes fetched at a time */
-	REASON_MAX = CONTROL_MAX - 2, /* of a close frame */
+	SCRATCH_SIZE = 64 * 1024,        /* one read */
+	READS_MAX = 16,                  /* in one go, for the sake of the other connections */
+	FIRST_RESERVE = 512 * 1024,      /* for a message on its first frame's word alone */
+	MASKS_SIZE = 512,                /* random bytes fetched at a time */
+	REASON_MAX = WS_CONTROL_MAX - 2, /* of a close frame */
 };
 
 enum ws_state {
@@ -50,97 +49,93 @@ struct ws {
 	struct loop_task tidy;      /* gives back what message has kept */
 	struct buf http;            /* input until the upgrade is done */
 	char key[WS_HTTP_KEY_SIZE]; /* client */
-	wslay_frame_context_ptr frames;
-	struct str input;    /* borrowed during a read: what recv_cb hands out */
-	struct buf *sending; /* the body that send_cb may take whole */
-	size_t frame_got;    /* bytes of the present frame */
-	bool in_message;     /* a first fragment has come */
+	struct str input;           /* borrowed during a read: what has not been taken of it */
+	struct ws_frame_head head;
+	struct ws_frame frame;
+	bool in_frame;    /* the head of frame has come */
+	size_t frame_got; /* bytes of its payload */
+	bool in_message;  /* a first fragment has come */
 	struct buf message;
-	unsigned char control[CONTROL_MAX];
+	unsigned char control[WS_CONTROL_MAX];
 	unsigned char masks[MASKS_SIZE]; /* client: random, used once each */
 	size_t masks_left;
 	char text[256];
 };
 
-/* ---------------------------------------------------------------- wslay's three wishes */
-
-static ssize_t send_cb(const uint8_t *data, size_t len, int flags, void *ctx)
-{
-	(void)flags;
-	struct ws *ws = ctx;
-	if (ws->sending != NULL && (const char *)data == ws->sending->ptr && len == ws->sending->len)
-		stream_write_buf(ws->stream, ws->sending);
-	else if (ws->secret)
-		stream_write_secret(ws->stream, STR_OF(data, len));
-	else
-		stream_write(ws->stream, STR_OF(data, len));
-	return (ssize_t)len;
-}
-
-static ssize_t recv_cb(uint8_t *ret, size_t len, int flags, void *ctx)
-{
-	(void)flags;
-	struct ws *ws = ctx;
-	if (ws->input.len == 0)
-		return -1;
-	if (len > ws->input.len)
-		len = ws->input.len;
-	memcpy(ret, ws->input.ptr, len);
-	ws->input = str_from_byte(ws->input, len);
-	return (ssize_t)len;
-}
+/* ---------------------------------------------------------------- sending */
 
 /* A fresh random key for every frame, RFC 6455 section 5.3; fetched from the system in bulk. */
-static int genmask_cb(uint8_t *ret, size_t len, void *ctx)
+static void fresh_mask(struct ws *ws, unsigned char ret[WS_MASK_SIZE])
 {
-	struct ws *ws = ctx;
-	if (len > MASKS_SIZE)
-		return -1;
-	if (ws->masks_left < len) {
+	if (ws->masks_left < WS_MASK_SIZE) {
 		random_bytes(ws->masks, MASKS_SIZE);
 		ws->masks_left = MASKS_SIZE;
 	}
-	ws->masks_left -= len;
-	memcpy(ret, ws->masks + ws->masks_left, len);
-	return 0;
+	ws->masks_left -= WS_MASK_SIZE;
+	memcpy(ret, ws->masks + ws->masks_left, WS_MASK_SIZE);
 }
 
-/* ---------------------------------------------------------------- sending */
-
-static void put_part(struct ws *ws, struct wslay_frame_iocb *frame, struct str part)
+/* Adds bytes that stand at offset at of the payload of frame. */
+static void add_payload(struct buf *out, const struct ws_frame *frame, size_t at, struct str bytes)
 {
-	frame->data = (const uint8_t *)part.ptr;
-	frame->data_length = part.len;
-	/* send_cb takes everything, so wslay does too. */
-	must(wslay_frame_send(ws->frames, frame) == (ssize_t)part.len);
+	char *to = buf_reserve(out, bytes.len);
+	must(to != NULL);
+	if (frame->masked)
+		ws_mask(frame->mask, at, bytes.ptr, to, bytes.len);
+	else if (bytes.len > 0)
+		memcpy(to, bytes.ptr, bytes.len);
+	out->len += bytes.len;
 }
 
-static void put_frame(struct ws *ws, uint8_t opcode, struct str head, struct str body)
+/* The body's memory is masked where it is, and goes out as it is. */
+static void put_owned(struct ws *ws, const struct ws_frame *frame, size_t at, struct buf *body)
 {
-	struct wslay_frame_iocb frame = {
-		.fin = 1,
-		.opcode = opcode,
-		.mask = ws->server ? 0 : 1,
-		.payload_length = head.len + body.len,
+	if (frame->masked)
+		ws_mask(frame->mask, at, body->ptr, body->ptr, body->len);
+	stream_write_buf(ws->stream, body);
+}
+
+/* owned: NULL, or the buffer that body is of, which is taken. */
+static void put_frame(struct ws *ws, enum ws_opcode opcode, struct str head, struct str body,
+                      struct buf *owned)
+{
+	struct ws_frame frame = {
+		.fin = true,
+		.masked = !ws->server,
+		.opcode = (uint8_t)opcode,
+		.len = head.len + body.len,
 	};
-	put_part(ws, &frame, head);
-	if (body.len > 0)
-		put_part(ws, &frame, body);
+	unsigned char bytes[WS_FRAME_HEAD_MAX];
+	if (frame.masked)
+		fresh_mask(ws, frame.mask);
+	size_t size = ws_frame_write(&frame, bytes);
+	struct buf out;
+	buf_init(&out, size + head.len + (owned == NULL ? body.len : 0));
+	out.secret = ws->secret;
+	must(buf_reserve(&out, out.max) != NULL);
+	buf_add(&out, bytes, size);
+	add_payload(&out, &frame, 0, head);
+	if (owned == NULL)
+		add_payload(&out, &frame, head.len, body);
+	stream_write_buf(ws->stream, &out);
+	if (owned != NULL)
+		put_owned(ws, &frame, head.len, owned);
 }
 
 static void put_close(struct ws *ws, enum ws_close_code code, struct str reason)
 {
-	if (ws->close_sent || ws->frames == NULL)
+	if (ws->close_sent)
 		return;
 	ws->close_sent = true;
 	char status[2] = {(char)((unsigned int)code >> 8), (char)((unsigned int)code & 0xff)};
-	put_frame(ws, WSLAY_CONNECTION_CLOSE, STR_OF(status, 2), str_slice(reason, 0, REASON_MAX));
+	put_frame(ws, WS_CLOSE, STR_OF(status, 2), str_slice(reason, 0, REASON_MAX), NULL);
 }
 
 /* A peer that asks and never reads is not served for ever. */
-static void put_bounded(struct ws *ws, uint8_t opcode, struct str head, struct str body)
+static void put_bounded(struct ws *ws, enum ws_opcode opcode, struct str head, struct str body,
+                        struct buf *owned)
 {
-	put_frame(ws, opcode, head, body);
+	put_frame(ws, opcode, head, body, owned);
 	if (stream_output_len(ws->stream) > WS_OUTPUT_MAX)
 		ws_fail(ws, WS_CLOSE_POLICY, "peer does not read");
 }
@@ -148,7 +143,7 @@ static void put_bounded(struct ws *ws, uint8_t opcode, struct str head, struct s
 void ws_send_str(struct ws *ws, struct str head, struct str body)
 {
 	if (ws->state == WS_OPEN)
-		put_bounded(ws, WSLAY_BINARY_FRAME, head, body);
+		put_bounded(ws, WS_BINARY, head, body, NULL);
 }
 
 void ws_send_secret(struct ws *ws, struct str head, struct str body)
@@ -156,14 +151,15 @@ void ws_send_secret(struct ws *ws, struct str head, struct str body)
 	ws->secret = true;
 	ws_send_str(ws, head, body);
 	ws->secret = false;
-	stack_wipe(); /* wslay has masked it there */
+	stack_wipe(); /* words of it may lie there */
 }
 
 void ws_send(struct ws *ws, struct str head, struct buf *body)
 {
-	ws->sending = body;
-	ws_send_str(ws, head, body == NULL ? (struct str){NULL, 0} : buf_str(body));
-	ws->sending = NULL;
+	if (body == NULL || body->len == 0)
+		ws_send_str(ws, head, (struct str){NULL, 0});
+	else if (ws->state == WS_OPEN)
+		put_bounded(ws, WS_BINARY, head, buf_str(body), body);
 	if (body != NULL)
 		buf_done(body);
 }
@@ -171,7 +167,7 @@ void ws_send(struct ws *ws, struct str head, struct buf *body)
 void ws_ping(struct ws *ws)
 {
 	if (ws->state == WS_OPEN)
-		put_frame(ws, WSLAY_PING, STR(""), STR(""));
+		put_frame(ws, WS_PING, STR(""), STR(""), NULL);
 }
 
 int64_t ws_heard_ms(const struct ws *ws)
@@ -243,12 +239,12 @@ static void take_close(struct ws *ws)
 	ws_fail(ws, WS_CLOSE_NORMAL, text);
 }
 
-static void take_control(struct ws *ws, uint8_t opcode)
+static void take_control(struct ws *ws)
 {
-	if (opcode == WSLAY_CONNECTION_CLOSE)
+	if (ws->frame.opcode == WS_CLOSE)
 		take_close(ws);
-	else if (opcode == WSLAY_PING)
-		put_bounded(ws, WSLAY_PONG, STR_OF(ws->control, ws->frame_got), STR(""));
+	else if (ws->frame.opcode == WS_PING)
+		put_bounded(ws, WS_PONG, STR_OF(ws->control, ws->frame_got), STR(""), NULL);
 }
 
 /* For the next one, if that comes soon. */
@@ -277,32 +273,31 @@ static void take_message(struct ws *ws)
 		keep_message(ws);
 }
 
-/* Checks what the first bytes of a frame announce. */
-static bool frame_allowed(struct ws *ws, const struct wslay_frame_iocb *frame)
+/* Checks what the head of a frame announces. */
+static bool frame_allowed(struct ws *ws)
 {
-	if (frame->rsv != 0 || (frame->mask != 0) != ws->server) {
-		ws_fail(ws, WS_CLOSE_PROTOCOL, frame->rsv != 0 ? "reserved bits" : "wrong masking");
+	const struct ws_frame *frame = &ws->frame;
+	if (frame->reserved != 0 || frame->masked != ws->server) {
+		ws_fail(ws, WS_CLOSE_PROTOCOL, frame->reserved != 0 ? "reserved bits" : "wrong masking");
 		return false;
 	}
 	switch (frame->opcode) {
-	case WSLAY_CONNECTION_CLOSE:
-	case WSLAY_PING:
-	case WSLAY_PONG:
-		return true; /* wslay has checked size and fragmentation */
-	case WSLAY_BINARY_FRAME:
-	case WSLAY_CONTINUATION_FRAME:
-		if (ws->in_message == (frame->opcode == WSLAY_BINARY_FRAME)) {
+	case WS_CLOSE:
+	case WS_PING:
+	case WS_PONG:
+		return true;
+	case WS_BINARY:
+	case WS_CONTINUATION:
+		if (ws->in_message == (frame->opcode == WS_BINARY)) {
 			ws_fail(ws, WS_CLOSE_PROTOCOL, "fragments out of order");
 			return false;
 		}
-		if (frame->payload_length > ws->message_max - ws->message.len) {
+		if (frame->len > ws->message_max - ws->message.len) {
 			ws_fail(ws, WS_CLOSE_TOO_BIG, "message too large");
 			return false;
 		}
 		ws->in_message = true;
-		buf_reserve(&ws->message, frame->payload_length < FIRST_RESERVE
-		                              ? (size_t)frame->payload_length
-		                              : FIRST_RESERVE);
+		buf_reserve(&ws->message, frame->len < FIRST_RESERVE ? (size_t)frame->len : FIRST_RESERVE);
 		return true;
 	default:
 		ws_fail(ws, WS_CLOSE_UNSUPPORTED, "unknown kind of message");
@@ -310,47 +305,60 @@ static bool frame_allowed(struct ws *ws, const struct wslay_frame_iocb *frame)
 	}
 }
 
-/* Takes a part of a frame; false when the connection is over. */
-static bool take_part(struct ws *ws, const struct wslay_frame_iocb *frame)
+/* Where the next len bytes of the payload go; there is room for them: see frame_allowed. */
+static char *room(struct ws *ws, size_t len)
 {
-	bool control = wslay_is_ctrl_frame(frame->opcode);
-	if (!frame->fin && control) {
-		ws_fail(ws, WS_CLOSE_PROTOCOL, "control frame in fragments");
-		return false;
+	if (ws_is_control(ws->frame.opcode))
+		return (char *)ws->control + ws->frame_got;
+	char *to = buf_reserve(&ws->message, len);
+	must(to != NULL);
+	ws->message.len += len;
+	return to;
+}
+
+/* Takes what there is of the payload of a frame; false when the connection is over. */
+static bool take_payload(struct ws *ws)
+{
+	const struct ws_frame *frame = &ws->frame;
+	uint64_t left = frame->len - ws->frame_got;
+	struct str part = str_slice(ws->input, 0, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
+	if (part.len > 0) {
+		/* Without a mask it is all zeros. */
+		ws_mask(frame->mask, ws->frame_got, part.ptr, room(ws, part.len), part.len);
+		ws->input = str_from_byte(ws->input, part.len);
+		ws->frame_got += part.len;
 	}
-	if (ws->frame_got == 0 && !frame_allowed(ws, frame))
-		return false;
-	if (control)
-		memcpy(ws->control + ws->frame_got, frame->data, frame->data_length);
-	else
-		buf_add(&ws->message, frame->data, frame->data_length);
-	/* It lies in wslay's buffer, which stays. */
-	wipe((uint8_t *)(uintptr_t)frame->data, frame->data_length);
-	if (frame->payload_length <= WS_SECRET_MAX)
+	if (frame->len <= WS_SECRET_MAX)
 		ws->wipe = true;
-	ws->frame_got += frame->data_length;
-	if (ws->frame_got < frame->payload_length)
+	if (ws->frame_got < frame->len)
 		return true;
-	if (control)
-		take_control(ws, frame->opcode);
+	ws->in_frame = false;
+	if (ws_is_control(frame->opcode))
+		take_control(ws);
 	else if (frame->fin)
 		take_message(ws);
-	ws->frame_got = 0;
 	return ws->state == WS_OPEN && ws->handlers != NULL;
 }
 
 static bool take_frames(struct ws *ws)
 {
 	for (;;) {
-		struct wslay_frame_iocb frame = {0};
-		ssize_t got = wslay_frame_recv(ws->frames, &frame);
-		if (got == WSLAY_ERR_WANT_READ)
-			return true;
-		if (got < 0) {
-			ws_fail(ws, WS_CLOSE_PROTOCOL, "bad WebSocket frame");
-			return false;
+		if (!ws->in_frame) {
+			int error = ws_frame_read(&ws->head, &ws->input, &ws->frame);
+			if (error == E_AGAIN)
+				return true;
+			if (error != 0) {
+				ws_fail(ws, WS_CLOSE_PROTOCOL, "bad WebSocket frame");
+				return false;
+			}
+			if (!frame_allowed(ws))
+				return false;
+			ws->in_frame = true;
+			ws->frame_got = 0;
 		}
-		if (!take_part(ws, &frame))
+		if (ws->input.len == 0 && ws->frame_got < ws->frame.len)
+			return true;
+		if (!take_payload(ws))
 			return false;
 	}
 }
@@ -359,8 +367,6 @@ static bool take_frames(struct ws *ws)
 
 static bool become_open(struct ws *ws)
 {
-	const struct wslay_frame_callbacks callbacks = {send_cb, recv_cb, genmask_cb};
-	must(wslay_frame_context_init(&ws->frames, &callbacks, ws) == 0);
 	ws->state = WS_OPEN;
 	if (ws->dead_ms > 0)
 		timer_start(ws->timer, ws->dead_ms / 4);
@@ -553,7 +559,6 @@ void ws_free(struct ws *ws)
 	stream_flush(ws->stream);
 	stream_free(ws->stream);
 	SSL_free(ws->ssl);
-	wslay_frame_context_free(ws->frames);
 	timer_free(ws->timer);
 	free(ws->host);
 	buf_done(&ws->http);

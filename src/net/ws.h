@@ -2,7 +2,7 @@
 #define POSTKASSE_NET_WS_H
 
 /*
- * One WebSocket connection (RFC 6455, frames by libwslay), either side, over a Unix socket or TLS: the
+ * One WebSocket connection (RFC 6455), either side, over a Unix socket or TLS: the
  * handshake, whole binary messages both ways, ping and pong, close. Knows nothing of what the messages
  * say. Handlers are called from the loop only and may free the connection.
  */
