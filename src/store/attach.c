@@ -34,7 +34,13 @@ static int look(struct mailbox *mailbox, const char *path, struct found *ret, st
 	int rc = db_file_look(fd, ret->salt, &cause);
 	if (rc == 0)
 		(void)!fchmod(fd, 0600); /* a restored file has any mode */
+	/* and whoever put it here may have left it to the kernel when to write it */
+	if (rc == 0 && fsync(fd) != 0)
+		rc = err_set(&cause, E_IO, "cannot be written to the disk (%s): put it there again",
+		             strerror(errno));
 	close(fd);
+	if (rc == 0)
+		rc = mailbox_sync_folder(mailbox, PATH_MAIN, &cause);
 	if (rc != 0)
 		return err_set(info, rc, "%s %s", path, cause.text);
 	rc = mailbox_temporary_open(mailbox, false, info);

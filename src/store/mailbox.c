@@ -423,6 +423,11 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
 	int rc = find_key(mailbox, &current, &next, has_next, &is_next, info);
 	if (rc != 0)
 		return rc;
+	/* Once the new record is kept, nothing opens the file that was here before. */
+	if (is_next)
+		rc = mailbox_sync_folder(mailbox, PATH_MAIN, info);
+	if (rc != 0)
+		return rc;
 	mailbox->unlocks++;
 	if (is_next)
 		key_record_seal(new_record, id, &secret_key, &next, NULL);

@@ -4,6 +4,13 @@
 
 /* REMOVE: a mailbox, what waits for it, and leftovers. */
 
+/* Whatever an attempt before this one had removed when its sync failed. */
+static int sync_folder(struct request *request, enum mailbox_path which)
+{
+	int rc = mailbox_sync_folder(request->mailbox, which, &request->info);
+	return rc == E_NOT_FOUND ? 0 : rc;
+}
+
 static int remove_run(struct request *request)
 {
 	struct mailbox *mailbox = request->mailbox;
@@ -22,6 +29,10 @@ static int remove_run(struct request *request)
 			return rc;
 	}
 	rc = aside_remove_all(mailbox, &request->info);
+	if (rc == 0)
+		rc = sync_folder(request, PATH_MAIN);
+	if (rc == 0)
+		rc = sync_folder(request, PATH_TEMPORARY);
 	if (rc != 0)
 		return rc;
 	Pk__Empty reply = PK__EMPTY__INIT;

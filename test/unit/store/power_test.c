@@ -528,7 +528,7 @@ static void test_before_each_change(void **state)
 	int count = count_in_all(*state, &power.changes);
 	assert_true(count > 100);
 	/* With another way to tear each time. */
-	for (int at = 1; at <= count; at += power_step(13)) {
+	for (int at = 1; at <= count; at += power_step(19)) {
 		struct work work;
 		struct owner owner;
 		work_begin(&work, *state, &owner);
@@ -548,7 +548,7 @@ static void test_after_a_sync_that_failed(void **state)
 {
 	int count = count_in_all(*state, &power.syncs);
 	assert_true(count > (int)ARRAY_LEN(steps));
-	for (int at = 1; at <= count; at += power_step(3)) {
+	for (int at = 1; at <= count; at += power_step(5)) {
 		struct work work;
 		struct owner owner;
 		work_begin(&work, *state, &owner);
@@ -592,6 +592,152 @@ static void test_a_mailbox_is_made(void **state)
 		owner_done(&owner);
 	}
 	assert_in_range(count, 5, 100);
+}
+
+/* The same as before, or E_IO once. */
+static int again(struct harness *h, struct owner *owner,
+                 int (*ask)(struct harness *, struct owner *))
+{
+	int error = ask(h, owner);
+	for (int i = 0; i < 3 && error == E_IO; i++) {
+		harness_restart(h); /* nothing that is in memory may help */
+		error = ask(h, owner);
+	}
+	return error;
+}
+
+static int try_rekey(struct harness *h, struct owner *owner)
+{
+	Pk__RekeyRequest request = PK__REKEY_REQUEST__INIT;
+	request.mailbox = owner->mailbox;
+	request.mailbox_secret = bytes_from(owner->secret.bytes, KEY_SIZE);
+	request.key_record = bytes_from(owner->record.ptr, owner->record.len);
+	int error;
+	Pk__RekeyReply *reply = CALL(h, REKEY, request, rekey_reply, &error);
+	if (reply != NULL) {
+		buf_clear(&owner->record);
+		buf_add(&owner->record, reply->key_record.data, reply->key_record.len);
+		FREE(reply);
+	}
+	return error;
+}
+
+static int try_remove(struct harness *h, struct owner *owner)
+{
+	Pk__MailboxRequest request = PK__MAILBOX_REQUEST__INIT;
+	request.mailbox = owner->mailbox;
+	int error;
+	FREE(CALL(h, REMOVE, request, empty, &error));
+	return error;
+}
+
+static void main_path(const struct harness *h, const struct owner *owner, char ret[128])
+{
+	snprintf(ret, 128, "%s/mailboxes/%.2s/%s.sqlite", h->dir, owner->mailbox, owner->mailbox);
+}
+
+/* As cp leaves it: written, and no more. */
+static void put_in_place(struct harness *h, struct owner *owner)
+{
+	char path[128];
+	main_path(h, owner, path);
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+	assert_int_equal(fstat(fd, &st), 0);
+	char *bytes MEM_AUTO = mem_new((size_t)st.st_size);
+	assert_int_equal(pread(fd, bytes, (size_t)st.st_size, 0), st.st_size);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	char *end = strrchr(path, '/');
+	*end = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY); /* what was here is gone for good */
+	(void)!fsync(fd);
+	close(fd);
+	*end = '/';
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_int_equal(pwrite(fd, bytes, (size_t)st.st_size, 0), st.st_size);
+	close(fd);
+}
+
+static void has_two_keys(struct harness *h, struct owner *owner)
+{
+	(void)h;
+	struct data_key next DATA_KEY_AUTO = {0};
+	random_bytes(next.salt, sizeof(next.salt));
+	key32_random(&next.key);
+	buf_clear(&owner->record);
+	key_record_seal(&owner->record, str_from(owner->mailbox), &owner->secret, &owner->key, &next);
+}
+
+/* Asks with each sync failing in turn, once with none; looks after the cut. */
+static void fail_each_sync(struct harness *h, void (*prepare)(struct harness *, struct owner *),
+                           int (*ask)(struct harness *, struct owner *),
+                           void (*look_after)(struct harness *, struct owner *))
+{
+	int count = 1000;
+	for (int at = 0; at <= count; at++) {
+		struct owner owner;
+		create_mailbox(h, &owner);
+		harness_down(h);
+		power_start(h->dir);
+		prepare(h, &owner);
+		harness_up(h);
+		power.error = EIO;
+		power.fail_at = at;
+		assert_int_equal(again(h, &owner, ask), 0);
+		if (at == 0)
+			count = power.syncs;
+		power.tear = TEAR_ALL_LOST;
+		power_cut();
+		harness_down(h);
+		power_back();
+		harness_up(h);
+		look_after(h, &owner);
+		owner_done(&owner);
+	}
+	assert_in_range(count, 1, 100);
+}
+
+static void opens(struct harness *h, struct owner *owner)
+{
+	close_session(h, open_session(h, owner));
+	assert_verified(h, owner);
+}
+
+static void is_gone(struct harness *h, struct owner *owner)
+{
+	char path[128];
+	main_path(h, owner, path);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* The record that came of it opens the file that is there. */
+static void test_a_key_is_changed(void **state)
+{
+	fail_each_sync(*state, has_two_keys, try_rekey, opens);
+}
+
+static void test_a_mailbox_is_removed(void **state)
+{
+	fail_each_sync(*state, has_two_keys, try_remove, is_gone);
+}
+
+static int try_attach(struct harness *h, struct owner *owner)
+{
+	Pk__AttachRequest request = PK__ATTACH_REQUEST__INIT;
+	request.mailbox = owner->mailbox;
+	request.password = bytes_from(owner->password, strlen(owner->password));
+	int error;
+	FREE(CALL(h, ATTACH, request, attach_reply, &error));
+	/* What the kernel could not write it has forgotten: the file is to be put there again. */
+	if (error == E_IO)
+		put_in_place(h, owner);
+	return error;
+}
+
+static void test_a_mailbox_is_attached(void **state)
+{
+	fail_each_sync(*state, put_in_place, try_attach, opens);
 }
 
 /* ---------------------------------------------------------------- one sync for many */
@@ -728,6 +874,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_after_each_answer),        TEST(test_before_each_change),
 		TEST(test_after_a_sync_that_failed), TEST(test_a_mailbox_is_made),
-		TEST(test_changes_share_a_sync),     TEST(test_a_shared_sync_fails)};
+		TEST(test_a_key_is_changed),         TEST(test_a_mailbox_is_removed),
+		TEST(test_a_mailbox_is_attached),    TEST(test_changes_share_a_sync),
+		TEST(test_a_shared_sync_fails)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
