@@ -33,7 +33,7 @@ void imap_capability_write(const struct imap_client *client, struct buf *out)
 			told_in |= IMAP_LOGGED_IN;
 		bool offered = command->capability != NULL && (told_in & state) != 0;
 		if ((command->effects & IMAP_CLEAR_ONLY) != 0 &&
-		    (client->tls || !tls_ready(client->front->role->tls)))
+		    (client->tls || !tls_ready(client->front->common.role->tls)))
 			offered = false;
 		if (offered)
 			buf_addf(out, " %s", command->capability);

@@ -301,7 +301,7 @@ static void on_secured(void *ctx)
 static void on_closed(void *ctx, enum conn_end end, const char *text)
 {
 	struct imap_client *client = ctx;
-	log_debug(client->front->role->log, "imap.disconnected", F_TEXT("reason", text),
+	log_debug(client->front->common.role->log, "imap.disconnected", F_TEXT("reason", text),
 	          F_TEXT("mailbox", client->session == NULL ? "" : session_mailbox(client->session)));
 	if (end != CONN_END_PEER) {
 		imap_end_connection(client, true);
@@ -395,9 +395,9 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	buf_init_secret(&client->out, OUTPUT_MAX); /* tags are repeated */
 	TAILQ_INSERT_TAIL(&front->clients, client, entry);
 	add_stranger(client);
-	client->conn = conn_new(front->role->loop, fd,
+	client->conn = conn_new(front->common.role->loop, fd,
 	                        &(struct conn_options){
-								.tls = implicit_tls ? front->role->tls : NULL,
+								.tls = implicit_tls ? front->common.role->tls : NULL,
 							},
 	                        &conn_handlers, client);
 	imap_restart_deadline(client);
@@ -423,7 +423,7 @@ static void reap(void *ctx)
 	front->reaping = false;
 	while (!TAILQ_EMPTY(&front->dead))
 		imap_client_free(TAILQ_FIRST(&front->dead));
-	imap_front_ended(front);
+	front_settle(&front->common);
 }
 
 void imap_end_connection(struct imap_client *client, bool at_once)
@@ -442,7 +442,7 @@ void imap_end_connection(struct imap_client *client, bool at_once)
 	TAILQ_REMOVE(&front->clients, client, entry);
 	TAILQ_INSERT_TAIL(&front->dead, client, entry);
 	if (!front->reaping)
-		loop_post(front->role->loop, reap, front);
+		loop_post(front->common.role->loop, reap, front);
 	front->reaping = true;
 }
 
@@ -462,7 +462,7 @@ void imap_client_free(struct imap_client *client)
 	session_free(client->session);
 	imap_reader_done(&client->reader);
 	buf_done(&client->out);
-	listener_release(front->listener, &client->peer);
+	listener_release(front->common.listener, &client->peer);
 	free(client);
 }
 

@@ -81,7 +81,7 @@ static void append_cancel(struct imap_client *client)
 static void evicted(void *ctx, enum budget_reason reason)
 {
 	struct imap_client *client = ctx;
-	log_info(client->front->role->log, "imap.append_ended",
+	log_info(client->front->common.role->log, "imap.append_ended",
 	         F_TEXT("mailbox", session_mailbox(client->session)),
 	         F_TEXT("reason", reason == BUDGET_SLOW ? "too slow" : "others need the memory"));
 	imap_bye(client, reason == BUDGET_SLOW ? NULL : "UNAVAILABLE",
@@ -99,9 +99,8 @@ static bool message_begin(struct imap_client *client, uint64_t size)
 	struct message *message = mem_new(sizeof(*message));
 	client->taken = message;
 	message->size = size;
-	budget_ticket_init(&message->memory, &front->memory, str_from(session_mailbox(client->session)),
-	                   &memory_handlers, client);
-	imap_memory_used(front);
+	front_memory_ticket(&front->common, &message->memory,
+	                    str_from(session_mailbox(client->session)), &memory_handlers, client);
 	/* The message, and about as much again for its description with the text to search. */
 	if (!budget_take(&message->memory, 2 * size, clock_monotonic_ms()))
 		return false;
@@ -221,7 +220,7 @@ static void append_start(struct imap_client *client)
 		return;
 	}
 	message->client = client;
-	if (describing_begin(&message->describing, client->front->background, bytes, described))
+	if (describing_begin(&message->describing, client->front->common.background, bytes, described))
 		hand_over(client);
 }
 

@@ -17,7 +17,7 @@ enum {
 
 static void starttls_start(struct imap_client *client)
 {
-	struct tls_context *tls = client->front->role->tls;
+	struct tls_context *tls = client->front->common.role->tls;
 	if (!tls_ready(tls)) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, E_UNSUPPORTED, STR("TLS is not set up"));
 		return;
@@ -43,7 +43,7 @@ static void opened(void *ctx, int error, struct str text)
 	struct imap_client *client = ctx;
 	if (client->conn == NULL)
 		return;
-	const struct log *log = client->front->role->log;
+	const struct log *log = client->front->common.role->log;
 	if (error != 0) {
 		log_warn(log, "imap.open_failed", F_TEXT("mailbox", session_mailbox(client->session)),
 		         F_ERR(error));
@@ -105,7 +105,7 @@ static void failed(struct imap_client *client, int error, struct str text)
 {
 	bool guess = error == E_DENIED || error == E_LIMIT;
 	/* "network" is what the delays of wrong logins go by, see directory.login_refused. */
-	log_info(client->front->role->log, "imap.login_failed",
+	log_info(client->front->common.role->log, "imap.login_failed",
 	         F_TEXT("mailbox", sasl_tried_mailbox(client->sasl)),
 	         F_TEXT("remote", client->peer.address), F_TEXT("network", client->peer.network),
 	         F_ERR(error));
@@ -149,8 +149,8 @@ bool imap_may_login(const struct imap_client *client)
 	struct str entry;
 	if (client->tls || client->front->auth_without_tls)
 		return true;
-	while (
-		config_list_next(client->front->role->config, "auth_without_tls_from", &position, &entry))
+	while (config_list_next(client->front->common.role->config, "auth_without_tls_from", &position,
+	                        &entry))
 		if (link_address_in(client->peer.address, entry))
 			return true;
 	return false;

@@ -100,7 +100,7 @@ static void fetched(struct imap_client *client, const struct imap_answer *answer
 	bool whole = fetch_run_between_rows(&args->run) && !args->broken;
 	if (!whole) {
 		/* In the middle of a response, perhaps of a literal: there is no way to say so. */
-		log_warn(client->front->role->log, "imap.fetch_broken",
+		log_warn(client->front->common.role->log, "imap.fetch_broken",
 		         F_TEXT("mailbox", session_mailbox(client->session)),
 		         F_ERR(answer->error != 0 ? answer->error : E_INVALID));
 		imap_end_connection(client, false);

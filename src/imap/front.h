@@ -3,18 +3,15 @@
 
 /* What all connections of the process share. */
 
-#include "front/budget.h"
+#include "front/front.h"
 #include "imap/client.h"
 #include "imap/scratch.h"
-#include "net/background.h"
-#include "net/role.h"
 
 TAILQ_HEAD(imap_client_list, imap_client);
 
 struct imap_front {
-	struct role *role;
+	struct front common;
 	struct session_hub *hub;
-	struct listener *listener;
 	struct scratch *scratch;
 	struct imap_client_list clients;
 	struct imap_client_list dead;      /* freed when the loop comes round */
@@ -22,7 +19,6 @@ struct imap_front {
 	size_t stranger_count;
 	size_t strangers_max;
 	bool reaping;
-	bool stopping;
 	/* from the configuration */
 	bool auth_without_tls;
 	int64_t login_timeout_ms;
@@ -31,18 +27,9 @@ struct imap_front {
 	int64_t core_wait_ms;     /* for cores that are away, in one command */
 	struct timer *idle_timer; /* tells clients in IDLE that we are there */
 	uint64_t message_size_max;
-	/* messages that are being appended */
-	struct budget memory;
-	struct timer *memory_timer;
-	bool memory_watched;           /* the timer runs */
-	struct background *background; /* describes large messages */
 };
 
-/* Somebody asks for memory: from now on it is looked after, until nobody holds any. */
-void imap_memory_used(struct imap_front *front);
 /* A line to every client that waits in IDLE. */
 void imap_idle_tell_all(struct imap_front *front);
-/* Connections have ended: stops the loop after the last one when the process is stopping. */
-void imap_front_ended(struct imap_front *front);
 
 #endif

@@ -33,7 +33,7 @@ static void ehlo_start(struct smtp_session *session, const struct smtp_arguments
 	buf_clear(out);
 	buf_addf(out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", front->hostname,
 	         (unsigned long long)front->limits.message_size_max);
-	if (tls_ready(front->role->tls) && conn_ssl(session->conn) == NULL)
+	if (tls_ready(front->common.role->tls) && conn_ssl(session->conn) == NULL)
 		buf_add_text(out, "250-STARTTLS\r\n");
 	buf_add_text(out,
 	             "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");

@@ -9,7 +9,7 @@
 static void starttls_start(struct smtp_session *session, const struct smtp_arguments *arguments)
 {
 	(void)arguments;
-	if (!tls_ready(session->front->role->tls) || conn_ssl(session->conn) != NULL) {
+	if (!tls_ready(session->front->common.role->tls) || conn_ssl(session->conn) != NULL) {
 		smtp_session_reply(session, SMTP_REPLY_NO_STARTTLS);
 		return;
 	}

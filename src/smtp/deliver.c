@@ -40,7 +40,7 @@ void smtp_deliver_forsake(struct smtp_delivery *delivery)
 
 static void log_result(const struct smtp_delivery *delivery, enum smtp_reply_id answer, int error)
 {
-	const struct log *log = delivery->front->log;
+	const struct log *log = delivery->front->common.role->log;
 	const struct smtp_transaction *transaction = delivery->transaction;
 	int64_t ms = clock_monotonic_ms() - delivery->started_ms;
 
@@ -84,7 +84,7 @@ static void answered(void *ctx, int error, struct str text, struct str body)
 	if (session != NULL)
 		smtp_delivered(session, answer, transaction->id);
 	delivery_done(delivery);
-	smtp_front_settle(front);
+	front_settle(&front->common);
 }
 
 /* Fills in the targets; ids has SMTP_DELIVERY_ID_SIZE bytes for each. */
@@ -164,8 +164,8 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 	smtp_retry_seed(front->retry, str_from(transaction->reverse_path),
 	                smtp_transaction_content(transaction), delivery->started_ms, &delivery->seed);
 	TAILQ_INSERT_TAIL(&front->deliveries, delivery, deliveries);
-	if (describing_begin(&delivery->describing, front->background, buf_str(&transaction->message),
-	                     described))
+	if (describing_begin(&delivery->describing, front->common.background,
+	                     buf_str(&transaction->message), described))
 		hand_over(delivery);
 	return delivery;
 }

@@ -5,11 +5,8 @@
 
 #include <sys/queue.h>
 
-#include "front/budget.h"
-#include "net/background.h"
+#include "front/front.h"
 #include "net/link.h"
-#include "net/listener.h"
-#include "net/role.h"
 #include "smtp/resolve.h"
 #include "smtp/retry.h"
 #include "smtp/transaction.h"
@@ -38,33 +35,19 @@ struct smtp_limits {
 };
 
 struct smtp_front {
-	struct role *role;
-	struct loop *loop;
-	struct log *log;
+	struct front common;
 	struct smtp_limits limits;
 	char hostname[SMTP_HOSTNAME_MAX + 1];
-	struct listener *listener; /* NULL once the service is stopping */
 	struct link *directory;
 	struct link *store;
 	struct smtp_resolver *resolver;
 	struct smtp_retry *retry;
-	struct budget budget;
-	struct timer *budget_timer;
-	bool budget_watched; /* the timer runs */
-	struct buf scratch;  /* for one reply */
+	struct buf scratch; /* for one reply */
 	TAILQ_HEAD(smtp_sessions, smtp_session) sessions;
-	struct background *background; /* describes large messages */
 	TAILQ_HEAD(smtp_deliveries, smtp_delivery) deliveries;
-	struct timer *stop_timer;
-	int stop_steps;
-	bool stopping;
 };
 
 /* A new id for a session or a message. */
 void smtp_id(char ret[SMTP_ID_SIZE]);
-/* Somebody asks for memory: from now on the budget is looked at, until nobody holds any. */
-void smtp_front_budget_used(struct smtp_front *front);
-/* A session or delivery is gone: when it was the last one of a stopping front, the loop ends. */
-void smtp_front_settle(struct smtp_front *front);
 
 #endif

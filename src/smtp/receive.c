@@ -86,7 +86,7 @@ static enum smtp_reply_id refusal(const struct smtp_session *session)
 
 static void refuse(struct smtp_session *session, enum smtp_reply_id reply)
 {
-	log_info(session->front->log, "smtp.refused", F_TEXT("session", session->id),
+	log_info(session->front->common.role->log, "smtp.refused", F_TEXT("session", session->id),
 	         F_TEXT("id", session->transaction->id), F_INT("code", smtp_reply(reply)->code),
 	         F_TEXT("enhanced", smtp_reply(reply)->enhanced));
 	smtp_session_reset(session);
@@ -140,7 +140,6 @@ void smtp_receive_begin(struct smtp_session *session)
 
 	if (!begun(transaction)) {
 		buf_init(&transaction->message, SMTP_TRACE_MAX + session->front->limits.message_size_max);
-		smtp_front_budget_used(session->front);
 		if (!smtp_transaction_room(transaction, FIRST_PIECE)) {
 			wait_for_memory(session);
 			return;
@@ -200,8 +199,8 @@ void smtp_receive_ticket(struct smtp_session *session)
 	/* Behind loopback stands some relay with everybody's mail. */
 	struct str key = peer->local ? STR("") : STR_OF(peer->prefix, sizeof(peer->prefix));
 
-	budget_ticket_init(&session->transaction->ticket, &session->front->budget, key,
-	                   &ticket_handlers, session);
+	front_memory_ticket(&session->front->common, &session->transaction->ticket, key,
+	                    &ticket_handlers, session);
 }
 
 /* Memory for input; a message with a fault needs none any more. */

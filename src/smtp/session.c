@@ -17,14 +17,13 @@ static void session_free(struct smtp_session *session)
 	if (session->resolving != NULL)
 		smtp_resolve_cancel(session->resolving);
 	smtp_transaction_free(session->transaction);
-	if (front->listener != NULL)
-		listener_release(front->listener, &session->peer);
+	listener_release(front->common.listener, &session->peer);
 	TAILQ_REMOVE(&front->sessions, session, sessions);
-	log_debug(front->log, "smtp.disconnected", F_TEXT("session", session->id));
+	log_debug(front->common.role->log, "smtp.disconnected", F_TEXT("session", session->id));
 	free(session->recipient);
 	free(session->helo);
 	free(session);
-	smtp_front_settle(front);
+	front_settle(&front->common);
 }
 
 /* How long the client may take for what comes next; 0 while it is us who are waited for. */
@@ -59,7 +58,7 @@ static void settle(struct smtp_session *session)
 	if (session->starttls) {
 		session->starttls = false;
 		session->waiting = SMTP_WAITING_TLS;
-		conn_starttls(session->conn, session->front->role->tls);
+		conn_starttls(session->conn, session->front->common.role->tls);
 	}
 	conn_deadline(session->conn, time_left(session));
 }
@@ -102,7 +101,7 @@ void smtp_session_end(struct smtp_session *session, enum smtp_reply_id id)
 	session->closing = true;
 	smtp_session_reply(session, id);
 	if (id != SMTP_REPLY_BYE)
-		log_info(session->front->log, "smtp.ended", F_TEXT("session", session->id),
+		log_info(session->front->common.role->log, "smtp.ended", F_TEXT("session", session->id),
 		         F_TEXT("remote", session->peer.address), F_INT("code", smtp_reply(id)->code),
 		         F_TEXT("enhanced", smtp_reply(id)->enhanced), F_INT("errors", session->errors));
 }
@@ -248,7 +247,7 @@ void smtp_delivered(struct smtp_session *session, enum smtp_reply_id reply, cons
 		session->idle_commands = 0;
 	}
 	smtp_session_reply_detail(session, reply, accepted ? str_from(id) : STR(""));
-	if (session->front->stopping)
+	if (session->front->common.stopping)
 		smtp_session_end(session, SMTP_REPLY_SHUTDOWN);
 	else if (session->peer_ended)
 		session->closing = true;
@@ -296,7 +295,7 @@ static void on_closed(void *ctx, enum conn_end end, const char *text)
 		settle(session);
 		return;
 	}
-	log_debug(session->front->log, "smtp.lost", F_TEXT("session", session->id),
+	log_debug(session->front->common.role->log, "smtp.lost", F_TEXT("session", session->id),
 	          F_TEXT("reason", text));
 	conn_free(session->conn);
 	session_free(session);
@@ -320,9 +319,9 @@ void smtp_session_start(struct smtp_front *front, int fd, const struct listener_
 	smtp_id(session->id);
 	smtp_session_await(session);
 	TAILQ_INSERT_TAIL(&front->sessions, session, sessions);
-	session->conn = conn_new(front->loop, fd, NULL, &handlers, session);
+	session->conn = conn_new(front->common.role->loop, fd, NULL, &handlers, session);
 	conn_secret_input(session->conn, false); /* nobody logs in here */
-	log_debug(front->log, "smtp.connected", F_TEXT("session", session->id),
+	log_debug(front->common.role->log, "smtp.connected", F_TEXT("session", session->id),
 	          F_TEXT("remote", peer->address));
 	buf_clear(scratch);
 	buf_add_str(scratch, STR("220 "));

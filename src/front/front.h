@@ -1,0 +1,67 @@
+#ifndef POSTKASSE_FRONT_FRONT_H
+#define POSTKASSE_FRONT_FRONT_H
+
+/*
+ * A front's process: its listening sockets, the memory for messages that come in, the thread beside its loop, and
+ * how it begins, reloads and ends. What protocol its clients speak is its kind's; a struct front lies inside of
+ * what the kind has besides. Loop thread only.
+ *
+ *     start ──> configure ──> (accepted | configure, at a reload)* ──> stop ──> (front_settle)* ──> done
+ */
+
+#include "front/budget.h"
+#include "net/background.h"
+#include "net/listener.h"
+#include "net/role.h"
+
+struct front_socket {
+	const char *name; /* of the role's sockets */
+	bool tls;         /* from the first byte */
+};
+
+struct front_kind {
+	const struct front_socket *sockets;
+	size_t socket_count;
+	/* Names of options: connections at once, those of one address, bytes of messages; memory NULL: the kind
+	 * takes in none. */
+	const char *connections, *connections_per_address, *memory;
+	/* Its links. On error the process ends. */
+	int (*start)(void *ctx, struct errinfo *info);
+	void (*configure)(void *ctx);
+	/* See net/listener.h. */
+	void (*accepted)(void *ctx, bool tls, int fd, const struct listener_peer *peer);
+	/* What one hears who is refused before anything was said, where that can be said without TLS. */
+	const char *(*refusal)(void *ctx, enum listener_refusal reason);
+	/* The service ends: says so to the clients, whose work under way is finished first. */
+	void (*stop)(void *ctx);
+	/* Nobody is left. */
+	bool (*is_over)(const void *ctx);
+	/* Frees what start made, as far as it came, and the clients that are left. */
+	void (*done)(void *ctx);
+};
+
+struct front {
+	const struct front_kind *kind;
+	void *ctx;
+	struct role *role;
+	struct listener *listener;
+	struct budget memory;
+	struct background *background;
+	bool stopping;
+	struct timer *memory_timer;
+	bool memory_watched; /* that timer runs */
+	struct timer *stop_timer;
+	int stop_steps;
+};
+
+/* Runs until the service stops; front is zeroed before, and ctx what the kind's functions get. Returns the
+ * process's exit code. */
+int front_run(struct front *front, struct role *role, const struct front_kind *kind,
+              void *ctx) MUST_USE;
+/* A ticket of the front's memory; see front/budget.h. Somebody will ask for some. */
+void front_memory_ticket(struct front *front, struct budget_ticket *ticket, struct str key,
+                         const struct budget_handlers *handlers, void *ctx);
+/* A client is gone: after the last one a front that stops has stopped. */
+void front_settle(struct front *front);
+
+#endif
