@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* The wire format: https://protobuf.dev/programming-guides/encoding/ */
-enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+#include "net/wire.h"
 
 enum field {
 	FIELD_KIND = 1,
@@ -77,49 +76,8 @@ void frame_put_head(struct buf *out, const struct frame *frame)
 
 /* ---------------------------------------------------------------- reading */
 
-static bool varint(struct cursor *c, uint64_t *ret)
-{
-	uint64_t n = 0;
-	const char *p = c->p;
-	for (unsigned int shift = 0; shift < 64 && p < c->end; shift += 7) {
-		unsigned char byte = (unsigned char)*p++;
-		if (shift == 63 && byte > 1)
-			return false;
-		n |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			c->p = p;
-			*ret = n;
-			return true;
-		}
-	}
-	return false;
-}
-
-struct value {
-	uint64_t number;
-	struct str bytes;
-};
-
-static bool wire_value(struct cursor *c, int wire, struct value *ret)
-{
-	struct str skipped;
-	switch (wire) {
-	case WIRE_VARINT:
-		return varint(c, &ret->number);
-	case WIRE_FIXED64:
-		return cursor_take(c, 8, &skipped);
-	case WIRE_FIXED32:
-		return cursor_take(c, 4, &skipped);
-	case WIRE_BYTES:
-		return varint(c, &ret->number) && ret->number <= cursor_left(c) &&
-		       cursor_take(c, (size_t)ret->number, &ret->bytes);
-	default:
-		return false; /* groups: never written by proto3 */
-	}
-}
-
 /* -1 for a field that we do not know. */
-static int wire_of(uint64_t field)
+static int type_of(uint32_t field)
 {
 	switch (field) {
 	case FIELD_KIND:
@@ -140,48 +98,48 @@ static int wire_of(uint64_t field)
 }
 
 /* Returns what is wrong with the value, or NULL. */
-static const char *set_field(struct frame *frame, uint64_t field, const struct value *value)
+static const char *set_field(struct frame *frame, const struct wire_field *read)
 {
-	switch (field) {
+	switch (read->number) {
 	case FIELD_KIND:
-		frame->unknown = value->number > PK__FRAME__KIND__EVENT;
-		frame->kind = frame->unknown ? PK__FRAME__KIND__NONE : (Pk__Frame__Kind)value->number;
+		frame->unknown = read->value > PK__FRAME__KIND__EVENT;
+		frame->kind = frame->unknown ? PK__FRAME__KIND__NONE : (Pk__Frame__Kind)read->value;
 		break;
 	case FIELD_ID:
-		frame->id = value->number;
+		frame->id = read->value;
 		break;
 	case FIELD_METHOD:
-		if (value->number > UINT32_MAX)
+		if (read->value > UINT32_MAX)
 			return "method out of range";
-		frame->method = (uint32_t)value->number;
+		frame->method = (uint32_t)read->value;
 		break;
 	case FIELD_REPEAT_ID:
-		if (value->bytes.len != 0 && value->bytes.len != FRAME_REPEAT_ID_SIZE)
+		if (read->bytes.len != 0 && read->bytes.len != FRAME_REPEAT_ID_SIZE)
 			return "repeat id of a wrong size";
-		frame->repeat_id = value->bytes;
+		frame->repeat_id = read->bytes;
 		break;
 	case FIELD_CREDIT:
-		frame->credit = value->number;
+		frame->credit = read->value;
 		break;
 	case FIELD_UPLOAD_SIZE:
-		frame->upload_size = value->number;
+		frame->upload_size = read->value;
 		break;
 	case FIELD_ERROR:
-		if (value->number > UINT32_MAX)
+		if (read->value > UINT32_MAX)
 			return "error out of range";
-		frame->error = (int32_t)((uint32_t)value->number >> 1 ^
-		                         ((value->number & 1) != 0 ? UINT32_MAX : 0));
+		frame->error = (int32_t)((uint32_t)read->value >> 1 ^
+		                         ((read->value & 1) != 0 ? UINT32_MAX : 0));
 		break;
 	case FIELD_TEXT:
-		if (value->bytes.len > FRAME_TEXT_MAX)
+		if (read->bytes.len > FRAME_TEXT_MAX)
 			return "text too long";
-		frame->text = value->bytes;
+		frame->text = read->bytes;
 		break;
 	case FIELD_SECRET:
-		frame->secret = value->number != 0;
+		frame->secret = read->value != 0;
 		break;
 	case FIELD_BODY:
-		frame->body = value->bytes;
+		frame->body = read->bytes;
 		break;
 	default:
 		break;
@@ -194,17 +152,13 @@ int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info)
 	memset(ret, 0, sizeof(*ret));
 	struct cursor c = cursor_of(bytes);
 	while (!cursor_at_end(&c)) {
-		uint64_t tag;
-		struct value value = {0};
-		if (!varint(&c, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
-			return err_set(info, E_INVALID, "frame: bad tag");
-		int wire = (int)(tag & 7);
-		int known = wire_of(tag >> 3);
-		if (!wire_value(&c, wire, &value))
-			return err_set(info, E_INVALID, "frame: cut or bad value");
-		if (known >= 0 && known != wire)
+		struct wire_field read;
+		if (!wire_next(&c, &read))
+			return err_set(info, E_INVALID, "frame: no field of protobuf");
+		int known = type_of(read.number);
+		if (known >= 0 && known != (int)read.type)
 			return err_set(info, E_INVALID, "frame: field of a wrong type");
-		const char *wrong = set_field(ret, tag >> 3, &value);
+		const char *wrong = set_field(ret, &read);
 		if (wrong != NULL)
 			return err_set(info, E_INVALID, "frame: %s", wrong);
 	}

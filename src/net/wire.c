@@ -1,14 +1,62 @@
 #include "net/wire.h"
 
 enum {
-	WIRE_VARINT = 0,
-	WIRE_FIXED64 = 1,
-	WIRE_BYTES = 2,
-	WIRE_FIXED32 = 5,
-	VARINT_MAX = 10,
 	FIELD_COST = 48,      /* what protobuf-c notes of each field while it reads a message */
 	ALLOCATION_COST = 32, /* of the C library for each piece of memory */
 };
+
+static bool long_varint(struct cursor *c, uint64_t *ret)
+{
+	uint64_t n = 0;
+	const char *p = c->p;
+	for (unsigned int shift = 0; shift < 64 && p < c->end; shift += 7) {
+		unsigned char byte = (unsigned char)*p++;
+		if (shift == 63 && byte > 1)
+			return false;
+		n |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80) {
+			c->p = p;
+			*ret = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Nearly every one is a single byte. */
+static inline bool varint(struct cursor *c, uint64_t *ret)
+{
+	if (c->p < c->end && (unsigned char)*c->p < 0x80) {
+		*ret = (unsigned char)*c->p++;
+		return true;
+	}
+	return long_varint(c, ret);
+}
+
+bool wire_next(struct cursor *c, struct wire_field *ret)
+{
+	uint64_t tag;
+	struct str skipped;
+	if (!varint(c, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
+		return false;
+	*ret = (struct wire_field){.number = (uint32_t)(tag >> 3), .type = (enum wire_type)(tag & 7)};
+	switch (ret->type) {
+	case WIRE_VARINT:
+		return varint(c, &ret->value);
+	case WIRE_FIXED64:
+		return cursor_take(c, 8, &skipped);
+	case WIRE_FIXED32:
+		return cursor_take(c, 4, &skipped);
+	case WIRE_BYTES:
+		if (!varint(c, &ret->value) || ret->value > cursor_left(c))
+			return false;
+		ret->bytes = STR_OF(c->p, ret->value);
+		c->p += ret->value;
+		return true;
+	default:
+		return false;
+	}
+}
 
 struct level {
 	const ProtobufCMessageDescriptor *type;
@@ -22,39 +70,6 @@ struct walk {
 	uint64_t memory;
 };
 
-static bool read_varint(struct cursor *c, uint64_t *ret)
-{
-	*ret = 0;
-	for (unsigned i = 0; i < VARINT_MAX; i++) {
-		if (cursor_at_end(c))
-			return false;
-		unsigned char byte = (unsigned char)*c->p++;
-		*ret |= (uint64_t)(byte & 0x7f) << (7 * i);
-		if ((byte & 0x80) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool read_content(struct cursor *c, unsigned wire, struct str *ret)
-{
-	uint64_t number;
-	*ret = STR("");
-	switch (wire) {
-	case WIRE_VARINT:
-		return read_varint(c, &number);
-	case WIRE_FIXED64:
-		return cursor_take(c, 8, ret);
-	case WIRE_FIXED32:
-		return cursor_take(c, 4, ret);
-	case WIRE_BYTES:
-		return read_varint(c, &number) && number <= cursor_left(c) &&
-		       cursor_take(c, (size_t)number, ret);
-	default:
-		return false; /* groups, which nobody sends any more, and nonsense */
-	}
-}
-
 static bool enter(struct walk *walk, const ProtobufCMessageDescriptor *type, struct str content)
 {
 	if (++walk->depth == WIRE_DEPTH_MAX)
@@ -66,8 +81,8 @@ static bool enter(struct walk *walk, const ProtobufCMessageDescriptor *type, str
 }
 
 /* Counts one field; goes down into a message. */
-static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field, unsigned wire,
-                       struct str content)
+static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
+                       const struct wire_field *read)
 {
 	walk->memory += FIELD_COST;
 	if (field == NULL) { /* kept as an unknown one */
@@ -75,16 +90,16 @@ static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
 		return true;
 	}
 	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-		bool packed = wire == WIRE_BYTES && field->type != PROTOBUF_C_TYPE_STRING &&
+		bool packed = read->type == WIRE_BYTES && field->type != PROTOBUF_C_TYPE_STRING &&
 		              field->type != PROTOBUF_C_TYPE_BYTES &&
 		              field->type != PROTOBUF_C_TYPE_MESSAGE;
-		size_t count = packed ? content.len : 1; /* a packed value has one byte at least */
+		size_t count = packed ? read->bytes.len : 1; /* a packed value has one byte at least */
 		walk->items += count;
 		walk->memory += count * sizeof(ProtobufCBinaryData);
 	}
-	if (field->type == PROTOBUF_C_TYPE_MESSAGE && wire == WIRE_BYTES)
-		return enter(walk, field->descriptor, content);
-	if (wire == WIRE_BYTES)
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE && read->type == WIRE_BYTES)
+		return enter(walk, field->descriptor, read->bytes);
+	if (read->type == WIRE_BYTES)
 		walk->memory += ALLOCATION_COST;
 	return true;
 }
@@ -100,19 +115,17 @@ bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_
 	walk.levels[0] = (struct level){type, cursor_of(bytes)};
 	for (;;) {
 		struct level *level = &walk.levels[walk.depth];
-		uint64_t tag;
-		struct str content;
+		struct wire_field read;
 		if (cursor_at_end(&level->c)) {
 			if (walk.depth-- == 0)
 				return true;
 			continue;
 		}
-		if (!read_varint(&level->c, &tag) || tag > UINT32_MAX ||
-		    !read_content(&level->c, (unsigned)(tag & 7), &content))
+		if (!wire_next(&level->c, &read))
 			return false;
 		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-			level->type, (unsigned)(tag >> 3));
-		if (!take_field(&walk, field, (unsigned)(tag & 7), content) || !within(&walk))
+			level->type, read.number);
+		if (!take_field(&walk, field, &read) || !within(&walk))
 			return false;
 	}
 }

@@ -2,8 +2,9 @@
 #define POSTKASSE_NET_WIRE_H
 
 /*
- * What a peer's protobuf bytes would cost to unpack, found out without unpacking them: two bytes of an
- * empty part become hundreds in memory, and protobuf-c nests by recursion. Pure functions.
+ * Protobuf as it stands on the wire (https://protobuf.dev/programming-guides/encoding/), field by field,
+ * and what a peer's bytes would cost to unpack, found out without unpacking them: two bytes of an empty
+ * part become hundreds in memory, and protobuf-c nests by recursion. Pure functions.
  */
 
 #include <protobuf-c/protobuf-c.h>
@@ -14,6 +15,20 @@ enum {
 	WIRE_DEPTH_MAX = 64,                /* messages inside of messages */
 	WIRE_MEMORY_MAX = 64 * 1024 * 1024, /* beside the bytes of strings themselves */
 };
+
+/* Of a field, what comes after its number. */
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+struct wire_field {
+	uint32_t number;
+	enum wire_type type;
+	uint64_t value;   /* of a WIRE_VARINT; the length of a WIRE_BYTES */
+	struct str bytes; /* of a WIRE_BYTES, borrowed */
+};
+
+/* Takes the next field; false where the bytes are cut or no protobuf, or a group, which nobody sends any
+ * more. Not to be called at the end. */
+bool wire_next(struct cursor *c, struct wire_field *ret) __attribute__((warn_unused_result));
 
 /* Whether bytes are of the shape of protobuf, hold no more than items_max values of repeated fields and
  * inner messages together, and take no more than WIRE_MEMORY_MAX and their own length to unpack as

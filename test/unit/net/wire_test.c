@@ -134,12 +134,69 @@ static void what_is_broken(void **state)
 	protobuf_c_message_free_unpacked(message, NULL);
 }
 
+/* What comes out of these bytes, and which of them are no field. */
+static void one_field(void **state)
+{
+	static const struct {
+		struct str bytes;
+		struct wire_field field; /* number 0: none */
+	} cases[] = {
+		{STR("\x08\x01"), {1, WIRE_VARINT, 1, STR("")}},
+		{STR("\x08\xac\x02"), {1, WIRE_VARINT, 300, STR("")}},
+		{STR("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+	     {1, WIRE_VARINT, UINT64_MAX, STR("")}},
+		{STR("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), {0}}, /* more than 64 bits */
+		{STR("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), {0}},
+		{STR("\x08\x80"), {0}},
+		{STR("\x08"), {0}},
+		{STR("\x12\x02"
+	         "ab"),
+	     {2, WIRE_BYTES, 2, STR("ab")}},
+		{STR("\x12\x00"), {2, WIRE_BYTES, 0, STR("")}},
+		{STR("\x12\x03"
+	         "ab"),
+	     {0}},
+		{STR("\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+	         "ab"),
+	     {0}},
+		{STR("\x19"
+	         "12345678"),
+	     {3, WIRE_FIXED64, 0, STR("")}},
+		{STR("\x19"
+	         "1234567"),
+	     {0}},
+		{STR("\x1d"
+	         "1234"),
+	     {3, WIRE_FIXED32, 0, STR("")}},
+		{STR("\x1d"
+	         "123"),
+	     {0}},
+		{STR("\xf8\xff\xff\xff\x0f\x05"), {(1 << 29) - 1, WIRE_VARINT, 5, STR("")}},
+		{STR("\xf8\xff\xff\xff\x1f\x05"), {0}}, /* a number of 30 bits */
+		{STR("\x00\x01"), {0}},                 /* field 0 */
+		{STR("\x0b\x0c"), {0}},                 /* a group */
+		{STR("\x0e\x01"), {0}},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cursor c = cursor_of(cases[i].bytes);
+		struct wire_field read, want = cases[i].field;
+		assert_int_equal(wire_next(&c, &read), want.number != 0);
+		if (want.number == 0)
+			continue;
+		assert_true(cursor_at_end(&c));
+		assert_int_equal(read.number, want.number);
+		assert_int_equal(read.type, want.type);
+		assert_int_equal(read.value, want.value);
+		assert_true(str_eq(read.bytes, want.bytes));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_sent),
-		cmocka_unit_test(what_grows),
-		cmocka_unit_test(what_nests),
+		cmocka_unit_test(one_field),      cmocka_unit_test(what_is_sent),
+		cmocka_unit_test(what_grows),     cmocka_unit_test(what_nests),
 		cmocka_unit_test(what_is_broken),
 	};
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
