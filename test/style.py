@@ -92,10 +92,23 @@ def is_for_tests(path, name):
     return re.search(r"/\*[^/]*\b[Ff]or tests\b[^/]*\*/[^;/]*$", before) is not None
 
 
+def bare_unpacking():
+    """Who unpacks without counting first lets a peer turn two bytes into hundreds."""
+    pattern = re.compile(r"(?:__unpack|\bprotobuf_c_message_unpack)\s*\(")
+    for path in sources("src/*/*.[ch]"):
+        if relative(path) == "src/net/wire.c":
+            continue
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                if pattern.search(line):
+                    yield f"{relative(path)}:{number}: wire_unpack of net/wire.h bounds it"
+
+
 TESTS = [
     ("style: clang-format", formatted),
     ("style: codespell", spelled),
     ("style: no forbidden call", lambda: list(forbidden_calls())),
+    ("style: nothing is unpacked without a bound", lambda: list(bare_unpacking())),
     ("style: no file grows past the limit", lambda: list(long_files())),
     ("style: functions have callers", lambda: list(unused_functions())),
     ("style: public prototypes are explained", lambda: list(prototypes_explained())),

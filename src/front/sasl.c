@@ -220,7 +220,8 @@ static void note_tried(struct sasl *sasl, Pk__LoginReply *login)
 static Pk__LoginReply *take_login(struct sasl *sasl, int error, struct str text, struct str body)
 {
 	sasl->call = NULL;
-	Pk__LoginReply *login = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, body);
+	Pk__LoginReply *login = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, body,
+	                                                      WIRE_ITEMS_FEW);
 	if (error != 0) {
 		note_tried(sasl, login);
 		fail(sasl, error, text);
@@ -322,7 +323,7 @@ static void on_scram_start(void *ctx, int error, struct str text, struct str bod
 		return;
 	}
 	Pk__ScramStartReply *reply = (Pk__ScramStartReply *)link_unpack(
-		&pk__scram_start_reply__descriptor, body);
+		&pk__scram_start_reply__descriptor, body, WIRE_ITEMS_FEW);
 	if (reply == NULL) {
 		fail(sasl, E_INTERNAL, STR("the directory sent a bad reply"));
 		return;
@@ -435,7 +436,8 @@ static void on_check(void *ctx, int error, struct str text, struct str body)
 	sasl->call = NULL;
 	Pk__SessionCheckReply *reply = NULL;
 	if (error == 0)
-		reply = (Pk__SessionCheckReply *)link_unpack(&pk__session_check_reply__descriptor, body);
+		reply = (Pk__SessionCheckReply *)link_unpack(&pk__session_check_reply__descriptor, body,
+		                                             WIRE_ITEMS_MANY);
 	bool revoked = reply != NULL && reply->n_revoked > 0;
 	bool fine = reply != NULL && !revoked;
 	protobuf_c_message_free_unpacked((ProtobufCMessage *)reply, NULL);

@@ -102,12 +102,13 @@ static void store_event(void *ctx, uint32_t method, struct str body)
 {
 	struct session_hub *hub = ctx;
 	if (method == PK__STORE_METHOD__STORE_EVENT_CHANGED) {
-		ProtobufCMessage *event = link_unpack(&pk__changed_event__descriptor, body);
+		ProtobufCMessage *event = link_unpack(&pk__changed_event__descriptor, body,
+		                                      WIRE_ITEMS_MANY);
 		if (event != NULL)
 			on_changed(hub, (const Pk__ChangedEvent *)event);
 		protobuf_c_message_free_unpacked(event, NULL);
 	} else if (method == PK__STORE_METHOD__STORE_EVENT_CLOSED) {
-		ProtobufCMessage *event = link_unpack(&pk__closed_event__descriptor, body);
+		ProtobufCMessage *event = link_unpack(&pk__closed_event__descriptor, body, WIRE_ITEMS_MANY);
 		if (event != NULL)
 			on_closed(hub, (const Pk__ClosedEvent *)event);
 		protobuf_c_message_free_unpacked(event, NULL);

@@ -78,7 +78,8 @@ static void reselected(void *ctx, int error, struct str text, struct str body)
 	session->step = NULL;
 	Pk__SelectReply *reply = NULL;
 	if (error == 0) {
-		reply = (Pk__SelectReply *)link_unpack(&pk__select_reply__descriptor, body);
+		reply = (Pk__SelectReply *)link_unpack(&pk__select_reply__descriptor, body,
+		                                       WIRE_ITEMS_MESSAGES);
 		error = reply == NULL ? E_INTERNAL : 0;
 	}
 	if (error == E_NOT_FOUND || (error == 0 && (reply->folder != session->folder ||
@@ -192,7 +193,7 @@ static void store_opened(void *ctx, int error, struct str text, struct str body)
 	free(opening);
 	Pk__OpenReply *reply = NULL;
 	if (error == 0) {
-		reply = (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor, body);
+		reply = (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor, body, WIRE_ITEMS_FEW);
 		error = reply == NULL || reply->session == 0 ? E_INTERNAL : 0;
 	}
 	if (session != NULL) {
@@ -213,7 +214,8 @@ static void record_came(void *ctx, int error, struct str text, struct str body)
 	session->step = NULL;
 	Pk__KeyRecordReply *reply = NULL;
 	if (error == 0) {
-		reply = (Pk__KeyRecordReply *)link_unpack(&pk__key_record_reply__descriptor, body);
+		reply = (Pk__KeyRecordReply *)link_unpack(&pk__key_record_reply__descriptor, body,
+		                                          WIRE_ITEMS_FEW);
 		error = reply == NULL ? E_INTERNAL : 0;
 	}
 	if (error != 0) {

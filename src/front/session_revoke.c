@@ -58,7 +58,8 @@ void session_directory_event(void *ctx, uint32_t method, struct str body)
 	struct session_hub *hub = ctx;
 	if (method != PK__DIRECTORY_METHOD__DIRECTORY_EVENT_REVOKED)
 		return;
-	Pk__RevokedEvent *event = (Pk__RevokedEvent *)link_unpack(&pk__revoked_event__descriptor, body);
+	Pk__RevokedEvent *event = (Pk__RevokedEvent *)link_unpack(&pk__revoked_event__descriptor, body,
+	                                                          WIRE_ITEMS_MANY);
 	if (event == NULL)
 		return;
 	revoke(hub, &(struct revoked){event->mailbox, event->slots, event->n_slots, event->all});
@@ -77,7 +78,8 @@ static void page_answered(void *ctx, int error, struct str text, struct str body
 	hub->check = NULL;
 	Pk__SessionCheckReply *reply = NULL;
 	if (error == 0)
-		reply = (Pk__SessionCheckReply *)link_unpack(&pk__session_check_reply__descriptor, body);
+		reply = (Pk__SessionCheckReply *)link_unpack(&pk__session_check_reply__descriptor, body,
+		                                             WIRE_ITEMS_MANY);
 	for (size_t i = 0; reply != NULL && i < reply->n_revoked; i++) {
 		const Pk__SessionLogin *login = reply->revoked[i];
 		revoke(hub, &(struct revoked){login->mailbox, &login->slot, 1, false});

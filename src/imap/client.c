@@ -206,7 +206,7 @@ static void answer(void *ctx, int error, struct str text, struct str body, bool 
 		return;
 	struct imap_answer result = {error, text, NULL, repeated};
 	if (error == 0 && client->answer_type != NULL) {
-		result.message = scratch_unpack(scratch, client->answer_type, body);
+		result.message = scratch_unpack(scratch, client->answer_type, body, WIRE_ITEMS_MESSAGES);
 		if (result.message == NULL)
 			result = (struct imap_answer){E_INTERNAL, STR(""), NULL, repeated};
 	}

@@ -71,7 +71,8 @@ static void fetch_chunk(void *ctx, struct str body)
 	struct scratch *scratch = client->front->scratch;
 	const Pk__FetchChunk *chunk = args->broken
 	                                  ? NULL
-	                                  : scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body);
+	                                  : scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body,
+	                                                   WIRE_ITEMS_MANY);
 	args->broken |= chunk == NULL;
 	/* Most of it goes out as it is, structures grow by half: take room for it once. */
 	buf_reserve(&client->out, body.len + body.len / 2);

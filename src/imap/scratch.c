@@ -96,12 +96,11 @@ void scratch_free(struct scratch *scratch)
 }
 
 void *scratch_unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *type,
-                     struct str bytes)
+                     struct str bytes, size_t items_max)
 {
 	if (scratch->base == NULL)
 		scratch->base = mem_grow(NULL, SCRATCH_SIZE, 1);
 	if (scratch->loop != NULL)
 		loop_tidy(scratch->loop, &scratch->tidy);
-	return protobuf_c_message_unpack(type, &scratch->allocator, bytes.len,
-	                                 (const uint8_t *)bytes.ptr);
+	return wire_unpack(type, bytes, items_max, &scratch->allocator);
 }

@@ -346,8 +346,9 @@ bool imap_write_body_structure(struct buf *out, const Pk__BodyStructure *structu
 static void *unpack(struct scratch *scratch, const ProtobufCMessageDescriptor *type,
                     struct str packed)
 {
-	return packed.len == 0 || packed.len > PACKED_MAX ? NULL
-	                                                  : scratch_unpack(scratch, type, packed);
+	return packed.len == 0 || packed.len > PACKED_MAX
+	           ? NULL
+	           : scratch_unpack(scratch, type, packed, WIRE_ITEMS_MANY);
 }
 
 void imap_write_row_envelope(struct buf *out, struct scratch *scratch,

@@ -48,7 +48,8 @@ static void flags_chunk(void *ctx, struct str body)
 	struct scratch *scratch = client->front->scratch;
 	if (client->conn == NULL)
 		return;
-	const Pk__FetchChunk *chunk = scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body);
+	const Pk__FetchChunk *chunk = scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body,
+	                                             WIRE_ITEMS_MANY);
 	const struct imap_untagged to = untagged(client);
 	for (size_t i = 0; chunk != NULL && i < chunk->n_rows; i++)
 		imap_folder_write_fetch(client->folder, chunk->rows[i], &to);

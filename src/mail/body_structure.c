@@ -6,6 +6,7 @@
 enum {
 	LANGUAGES_MAX = 32,
 	PARAMETER_COST = 16, /* of one besides its texts */
+	LANGUAGE_COST = 16,
 };
 
 /* Words of the structure itself cost nothing: they are short, and never left out. */
@@ -83,7 +84,7 @@ static void add_languages(struct mail_builder *b, struct str value, Pk__Body *re
 	struct str tags[LANGUAGES_MAX];
 	size_t count = 0;
 	while (count < LANGUAGES_MAX && mail_content_token(&c, &tags[count])) {
-		count += mail_build_charge(b, tags[count].len);
+		count += mail_build_charge(b, tags[count].len + LANGUAGE_COST);
 		mail_skip_cfws(&c);
 		if (!cursor_byte(&c, ','))
 			break;

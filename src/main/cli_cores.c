@@ -307,7 +307,7 @@ static int call(struct cores *cores, struct core *core, struct link_request *req
 		return err_set(info, E_UNAVAILABLE, "the %s gives no sign of life", core->name);
 	if (rc != 0)
 		return rc;
-	*ret = link_unpack(type, buf_str(&body));
+	*ret = link_unpack(type, buf_str(&body), WIRE_ITEMS_MESSAGES);
 	return *ret != NULL ? 0 : err_set(info, E_INTERNAL, "the %s sent a bad reply", core->name);
 }
 

@@ -51,9 +51,8 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		link_reply_error(inbound, error, refusal);
 		return;
 	}
-	size_t items_max = method->items_max == 0 ? CORE_ITEMS_MAX : method->items_max;
-	ProtobufCMessage *message = link_unpack_request(method->request, link_inbound_body(inbound),
-	                                                items_max);
+	size_t items_max = method->items_max == 0 ? WIRE_ITEMS_FEW : method->items_max;
+	ProtobufCMessage *message = link_unpack(method->request, link_inbound_body(inbound), items_max);
 	if (message == NULL)
 		link_reply_error(inbound, E_INVALID, "the request does not parse, or holds too much");
 	else

@@ -12,8 +12,6 @@
 #include "net/link.h"
 #include "net/role.h"
 
-enum { CORE_ITEMS_MAX = 1000 };
-
 /* What the server knows of a method; a core puts it at the head of what it knows itself. */
 struct core_method {
 	uint32_t number;
@@ -22,7 +20,7 @@ struct core_method {
 	bool upload;    /* comes with the bytes of a message */
 	const ProtobufCMessageDescriptor *request;
 	size_t
-		items_max; /* values of lists and inner messages in it, see link_unpack_request; 0: CORE_ITEMS_MAX */
+		items_max; /* values of lists and inner messages in it, see link_unpack; 0: WIRE_ITEMS_FEW */
 	/* Looks at a request before anything is unpacked: NULL, or what is wrong with it. May be NULL. */
 	const char *(*check)(struct str body);
 };

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "crypto/secret.h"
 #include "net/link_internal.h"
-#include "net/wire.h"
 
 enum { FAULTS_EVERY_MS = 1000 };
 
@@ -24,17 +23,10 @@ void link_pack(struct buf *out, const ProtobufCMessage *message)
 	out->len += protobuf_c_message_pack(message, (uint8_t *)to);
 }
 
-ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes)
+ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,
+                              size_t items_max)
 {
-	static const uint8_t nothing[1];
-	return protobuf_c_message_unpack(type, NULL, bytes.len,
-	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
-}
-
-ProtobufCMessage *link_unpack_request(const ProtobufCMessageDescriptor *type, struct str bytes,
-                                      size_t items_max)
-{
-	return wire_within(type, bytes, items_max) ? link_unpack(type, bytes) : NULL;
+	return wire_unpack(type, bytes, items_max, NULL);
 }
 
 static void wipe_value(const ProtobufCFieldDescriptor *field, void *value)
@@ -169,7 +161,7 @@ int link_take_hello(const struct frame *frame, struct link_hello *ret, struct er
 		return err_set(info, E_INVALID, "hello: first frame is another");
 	ProtobufCMessage *message = NULL;
 	if (frame->body.len <= FRAME_HEAD_MAX)
-		message = link_unpack(&pk__hello__descriptor, frame->body);
+		message = link_unpack(&pk__hello__descriptor, frame->body, WIRE_ITEMS_FEW);
 	if (message == NULL)
 		return err_set(info, E_INVALID, "hello: not understood");
 	int error = check_hello((const Pk__Hello *)message, ret, info);

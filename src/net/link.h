@@ -29,6 +29,7 @@
 #include "base/str.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "net/wire.h"
 
 enum {
 	LINK_VERSION_MIN = 1, /* the oldest that is still spoken: that of the release before */
@@ -64,13 +65,11 @@ enum {
 
 /* Copies a message to wire form. Never fails but for memory. */
 void link_pack(struct buf *out, const ProtobufCMessage *message);
-/* NULL when the bytes do not parse (a peer's fault: E_INVALID). Freed with
- * protobuf_c_message_free_unpacked(message, NULL), or: */
-ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes);
-/* The same for a request, whose sender may be hostile: NULL as well when it holds more than items_max
- * values and inner messages, or would take far more memory than its bytes. See net/wire.h. */
-ProtobufCMessage *link_unpack_request(const ProtobufCMessageDescriptor *type, struct str bytes,
-                                      size_t items_max);
+/* NULL when the bytes are no such message, hold more than items_max (enum of net/wire.h) values and inner
+ * messages, or would take far more memory than their length: a peer's fault, E_INVALID of a request. Freed
+ * with protobuf_c_message_free_unpacked(message, NULL), or: */
+ProtobufCMessage *link_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,
+                              size_t items_max);
 /* Overwrites all text and bytes in it first. NULL is fine. */
 void link_free_secret(ProtobufCMessage *message);
 

@@ -1,7 +1,10 @@
 #include "net/wire.h"
 
 enum {
-	FIELD_COST = 48,      /* what protobuf-c notes of each field while it reads a message */
+	/* What protobuf-c notes of each field while it reads a message, in pieces that double, the first few
+	 * on the stack. */
+	FIELD_COST = 64,
+	FIELDS_FREE = 16,
 	ALLOCATION_COST = 32, /* of the C library for each piece of memory */
 };
 
@@ -61,13 +64,14 @@ bool wire_next(struct cursor *c, struct wire_field *ret)
 struct level {
 	const ProtobufCMessageDescriptor *type;
 	struct cursor c;
+	size_t fields;
 };
 
 struct walk {
 	struct level levels[WIRE_DEPTH_MAX];
 	size_t depth; /* of the present level */
 	size_t items, items_max;
-	uint64_t memory;
+	uint64_t memory, memory_max;
 };
 
 static bool enter(struct walk *walk, const ProtobufCMessageDescriptor *type, struct str content)
@@ -76,15 +80,37 @@ static bool enter(struct walk *walk, const ProtobufCMessageDescriptor *type, str
 		return false;
 	walk->items++;
 	walk->memory += type->sizeof_message + ALLOCATION_COST;
-	walk->levels[walk->depth] = (struct level){type, cursor_of(content)};
+	walk->levels[walk->depth] = (struct level){type, cursor_of(content), 0};
 	return true;
+}
+
+/* How many values a packed list makes protobuf-c take room for, at most. */
+static size_t count_packed(ProtobufCType type, struct str bytes)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_ENUM:
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_SINT32:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		break;
+	default:
+		return bytes.len;
+	}
+	size_t ends = 0; /* of varints */
+	for (size_t i = 0; i < bytes.len; i++)
+		ends += (unsigned char)bytes.ptr[i] < 0x80;
+	return ends;
 }
 
 /* Counts one field; goes down into a message. */
 static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
                        const struct wire_field *read)
 {
-	walk->memory += FIELD_COST;
+	if (walk->levels[walk->depth].fields++ >= FIELDS_FREE)
+		walk->memory += FIELD_COST;
 	if (field == NULL) { /* kept as an unknown one */
 		walk->memory += sizeof(ProtobufCMessageUnknownField) + ALLOCATION_COST;
 		return true;
@@ -93,7 +119,7 @@ static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
 		bool packed = read->type == WIRE_BYTES && field->type != PROTOBUF_C_TYPE_STRING &&
 		              field->type != PROTOBUF_C_TYPE_BYTES &&
 		              field->type != PROTOBUF_C_TYPE_MESSAGE;
-		size_t count = packed ? read->bytes.len : 1; /* a packed value has one byte at least */
+		size_t count = packed ? count_packed(field->type, read->bytes) : 1;
 		walk->items += count;
 		walk->memory += count * sizeof(ProtobufCBinaryData);
 	}
@@ -106,13 +132,15 @@ static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
 
 static bool within(const struct walk *walk)
 {
-	return walk->items <= walk->items_max && walk->memory <= WIRE_MEMORY_MAX;
+	return walk->items <= walk->items_max && walk->memory <= walk->memory_max;
 }
 
 bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max)
 {
-	struct walk walk = {.items_max = items_max};
-	walk.levels[0] = (struct level){type, cursor_of(bytes)};
+	struct walk walk = {.items_max = items_max, .memory_max = items_max * WIRE_ITEM_MEMORY};
+	if (walk.memory_max < WIRE_MEMORY_MAX)
+		walk.memory_max = WIRE_MEMORY_MAX;
+	walk.levels[0] = (struct level){type, cursor_of(bytes), 0};
 	for (;;) {
 		struct level *level = &walk.levels[walk.depth];
 		struct wire_field read;
@@ -128,4 +156,14 @@ bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_
 		if (!take_field(&walk, field, &read) || !within(&walk))
 			return false;
 	}
+}
+
+ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,
+                              size_t items_max, ProtobufCAllocator *allocator)
+{
+	static const uint8_t nothing[1];
+	if (!wire_within(type, bytes, items_max))
+		return NULL;
+	return protobuf_c_message_unpack(type, allocator, bytes.len,
+	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
 }

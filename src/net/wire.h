@@ -13,7 +13,14 @@
 
 enum {
 	WIRE_DEPTH_MAX = 64,                /* messages inside of messages */
-	WIRE_MEMORY_MAX = 64 * 1024 * 1024, /* beside the bytes of strings themselves */
+	WIRE_MEMORY_MAX = 64 * 1024 * 1024, /* beside the bytes of strings themselves; or so much */
+	WIRE_ITEM_MEMORY = 64,              /* for each item that may be, where that is more */
+	/* How many items there may be: in what has no list, or a short one; */
+	WIRE_ITEMS_FEW = 1000,
+	/* in a list that somebody writes in one piece: parts, addresses, rows of a chunk, sessions; */
+	WIRE_ITEMS_MANY = 200 * 1000,
+	/* and where every message of a folder may be named: less than SCRATCH_MAX of imap/scratch.h. */
+	WIRE_ITEMS_MESSAGES = 4 * 1000 * 1000,
 };
 
 /* Of a field, what comes after its number. */
@@ -31,8 +38,13 @@ struct wire_field {
 bool wire_next(struct cursor *c, struct wire_field *ret) __attribute__((warn_unused_result));
 
 /* Whether bytes are of the shape of protobuf, hold no more than items_max values of repeated fields and
- * inner messages together, and take no more than WIRE_MEMORY_MAX and their own length to unpack as
- * type, on the way there included. Stops at the first that is too much. */
+ * inner messages together, and take no more than WIRE_MEMORY_MAX, or items_max * WIRE_ITEM_MEMORY where
+ * that is more, and their own length to unpack as type, on the way there included. Stops at the first
+ * that is too much. */
 bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max);
+/* Unpacks what wire_within lets pass: the only way to do so, see test/style.py. NULL when it does not, or
+ * when the bytes are no such message, or when allocator (NULL: malloc) has no room. */
+ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,
+                              size_t items_max, ProtobufCAllocator *allocator);
 
 #endif

@@ -65,7 +65,8 @@ static void answered(void *ctx, int error, struct str text, struct str body)
 	struct smtp_transaction *transaction = delivery->transaction;
 	struct smtp_session *session = delivery->session;
 	ProtobufCMessage *message = error != 0 ? NULL
-	                                       : link_unpack(&pk__deliver_reply__descriptor, body);
+	                                       : link_unpack(&pk__deliver_reply__descriptor, body,
+	                                                     WIRE_ITEMS_MANY);
 	enum smtp_reply_id answer;
 
 	(void)text;

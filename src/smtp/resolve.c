@@ -118,7 +118,7 @@ static enum smtp_reply_id mailbox_found(const Pk__ResolveReply *reply, struct sm
 
 static enum smtp_reply_id read_reply(struct str body, struct smtp_target *ret)
 {
-	ProtobufCMessage *message = link_unpack(&pk__resolve_reply__descriptor, body);
+	ProtobufCMessage *message = link_unpack(&pk__resolve_reply__descriptor, body, WIRE_ITEMS_FEW);
 	const Pk__ResolveReply *reply = (const Pk__ResolveReply *)message;
 	enum smtp_reply_id answer = SMTP_REPLY_TRY_LATER;
 

@@ -1,5 +1,8 @@
 #include "store/check.h"
 
+#include "net/wire.h"
+#include "structure.pb-c.h"
+
 enum { SEARCH_DEPTH_MAX = 50 };
 
 /* ---------------------------------------------------------------- text */
@@ -33,6 +36,12 @@ int description_check(const Pk__Description *description, uint64_t size, struct 
 	    description->rendered_envelope.len > STRUCTURE_MAX ||
 	    description->rendered_body_structure.len > STRUCTURE_MAX)
 		return err_set(info, E_TOO_LARGE, "a description with too large a structure");
+	/* Kept as they are, but whoever unpacks them later could not know how large they get. */
+	if (!wire_within(&pk__envelope__descriptor, STR_OF_BYTES(description->envelope),
+	                 WIRE_ITEMS_MANY) ||
+	    !wire_within(&pk__body_structure__descriptor, STR_OF_BYTES(description->body_structure),
+	                 WIRE_ITEMS_MANY))
+		return err_set(info, E_INVALID, "a description whose structure does not parse");
 	for (size_t i = 0; i < description->n_parts; i++) {
 		const Pk__Part *part = description->parts[i];
 		if (!inside(part->header_offset, part->header_size, size) ||
@@ -69,49 +78,11 @@ int keywords_check(char *const *keywords, size_t count, struct errinfo *info)
 
 /* ---------------------------------------------------------------- nesting */
 
-static bool read_varint(struct cursor *c, uint64_t *ret)
-{
-	uint64_t value = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (c->p == c->end)
-			return false;
-		unsigned char byte = (unsigned char)*c->p++;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			*ret = value;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* One field of protobuf's wire form. Length-delimited ones give their content. */
-static bool read_field(struct cursor *c, uint64_t *ret_tag, struct str *ret_content)
-{
-	uint64_t len;
-	*ret_content = (struct str){0};
-	if (!read_varint(c, ret_tag))
-		return false;
-	switch (*ret_tag & 7) {
-	case 0:
-		return read_varint(c, &len);
-	case 1:
-		return cursor_take(c, 8, ret_content);
-	case 2:
-		return read_varint(c, &len) && len <= cursor_left(c) &&
-		       cursor_take(c, (size_t)len, ret_content);
-	case 5:
-		return cursor_take(c, 4, ret_content);
-	default:
-		return false;
-	}
-}
-
 /* protobuf-c unpacks nested messages by recursion, and SearchKey nests: SearchRequest.key is field
  * 3, SearchKey.keys field 6. Walked here with a stack of fixed size. */
 bool search_depth_ok(struct str body)
 {
-	enum { KEY_TAG = 3 << 3 | 2, KEYS_TAG = 6 << 3 | 2 };
+	enum { KEY = 3, KEYS = 6 };
 	struct cursor stack[SEARCH_DEPTH_MAX];
 	int depth = 0;
 	stack[0] = cursor_of(body);
@@ -122,14 +93,13 @@ bool search_depth_ok(struct str body)
 				return true;
 			continue;
 		}
-		uint64_t tag;
-		struct str content;
-		if (!read_field(c, &tag, &content))
+		struct wire_field field;
+		if (!wire_next(c, &field))
 			return false;
-		if (tag != (depth == 0 ? KEY_TAG : KEYS_TAG))
+		if (field.type != WIRE_BYTES || field.number != (depth == 0 ? KEY : KEYS))
 			continue;
 		if (++depth == SEARCH_DEPTH_MAX)
 			return false;
-		stack[depth] = cursor_of(content);
+		stack[depth] = cursor_of(field.bytes);
 	}
 }

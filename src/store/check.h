@@ -20,7 +20,7 @@ enum {
  * and showing only, the message itself keeps every byte. */
 struct str text_field(const char *text, size_t max);
 /* Every offset within a message of size bytes, parents before their children, no structure larger than
- * its limit; what the structures say is for whoever shows them to check. */
+ * its limit, or one that whoever shows it could not unpack; what the structures say is for him to check. */
 int description_check(const Pk__Description *description, uint64_t size,
                       struct errinfo *info) MUST_USE;
 /* Atoms without a backslash in front, few and short enough. */

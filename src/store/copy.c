@@ -152,7 +152,7 @@ static int find_reply(struct db *db, struct str id, ProtobufCMessage **ret, stru
 		return err_set(info, E_NOT_FOUND, "no such copy");
 	if (rc < 0)
 		return rc;
-	*ret = link_unpack(&pk__copy_reply__descriptor, db_blob(q, 0));
+	*ret = link_unpack(&pk__copy_reply__descriptor, db_blob(q, 0), WIRE_ITEMS_MESSAGES);
 	db_reset(q);
 	return *ret == NULL ? err_set(info, E_CORRUPT, "the record of a copy is damaged") : 0;
 }

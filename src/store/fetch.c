@@ -174,7 +174,8 @@ static Pk__Description *load_parts(struct request *request, int64_t message, int
 	}
 	Pk__Description *description = NULL;
 	if (rc == 0) {
-		description = pk__description__unpack(NULL, parts.len, (const uint8_t *)parts.ptr);
+		description = (Pk__Description *)link_unpack(&pk__description__descriptor, buf_str(&parts),
+		                                             REQUEST_PARTS_MAX);
 		if (description == NULL)
 			rc = err_set(&request->info, E_CORRUPT, "the part table of a message does not parse");
 	}

@@ -196,7 +196,8 @@ static void came(void *ctx, int error, struct str text, struct str body)
 	struct mark mark = {0};
 	(void)text;
 	ProtobufCMessage *message = error != 0 ? NULL
-	                                       : link_unpack(&pk__mailbox_state__descriptor, body);
+	                                       : link_unpack(&pk__mailbox_state__descriptor, body,
+	                                                     WIRE_ITEMS_FEW);
 	if (message == NULL) {
 		answer(question, E_UNAVAILABLE, &mark);
 		return;

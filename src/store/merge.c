@@ -102,7 +102,8 @@ static Pk__AppendRequest *split_plain(struct str plain, struct str *ret_raw)
 	if (head_len > rest.len)
 		return NULL;
 	*ret_raw = str_from_byte(rest, head_len);
-	return pk__append_request__unpack(NULL, head_len, (const uint8_t *)rest.ptr);
+	return (Pk__AppendRequest *)link_unpack(&pk__append_request__descriptor,
+	                                        str_slice(rest, 0, head_len), REQUEST_PARTS_MAX);
 }
 
 static int merge_row(struct merge *merge, const struct row *row, struct errinfo *info)

@@ -21,9 +21,9 @@ enum {
 	CHUNK_SIZE = 160 * 1024, /* a piece of a stream is sent when it has reached this */
 	REPLY_MAX = LINK_MESSAGE_MAX - 64 * 1024,
 	CHANGES_MAX = 2,
-	/* Bounds on a request before it is unpacked, see link_unpack_request. */
-	REQUEST_UIDS_MAX = 200 * 1000,                        /* where a set of messages is named */
-	REQUEST_PARTS_MAX = 2 * (PARTS_MAX + CORE_ITEMS_MAX), /* with a description of a message */
+	/* Bounds on a request before it is unpacked, see link_unpack. */
+	REQUEST_UIDS_MAX = WIRE_ITEMS_MANY,                   /* where a set of messages is named */
+	REQUEST_PARTS_MAX = 2 * (PARTS_MAX + WIRE_ITEMS_FEW), /* with a description of a message */
 };
 
 enum { SESSION_CLIENT_SIZE = 64 };

@@ -238,9 +238,9 @@ def slander(service, results, address, password):
         results.add(word.startswith("ok"), f"slander: {rest}")
     stream = honest_stream(service, address, password)
     stream.command('LIST "" *')
-    count = len(lines) - 1
+    count = sum(" is taken (" in line for line in lines)
     selected = stream.command("SELECT INBOX")
-    results.add([str(count).encode(), b"EXISTS"] in selected and count >= 20, "slander: all of it is there")
+    results.add([str(count).encode(), b"EXISTS"] in selected and count >= 15, "slander: all of it is there")
     rows = stream.command("FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE PREVIEW"
                           " BODY.PEEK[] BODY.PEEK[1] BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
     good = len(rows) == count and all(

@@ -210,7 +210,7 @@ static bool open_own(struct rogue *r)
 	int rc = call(r, r->store, PK__STORE_METHOD__STORE_OPEN, PACK(open), NOTHING, &reply);
 	Pk__OpenReply *opened = rc != 0 ? NULL
 	                                : (Pk__OpenReply *)link_unpack(&pk__open_reply__descriptor,
-	                                                               buf_str(&reply));
+	                                                               buf_str(&reply), WIRE_ITEMS_FEW);
 	if (opened != NULL) {
 		r->own_session = opened->session;
 		pk__open_reply__free_unpacked(opened, NULL);
@@ -396,8 +396,16 @@ static int deliver_lies(struct rogue *r, const Pk__ResolveReply *victim, struct 
 	deliver.targets = targets;
 	deliver.n_targets = 1;
 	deliver.description = &d;
-	return call(r, r->store, PK__STORE_METHOD__STORE_DELIVER, PACK(deliver),
-	            STR("Subject: x\r\n\r\ny\r\n"), &reply);
+	int rc = call(r, r->store, PK__STORE_METHOD__STORE_DELIVER, PACK(deliver),
+	              STR("Subject: x\r\n\r\ny\r\n"), &reply);
+	Pk__DeliverReply *said = rc != 0
+	                             ? NULL
+	                             : (Pk__DeliverReply *)link_unpack(&pk__deliver_reply__descriptor,
+	                                                               buf_str(&reply), WIRE_ITEMS_FEW);
+	if (said != NULL)
+		rc = said->n_results == 1 ? said->results[0]->error : E_INVALID;
+	protobuf_c_message_free_unpacked((ProtobufCMessage *)said, NULL);
+	return rc;
 }
 
 /* Mail to the victim whose description lies in each of the ways there are. */
@@ -409,16 +417,20 @@ static void slander(struct rogue *r)
 	request.address = r->victim_address;
 	int rc = call(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_RESOLVE, PACK(request), NOTHING,
 	              &reply);
-	Pk__ResolveReply *victim = rc != 0 ? NULL
-	                                   : (Pk__ResolveReply *)link_unpack(
-											 &pk__resolve_reply__descriptor, buf_str(&reply));
+	Pk__ResolveReply *victim = rc != 0
+	                               ? NULL
+	                               : (Pk__ResolveReply *)link_unpack(&pk__resolve_reply__descriptor,
+	                                                                 buf_str(&reply),
+	                                                                 WIRE_ITEMS_FEW);
 	result(r, victim != NULL, "asks who its victim is", rc);
 	for (size_t i = 0; victim != NULL && i < ARRAY_LEN(lies); i++) {
 		for (int way = 0; way < 4; way++) {
-			char name[40];
-			snprintf(name, sizeof(name), "lie %zu in way %d", i, way);
+			char name[60];
 			rc = deliver_lies(r, victim, lies[i], way);
-			result(r, rc == 0, name, rc);
+			snprintf(name, sizeof(name), "lie %zu in way %d is %s", i, way,
+			         rc == 0 ? "taken" : "refused");
+			/* What is no message of structure.proto is not kept. */
+			result(r, rc == 0 || (way == 1 && rc == E_INVALID), name, rc);
 		}
 	}
 	if (victim != NULL)
@@ -460,7 +472,8 @@ static int login(struct rogue *r, const char *service)
 	int rc = call(r, r->directory, PK__DIRECTORY_METHOD__DIRECTORY_LOGIN, PACK(request), NOTHING,
 	              &reply);
 	if (rc == 0)
-		r->own = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, buf_str(&reply));
+		r->own = (Pk__LoginReply *)link_unpack(&pk__login_reply__descriptor, buf_str(&reply),
+		                                       WIRE_ITEMS_FEW);
 	return rc;
 }
 

@@ -238,7 +238,7 @@ static void on_event(void *ctx, uint32_t method, struct str body)
 {
 	(void)ctx;
 	(void)method;
-	ProtobufCMessage *message = link_unpack(&pk__hello__descriptor, body);
+	ProtobufCMessage *message = link_unpack(&pk__hello__descriptor, body, WIRE_ITEMS_FEW);
 	if (message != NULL)
 		protobuf_c_message_free_unpacked(message, NULL);
 }

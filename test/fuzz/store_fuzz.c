@@ -66,7 +66,7 @@ static void look_at_request(unsigned method, struct str body)
 	ProtobufCMessage *message = NULL;
 	switch (method) {
 	case 0:
-		message = link_unpack(&pk__append_request__descriptor, body);
+		message = link_unpack(&pk__append_request__descriptor, body, WIRE_ITEMS_MESSAGES);
 		if (message != NULL) {
 			const Pk__AppendRequest *append = (const Pk__AppendRequest *)message;
 			look_at_description(append->description);
@@ -76,10 +76,10 @@ static void look_at_request(unsigned method, struct str body)
 		break;
 	case 1:
 		if (search_depth_ok(body))
-			message = link_unpack(&pk__search_request__descriptor, body);
+			message = link_unpack(&pk__search_request__descriptor, body, WIRE_ITEMS_MESSAGES);
 		break;
 	default:
-		message = link_unpack(&pk__fetch_request__descriptor, body);
+		message = link_unpack(&pk__fetch_request__descriptor, body, WIRE_ITEMS_MESSAGES);
 		if (message != NULL)
 			look_at_uids(((Pk__FetchRequest *)message)->uids,
 			             ((Pk__FetchRequest *)message)->n_uids);

@@ -822,7 +822,8 @@ static void told_event(void *ctx, uint32_t method, struct str body)
 {
 	struct told *told = ctx;
 	assert_int_equal(method, METHOD(EVENT_REVOKED));
-	Pk__RevokedEvent *event = (Pk__RevokedEvent *)link_unpack(&pk__revoked_event__descriptor, body);
+	Pk__RevokedEvent *event = (Pk__RevokedEvent *)link_unpack(&pk__revoked_event__descriptor, body,
+	                                                          WIRE_ITEMS_MANY);
 	assert_non_null(event);
 	assert_int_equal(strlen(event->mailbox), MAILBOX_ID_SIZE);
 	strcpy(told->mailbox, event->mailbox);

@@ -129,7 +129,7 @@ static int ask(struct fixture *f, struct link *link, uint32_t method, const void
 	f->info = (struct errinfo){0};
 	int rc = link_call_wait(link, f->loop, &asked, &body, &f->info);
 	if (rc == 0) {
-		*(ProtobufCMessage **)ret = link_unpack(type, buf_str(&body));
+		*(ProtobufCMessage **)ret = link_unpack(type, buf_str(&body), WIRE_ITEMS_MESSAGES);
 		assert_non_null(*(ProtobufCMessage **)ret);
 	} else {
 		*(ProtobufCMessage **)ret = NULL;

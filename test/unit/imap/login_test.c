@@ -52,7 +52,7 @@ static struct {
 static void answer_login(struct link_inbound *request)
 {
 	ProtobufCMessage *message = link_unpack(&pk__login_request__descriptor,
-	                                        link_inbound_body(request));
+	                                        link_inbound_body(request), WIRE_ITEMS_MESSAGES);
 	const char *name = ((Pk__LoginRequest *)message)->address;
 	Pk__LoginReply reply = PK__LOGIN_REPLY__INIT;
 	uint8_t bytes[32] = {1};
@@ -91,7 +91,7 @@ static void store_asked(void *ctx, struct link_inbound *request)
 {
 	(void)ctx;
 	ProtobufCMessage *message = link_unpack(&pk__open_request__descriptor,
-	                                        link_inbound_body(request));
+	                                        link_inbound_body(request), WIRE_ITEMS_MESSAGES);
 	const char *name = ((Pk__OpenRequest *)message)->mailbox;
 	int error = str_starts(str_from(name), STR("store-"))
 	                ? -(int)strtol(name + strlen("store-"), NULL, 10)

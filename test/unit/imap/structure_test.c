@@ -112,7 +112,8 @@ static void test_hostile_fields(void **state)
 			bool found = true;
 			for (int field = 0; found; field++) {
 				int number = field;
-				ProtobufCMessage *message = scratch_unpack(fields, types[which], packed[which]);
+				ProtobufCMessage *message = scratch_unpack(fields, types[which], packed[which],
+				                                           WIRE_ITEMS_MANY);
 				assert_non_null(message);
 				found = set_field(message, &number, hostile[i]);
 				show(message, which == 0, scratch);
@@ -156,6 +157,83 @@ static void test_garbage(void **state)
 		assert_null(check_body(buf_str(&out), true, NULL));
 	}
 	scratch_free(scratch);
+}
+
+static struct str repeat(struct buf *out, struct str piece, size_t len)
+{
+	buf_init(out, len + piece.len);
+	while (out->len < len)
+		buf_add_str(out, piece);
+	return buf_str(out);
+}
+
+/* A few megabytes that lie in a mailbox and would become hundreds: nothing is taken for them, and what is
+ * shown is what a message without a description would show. */
+static void test_swollen(void **state)
+{
+	static const struct {
+		struct str piece;
+		bool is_envelope;
+	} cases[] = {
+		{STR("\x0a\x00"), false},         /* bodies */
+		{STR("\x0a\x02\x2a\x00"), false}, /* with a parameter each */
+		{STR("\x0a\x02\x7a\x00"), false}, /* with an envelope each */
+		{STR("\x1a\x00"), true},          /* addresses */
+		{STR("\x42\x02\x12\x00"), true},
+		{STR("\xf8\x07\x01"), true}, /* a field that nobody knows */
+	};
+	(void)state;
+	struct scratch *scratch = scratch_new(NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf packed BUF_AUTO, out BUF_AUTO;
+		repeat(&packed, cases[i].piece, 4 << 20);
+		packed.len -= cases[i].piece.len;
+		buf_init(&out, 1 << 20);
+		const struct imap_described from = {.packed = buf_str(&packed)};
+		assert_null(scratch_unpack(scratch,
+		                           cases[i].is_envelope ? &pk__envelope__descriptor
+		                                                : &pk__body_structure__descriptor,
+		                           from.packed, WIRE_ITEMS_MANY));
+		struct scratch_mark mark = scratch_mark(scratch);
+		assert_int_equal(mark.used + mark.extra_used, 0);
+		if (cases[i].is_envelope)
+			imap_write_row_envelope(&out, scratch, &from);
+		else
+			imap_write_row_structure(&out, scratch, &from, false);
+		assert_true(out.len < 200);
+	}
+	scratch_free(scratch);
+}
+
+/* No message can be described in such a way that its structure is not shown. */
+static void test_as_large_as_they_get(void **state)
+{
+	enum { PARTS = 9000 };
+	(void)state;
+	struct buf groups BUF_AUTO, parts BUF_AUTO;
+	buf_init(&groups, 2 << 20);
+	buf_add_text(&groups, "From: ");
+	for (size_t i = 0; i < 300000; i++)
+		buf_add_text(&groups, ":;,");
+	buf_add_text(&groups, "\r\n\r\nx");
+	buf_init(&parts, 8 << 20);
+	buf_add_text(&parts, "Content-Type: multipart/mixed; boundary=b\r\n");
+	for (size_t i = 0; i < PARTS; i++)
+		buf_add_text(&parts, "\r\n--b\r\nContent-Disposition: a; b=\r\nContent-Language: "
+		                     "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x\r\n\r\n");
+	const struct str messages[] = {buf_str(&groups), buf_str(&parts)};
+	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+		struct arena *arena = arena_new(MAIL_DESCRIBE_ARENA);
+		const Pk__Description *d = mail_describe(messages[i], arena);
+		assert_non_null(d);
+		assert_true(d->damaged); /* so many that some were left out */
+		assert_true(d->envelope.len > 100000 || d->body_structure.len > 100000);
+		assert_true(
+			wire_within(&pk__envelope__descriptor, STR_OF_BYTES(d->envelope), WIRE_ITEMS_MANY));
+		assert_true(wire_within(&pk__body_structure__descriptor, STR_OF_BYTES(d->body_structure),
+		                        WIRE_ITEMS_MANY));
+		arena_free(arena);
+	}
 }
 
 /* Bodies with these parents and kinds (l, m, r: leaf, multipart, message/rfc822, g: message/global), and
@@ -276,10 +354,9 @@ static void test_deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hostile_fields),
-		cmocka_unit_test(test_garbage),
-		cmocka_unit_test(test_trees),
-		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_hostile_fields), cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_swollen),        cmocka_unit_test(test_as_large_as_they_get),
+		cmocka_unit_test(test_trees),          cmocka_unit_test(test_deep),
 	};
 	return cmocka_run_group_tests_name("imap/structure", tests, NULL, NULL);
 }

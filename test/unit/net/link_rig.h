@@ -201,7 +201,7 @@ static inline void on_event(void *ctx, uint32_t method, struct str body)
 	struct front *front = ctx;
 	front->events++;
 	front->event_method = method;
-	Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor, body);
+	Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor, body, WIRE_ITEMS_FEW);
 	assert_non_null(hello);
 	assert_int_equal(hello->version, 7);
 	protobuf_c_message_free_unpacked(&hello->base, NULL);

@@ -33,7 +33,7 @@ static void echo_test(void **state)
 		wait_for(core.loop, &answers[i].done);
 		assert_int_equal(answers[i].error, 0);
 		Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor,
-		                                            buf_str(&answers[i].body));
+		                                            buf_str(&answers[i].body), WIRE_ITEMS_FEW);
 		assert_string_equal(hello->host, "hello");
 		protobuf_c_message_free_unpacked(&hello->base, NULL);
 		buf_done(&answers[i].body);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "directory.pb-c.h"
 #include "mail.pb-c.h"
 #include "net/link.h"
 #include "store.pb-c.h"
@@ -75,15 +76,15 @@ static void what_grows(void **state)
 	(void)state;
 	struct buf many BUF_AUTO, keys BUF_AUTO, scalars BUF_AUTO, unknown BUF_AUTO;
 	struct str parts = repeat(&many, STR("\x0a\x00"), 7 * MB);
-	assert_false(wire_within(&pk__description__descriptor, parts, SIZE_MAX));
+	assert_false(wire_within(&pk__description__descriptor, parts, 1000 * 1000));
 	assert_false(wire_within(&pk__description__descriptor, str_slice(parts, 0, 20002), 20001));
 	assert_true(wire_within(&pk__description__descriptor, str_slice(parts, 0, 20000), 20000));
+	assert_false(wire_within(&pk__search_key__descriptor, repeat(&keys, STR("\x32\x00"), 7 * MB),
+	                         1000 * 1000));
 	assert_false(
-		wire_within(&pk__search_key__descriptor, repeat(&keys, STR("\x32\x00"), 7 * MB), SIZE_MAX));
-	assert_false(
-		wire_within(&pk__part__descriptor, repeat(&scalars, STR("\x08\x01"), 7 * MB), SIZE_MAX));
+		wire_within(&pk__part__descriptor, repeat(&scalars, STR("\x08\x01"), 7 * MB), 1000 * 1000));
 	assert_false(wire_within(&pk__part__descriptor, repeat(&unknown, STR("\xf8\x07\x01"), 5 * MB),
-	                         SIZE_MAX));
+	                         1000 * 1000));
 	/* A packed list counts by its bytes. */
 	assert_true(wire_within(&pk__changed_event__descriptor, STR("\x0a\x03\x01\x02\x03"), 3));
 	assert_false(wire_within(&pk__changed_event__descriptor, STR("\x0a\x03\x01\x02\x03"), 2));
@@ -128,8 +129,8 @@ static void what_is_broken(void **state)
 		assert_false(wire_within(&pk__part__descriptor, broken[i], 1000));
 	assert_true(wire_within(&pk__part__descriptor, STR(""), 0));
 	struct str two = STR("\x0a\x00\x0a\x00");
-	assert_null(link_unpack_request(&pk__description__descriptor, two, 3));
-	ProtobufCMessage *message = link_unpack_request(&pk__description__descriptor, two, 4);
+	assert_null(link_unpack(&pk__description__descriptor, two, 3));
+	ProtobufCMessage *message = link_unpack(&pk__description__descriptor, two, 4);
 	assert_non_null(message);
 	protobuf_c_message_free_unpacked(message, NULL);
 }
@@ -192,12 +193,123 @@ static void one_field(void **state)
 	}
 }
 
+struct taken {
+	size_t now, most;
+	ProtobufCAllocator allocator;
+};
+
+static void *take(void *data, size_t size)
+{
+	struct taken *taken = data;
+	size_t *piece = mem_grow(NULL, 1, size + 16);
+	*piece = size + 32; /* with what the C library notes */
+	taken->now += *piece;
+	if (taken->now > taken->most)
+		taken->most = taken->now;
+	return (char *)piece + 16;
+}
+
+static void give(void *data, void *ptr)
+{
+	struct taken *taken = data;
+	if (ptr == NULL)
+		return;
+	char *piece = (char *)ptr - 16;
+	taken->now -= *(size_t *)(void *)piece;
+	free(piece);
+}
+
+/* Whatever a core answers: either nothing is taken for it, or no more than was said. */
+static void what_it_costs(void **state)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *type;
+		struct str piece;
+		size_t limit;
+	} cases[] = {
+		{&pk__select_reply__descriptor, STR("\x3a\x00"), WIRE_ITEMS_MESSAGES},
+		{&pk__select_reply__descriptor, STR("\x3a\x04\x08\x01\x10\x01"), WIRE_ITEMS_MANY},
+		{&pk__select_reply__descriptor, STR("\x42\x00"), WIRE_ITEMS_MANY},
+		{&pk__select_reply__descriptor, STR("\x08\x01"), WIRE_ITEMS_MANY},
+		{&pk__select_reply__descriptor, STR("\xf8\x07\x01"), WIRE_ITEMS_MANY},
+		{&pk__changes_reply__descriptor, STR("\x1a\x00"), WIRE_ITEMS_MANY},
+		{&pk__store_reply__descriptor, STR("\x0a\x02\x22\x00"), WIRE_ITEMS_MANY},
+		{&pk__folder_list_reply__descriptor, STR("\x0a\x00"), WIRE_ITEMS_MANY},
+		{&pk__fetch_chunk__descriptor, STR("\x0a\x00"), WIRE_ITEMS_MANY},
+		{&pk__fetch_chunk__descriptor, STR("\x0a\x02\x72\x00"), WIRE_ITEMS_MANY},
+		{&pk__changed_event__descriptor, STR("\x08\x01"), WIRE_ITEMS_MANY},
+		{&pk__changed_event__descriptor, STR("\x0a\x04\x01\x01\x01\x01"), WIRE_ITEMS_MANY},
+		{&pk__deliver_reply__descriptor, STR("\x0a\x00"), WIRE_ITEMS_MANY},
+		{&pk__resolve_reply__descriptor, STR("\x08\x01"), WIRE_ITEMS_FEW},
+		{&pk__resolve_reply__descriptor, STR("\x12\x00"), WIRE_ITEMS_FEW},
+		{&pk__login_reply__descriptor, STR("\xfa\x07\x00"), WIRE_ITEMS_FEW},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf all BUF_AUTO;
+		struct str bytes = repeat(&all, cases[i].piece, 5 * MB / cases[i].piece.len);
+		size_t memory_max = cases[i].limit * WIRE_ITEM_MEMORY;
+		if (memory_max < WIRE_MEMORY_MAX)
+			memory_max = WIRE_MEMORY_MAX;
+		/* The whole is refused before anything is taken; the most that passes costs what was said. */
+		struct taken taken = {.allocator = {take, give, &taken}};
+		assert_null(wire_unpack(cases[i].type, bytes, cases[i].limit, &taken.allocator));
+		assert_int_equal(taken.most, 0);
+		size_t fits = 0, too_many = bytes.len / cases[i].piece.len;
+		while (too_many - fits > too_many / 16) {
+			size_t middle = fits + (too_many - fits) / 2;
+			bool within = wire_within(
+				cases[i].type, str_slice(bytes, 0, middle * cases[i].piece.len), cases[i].limit);
+			*(within ? &fits : &too_many) = middle;
+		}
+		ProtobufCMessage *message = wire_unpack(cases[i].type,
+		                                        str_slice(bytes, 0, fits * cases[i].piece.len),
+		                                        cases[i].limit, &taken.allocator);
+		assert_non_null(message);
+		assert_true(fits > 0 && taken.most <= memory_max + fits * cases[i].piece.len);
+		protobuf_c_message_free_unpacked(message, &taken.allocator);
+		assert_int_equal(taken.now, 0);
+	}
+}
+
+/* Every second message of a folder of 1.2 millions: a SELECT that a real store answers. */
+static void what_is_large_and_real(void **state)
+{
+	enum { RUNS = 600 * 1000 };
+	(void)state;
+	struct buf body BUF_AUTO;
+	buf_init(&body, 16 * MB);
+	for (uint32_t i = 0; i < RUNS; i++) {
+		char piece[14] = {0x3a, 8, 0x08};
+		uint32_t uid = (1U << 21) + 2 * i;
+		for (int at = 0; at < 2; at++) {
+			char *to = piece + 2 + 5 * at;
+			to[0] = at == 0 ? 0x08 : 0x10;
+			to[1] = (char)(0x80 | (uid & 0x7f));
+			to[2] = (char)(0x80 | (uid >> 7 & 0x7f));
+			to[3] = (char)(0x80 | (uid >> 14 & 0x7f));
+			to[4] = (char)(uid >> 21);
+		}
+		piece[1] = 10;
+		buf_add(&body, piece, 12);
+	}
+	ProtobufCMessage *message = link_unpack(&pk__select_reply__descriptor, buf_str(&body),
+	                                        WIRE_ITEMS_MESSAGES);
+	assert_non_null(message);
+	assert_int_equal(((Pk__SelectReply *)message)->n_uids, RUNS);
+	protobuf_c_message_free_unpacked(message, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_field),      cmocka_unit_test(what_is_sent),
-		cmocka_unit_test(what_grows),     cmocka_unit_test(what_nests),
+		cmocka_unit_test(one_field),
+		cmocka_unit_test(what_is_sent),
+		cmocka_unit_test(what_grows),
+		cmocka_unit_test(what_nests),
 		cmocka_unit_test(what_is_broken),
+		cmocka_unit_test(what_it_costs),
+		cmocka_unit_test(what_is_large_and_real),
 	};
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }

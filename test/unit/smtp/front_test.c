@@ -71,7 +71,7 @@ static struct {
 static void resolve(void *ctx, struct link_inbound *request)
 {
 	ProtobufCMessage *message = link_unpack(&pk__resolve_request__descriptor,
-	                                        link_inbound_body(request));
+	                                        link_inbound_body(request), WIRE_ITEMS_MESSAGES);
 	struct str address = str_from(((Pk__ResolveRequest *)message)->address);
 	Pk__ResolveReply reply = PK__RESOLVE_REPLY__INIT;
 	static unsigned char key[32] = {1};
@@ -100,7 +100,7 @@ static void resolve(void *ctx, struct link_inbound *request)
 static void answer(struct link_inbound *request)
 {
 	ProtobufCMessage *message = link_unpack(&pk__deliver_request__descriptor,
-	                                        link_inbound_body(request));
+	                                        link_inbound_body(request), WIRE_ITEMS_MESSAGES);
 	size_t targets = ((Pk__DeliverRequest *)message)->n_targets;
 	Pk__DeliverReply reply = PK__DELIVER_REPLY__INIT;
 	Pk__DeliverReply__Result results[4], *pointers[4];
@@ -119,7 +119,7 @@ static void answer(struct link_inbound *request)
 static void deliver(void *ctx, struct link_inbound *request)
 {
 	ProtobufCMessage *message = link_unpack(&pk__deliver_request__descriptor,
-	                                        link_inbound_body(request));
+	                                        link_inbound_body(request), WIRE_ITEMS_MESSAGES);
 	Pk__DeliverRequest *body = (Pk__DeliverRequest *)message;
 	struct delivery *delivery;
 

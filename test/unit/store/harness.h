@@ -227,7 +227,7 @@ static UNUSED void *call_on(struct harness *h, struct link *link, uint32_t metho
 	*ret_error = try_call(h, link, method, body, upload, &reply, &info);
 	if (*ret_error != 0)
 		return NULL;
-	void *message = link_unpack(type, buf_str(&reply));
+	void *message = link_unpack(type, buf_str(&reply), WIRE_ITEMS_MESSAGES);
 	assert_non_null(message);
 	return message;
 }
@@ -394,8 +394,8 @@ static UNUSED void describe(struct described *d, struct str raw)
 	d->description.search_header = bytes_from(d->search_header, len);
 	d->description.search_text = bytes_from(raw.ptr == NULL ? "" : raw.ptr + header,
 	                                        raw.len - header);
-	d->description.envelope = bytes_from("(NIL)", 5);
-	d->description.body_structure = bytes_from("(\"text\" \"plain\")", 15);
+	d->description.envelope = bytes_from("\x12\x03" /* a subject */ "hi!", 5);
+	d->description.body_structure = bytes_from("\x0a\x0d\x1a\x04text\x22\x05plain", 15);
 }
 
 /* Declares offset to offset + size of raw an attachment. */

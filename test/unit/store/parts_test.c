@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "net/wire.h"
 #include "store/check.h"
 #include "store/pack.h"
 #include "store/section.h"
@@ -60,6 +61,49 @@ static void test_keywords(void **state)
 	assert_int_equal(keywords_check(good, 2, NULL), 0);
 	assert_int_equal(keywords_check(bad, 2, NULL), E_INVALID);
 	assert_int_equal(keywords_check(good, KEYWORDS_PER_MESSAGE + 1, NULL), E_LIMIT);
+}
+
+static ProtobufCBinaryData empty_messages(struct buf *out, const char *field, size_t count)
+{
+	buf_init(out, 1 << 20);
+	for (size_t i = 0; i < count; i++)
+		buf_add(out, field, 2);
+	return (ProtobufCBinaryData){out->len, (uint8_t *)out->ptr};
+}
+
+/* Structures are kept as they are, but not what their reader could not unpack: a value of a list and a
+ * message count one each. */
+static void test_structures(void **state)
+{
+	static const char body[] = "\x0a\0", from[] = "\x1a\0", garbage[] = "\x0a\x01";
+	static const struct {
+		const char *body, *from;
+		size_t count;
+		int error;
+	} cases[] = {
+		{body, from, 0, 0},
+		{body, from, 1, 0},
+		{body, from, WIRE_ITEMS_MANY / 2, 0},
+		{body, from, WIRE_ITEMS_MANY / 2 + 1, E_INVALID},
+		{garbage, from, 1, E_INVALID},
+		{body, garbage, 1, E_INVALID},
+	};
+	(void)state;
+	Pk__Part part = PK__PART__INIT, *parts = &part;
+	Pk__Description description = PK__DESCRIPTION__INIT;
+	description.parts = &parts;
+	description.n_parts = 1;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf bodies BUF_AUTO, addresses BUF_AUTO;
+		description.body_structure = empty_messages(&bodies, cases[i].body, cases[i].count);
+		description.envelope = (ProtobufCBinaryData){0};
+		if (cases[i].from != garbage)
+			assert_int_equal(description_check(&description, 0, NULL), cases[i].error);
+		description.envelope = empty_messages(&addresses, cases[i].from, cases[i].count);
+		if (cases[i].body != garbage)
+			description.body_structure = (ProtobufCBinaryData){0};
+		assert_int_equal(description_check(&description, 0, NULL), cases[i].error);
+	}
 }
 
 static void test_search_depth(void **state)
@@ -360,11 +404,12 @@ static void test_dictionary(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_utf8),         cmocka_unit_test(test_keywords),
-		cmocka_unit_test(test_search_depth), cmocka_unit_test(test_runs),
-		cmocka_unit_test(test_runs_add),     cmocka_unit_test(test_sections),
-		cmocka_unit_test(test_global),       cmocka_unit_test(test_partials),
-		cmocka_unit_test(test_pack),         cmocka_unit_test(test_dictionary),
+		cmocka_unit_test(test_utf8),       cmocka_unit_test(test_keywords),
+		cmocka_unit_test(test_structures), cmocka_unit_test(test_search_depth),
+		cmocka_unit_test(test_runs),       cmocka_unit_test(test_runs_add),
+		cmocka_unit_test(test_sections),   cmocka_unit_test(test_global),
+		cmocka_unit_test(test_partials),   cmocka_unit_test(test_pack),
+		cmocka_unit_test(test_dictionary),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
