@@ -249,13 +249,22 @@ static void refuse_here(struct link_server *server, int fd, const char *reason)
 	refuse_fd(server, fd, &here, reason);
 }
 
+/* Whom the supervisor has named has few links and a place for each. Of the others nobody has more than are
+ * free, so that however many fill them one who has none gets one. */
+static bool has_place(const struct link_server *server, const struct link_owner *owner,
+                      const struct link_origin *origin)
+{
+	return origin != NULL ||
+	       (owner->peers < LINK_PEERS_OF_ONE && owner->peers + server->peer_count < LINK_PEERS_MAX);
+}
+
 static void add_peer(struct link_server *server, int fd, const struct sockaddr_storage *address,
                      uint32_t uid, const struct link_origin *origin)
 {
 	bool tls = address != NULL;
 	struct link_owner *owner = link_owner_get(server, (const struct sockaddr *)address, uid,
 	                                          origin);
-	if (owner->peers >= LINK_PEERS_OF_ONE || server->peer_count >= LINK_PEERS_MAX) {
+	if (!has_place(server, owner, origin)) {
 		link_owner_release(server, owner);
 		if (tls)
 			refuse_fd(server, fd, address, "too many peers");

@@ -149,12 +149,13 @@ static inline void raw_done(struct raw *raw)
 	buf_done(&raw->in);
 }
 
-/* A client of the core with its WebSocket open. */
-static inline void raw_client(struct raw *raw, struct core *core)
+/* A client of the core with its WebSocket open; to the core it is who origin says, NULL: our user. */
+static inline void raw_client_of(struct raw *raw, struct core *core,
+                                 const struct link_origin *origin)
 {
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(core->server, fds[0], NULL);
+	link_server_add_fd(core->server, fds[0], origin);
 	raw_init(raw, fds[1], true);
 	struct buf text BUF_AUTO;
 	buf_init(&text, WS_HTTP_MAX);
@@ -164,6 +165,11 @@ static inline void raw_client(struct raw *raw, struct core *core)
 	wait_until(core->loop, raw_read(raw) && ws_http_parse_response(buf_str(&raw->in), STR(KEY),
 	                                                               &size, NULL) == 0);
 	buf_consume(&raw->in, size);
+}
+
+static inline void raw_client(struct raw *raw, struct core *core)
+{
+	raw_client_of(raw, core, NULL);
 }
 
 /* A core whose front is made on loop; its WebSocket opens with raw_core_open. */
