@@ -1,5 +1,7 @@
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/map.h"
 #include "base/mem.h"
@@ -139,9 +141,7 @@ static void print_store(struct cli *cli, const Pk__StatisticsReply *figures)
 		         figures->mailboxes_open, figures->sessions,
 		         (unsigned long long)figures->deliveries);
 		cli_add_size(cli->out, figures->upload_bytes_held);
-		buf_add_text(cli->out, " of uploads in memory, ");
-		cli_add_size(cli->out, figures->disk_free_bytes);
-		buf_add_text(cli->out, " free on the disk\n");
+		buf_add_text(cli->out, " of uploads in memory\n");
 		return;
 	}
 	json_name(json, "store");
@@ -151,9 +151,61 @@ static void print_store(struct cli *cli, const Pk__StatisticsReply *figures)
 	json_number_field(json, "sessions", figures->sessions);
 	json_number_field(json, "deliveries", figures->deliveries);
 	json_number_field(json, "upload_bytes_held", figures->upload_bytes_held);
-	json_number_field(json, "disk_free_bytes", figures->disk_free_bytes);
-	json_number_field(json, "disk_reserve_bytes", figures->disk_reserve_bytes);
 	json_object_end(json);
+}
+
+static void print_disk(struct status *status, const Pk__Volume *volume)
+{
+	struct cli *cli = status->cli;
+	struct json *json = &cli->writer;
+	if (volume->low)
+		status_say(status, true,
+		           "the volume of %s is full but for its reserve: new mail is refused until there "
+		           "is room",
+		           volume->folder);
+	if (!cli->json) {
+		buf_addf(cli->out, "disk of %s: ", volume->folder);
+		cli_add_size(cli->out, volume->free_bytes);
+		buf_add_text(cli->out, " free, reserve ");
+		cli_add_size(cli->out, volume->reserve_bytes);
+		buf_add_text(cli->out, volume->low ? ", refuses new mail\n" : "\n");
+		return;
+	}
+	json_object(json);
+	json_text_field(json, "folder", volume->folder);
+	json_number_field(json, "free_bytes", volume->free_bytes);
+	json_number_field(json, "reserve_bytes", volume->reserve_bytes);
+	json_bool_field(json, "refuses", volume->low);
+	json_object_end(json);
+}
+
+/* Its file grows by little, and has no reserve. */
+static void print_directory_disk(struct status *status)
+{
+	char path[PATH_MAX];
+	struct statvfs found;
+	Pk__Volume volume = PK__VOLUME__INIT;
+	int len = snprintf(path, sizeof(path), "%s/directory",
+	                   config_text(status->cli->config, "data_dir"));
+	if (len < 0 || (size_t)len >= sizeof(path) || statvfs(path, &found) != 0)
+		return;
+	volume.folder = (char *)(uintptr_t) "directory";
+	volume.free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+	print_disk(status, &volume);
+}
+
+static void print_disks(struct status *status)
+{
+	struct cli *cli = status->cli;
+	if (cli->json) {
+		json_name(&cli->writer, "disks");
+		json_array(&cli->writer);
+	}
+	for (size_t i = 0; i < status->store->n_volumes; i++)
+		print_disk(status, status->store->volumes[i]);
+	print_directory_disk(status);
+	if (cli->json)
+		json_array_end(&cli->writer);
 }
 
 /* ---------------------------------------------------------------- sessions */
@@ -403,10 +455,6 @@ static int of_store(struct status *status, struct errinfo *info)
 		return rc;
 	status->store = (Pk__StatisticsReply *)message;
 	print_peers(status, "store", status->store->peers, status->store->n_peers);
-	if (status->store->disk_low)
-		status_say(status, true,
-		           "the volume of the mailboxes is full but for its reserve: new mail"
-		           " is refused until there is room");
 	return 0;
 }
 
@@ -431,6 +479,8 @@ void status_of_cores(struct status *status)
 		print_directory(cli, status->directory);
 	if (store == 0)
 		print_store(cli, status->store);
+	if (store == 0)
+		print_disks(status);
 	int rc = 0;
 	if (directory == 0 && store == 0)
 		rc = print_sessions(status, &info);

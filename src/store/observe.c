@@ -41,6 +41,20 @@ static bool add_peer(void *ctx, const struct link_peer_info *peer)
 	return peers->count < PEERS_MAX;
 }
 
+static void fill_volumes(const struct space *space, Pk__Volume rows[SPACE_VOLUMES],
+                         Pk__Volume *pointers[SPACE_VOLUMES])
+{
+	for (size_t i = 0; i < SPACE_VOLUMES; i++) {
+		const struct volume *volume = &space->volumes[i];
+		pk__volume__init(&rows[i]);
+		rows[i].folder = (char *)(uintptr_t)volume->folder;
+		rows[i].free_bytes = volume->free_bytes;
+		rows[i].reserve_bytes = volume->reserve;
+		rows[i].low = volume->low;
+		pointers[i] = &rows[i];
+	}
+}
+
 static void answer_statistics(struct store *store, struct link_inbound *inbound,
                               const ProtobufCMessage *message)
 {
@@ -51,13 +65,15 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	reply.sessions = store->session_count;
 	reply.deliveries = store->deliveries;
 	reply.upload_bytes_held = store->upload_bytes_held;
-	reply.disk_free_bytes = store->space.free_bytes;
-	reply.disk_reserve_bytes = store->space.reserve;
-	reply.disk_low = store->space.low;
 	reply.seconds = (uint64_t)(peers.now_ms - store->start_ms) / 1000;
 	link_inbound_each_peer(inbound, add_peer, &peers);
 	reply.n_peers = peers.count;
 	reply.peers = peers.pointers;
+	Pk__Volume volumes[SPACE_VOLUMES], *volume_pointers[SPACE_VOLUMES];
+	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	fill_volumes(&store->space, volumes, volume_pointers);
+	reply.n_volumes = SPACE_VOLUMES;
+	reply.volumes = volume_pointers;
 	Pk__RefusedMailbox refused[REFUSED_MAX], *refused_pointers[REFUSED_MAX];
 	reply.n_refused = refused_rows(store->refused, refused, refused_pointers);
 	reply.refused = refused_pointers;

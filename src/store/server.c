@@ -404,7 +404,7 @@ static const char *refuse(void *ctx, const struct core_method *core_method,
 		return "the store is stopping";
 	*ret_error = E_NO_SPACE;
 	if (method->fills && too_full(store, inbound))
-		return "the volume of the mailboxes is full but for its reserve";
+		return "a volume of the mailboxes is full but for its reserve";
 	return NULL;
 }
 

@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
 """What an operator sees and does while the service runs: status, sessions, the end of a session."""
+import contextlib
+import ctypes
 import imaplib
 import json
 import os
 import shutil
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
+import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from service import Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS, OTHER = "hello@example.test", "other@example.test"
 NOT_FOUND, UNAVAILABLE = 67, 69
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 
 
 def status(service, code=0):
@@ -165,6 +170,78 @@ def test_mailboxes_that_are_not_served():
         assert any("damaged" in text for text in status(service, 1)["problems"])
         service.run("alias", "remove", ADDRESS, "--yes")
         assert status(service)["refused"] == []
+
+
+def in_mounts_of_its_own(function):
+    """Runs function in a process that may mount, and whose mounts nobody else sees."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            user, libc = os.geteuid(), ctypes.CDLL(None, use_errno=True)
+            assert libc.unshare(CLONE_NEWNS | (0 if user == 0 else CLONE_NEWUSER)) == 0, os.strerror(ctypes.get_errno())
+            if user != 0:
+                with open("/proc/self/uid_map", "w", encoding="ascii") as file:
+                    file.write(f"{user} {user} 1")
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+            function()
+            code = 0
+        except BaseException:  # pylint: disable=broad-except
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@contextlib.contextmanager
+def small_volume(folder):
+    """A volume of 16 MB is mounted there, as an operator does it."""
+    owner = os.stat(folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o",
+                    f"size=16m,mode=700,uid={owner.st_uid},gid={owner.st_gid}", "none", folder], check=True)
+    try:
+        with open(folder + "/.postkasse", "wb"):
+            pass
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def a_full_volume():
+    with Service(start=False) as service, small_volume(service.data + "/temporary"):
+        password = service.add_alias(ADDRESS)
+        folder = service.data + "/temporary"
+        service.start()
+        seen = status(service)
+        disks = {row["folder"]: row for row in seen["disks"]}
+        assert sorted(disks) == ["directory", "mailboxes", "temporary"], seen
+        assert disks["temporary"]["reserve_bytes"] == 1 << 20 and not disks["temporary"]["refuses"], seen
+        assert (15 << 20) < disks["temporary"]["free_bytes"] <= (16 << 20), seen
+        service.send(ADDRESS, message(1))
+        filler = folder + "/filler"
+        with open(filler, "wb") as file:
+            file.write(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - (900 << 10)))
+        seen = status(service, 1)
+        disks = {row["folder"]: row for row in seen["disks"]}
+        assert disks["temporary"]["refuses"] and not disks["mailboxes"]["refuses"], seen
+        assert any("volume of temporary is full" in text for text in seen["problems"]), seen
+        assert "disk of temporary: " in service.run("status", check=False).stdout
+        try:
+            service.send(ADDRESS, message(2))
+        except smtplib.SMTPDataError as error:
+            assert error.smtp_code == 452, error
+        else:
+            raise AssertionError("mail was taken into the reserve")
+        os.remove(filler)
+        assert not any(row["refuses"] for row in status(service)["disks"])
+        service.send(ADDRESS, message(2))
+        client = service.imap(ADDRESS, password)
+        assert client.select()[1] == [b"2"]
+        client.logout()
+
+
+def test_a_full_volume_of_one_folder():
+    in_mounts_of_its_own(a_full_volume)
 
 
 def test_a_certificate_that_ends_is_a_warning_and_then_a_problem():

@@ -58,9 +58,14 @@ static bool disk_low(struct harness *h)
 	int error;
 	Pk__StatisticsReply *reply = CALL(h, STATISTICS, empty, statistics_reply, &error);
 	assert_int_equal(error, 0);
-	bool low = reply->disk_low;
-	assert_true(reply->disk_reserve_bytes > 0);
-	assert_true(low || reply->disk_free_bytes >= reply->disk_reserve_bytes);
+	bool low = false;
+	assert_int_equal(reply->n_volumes, 2);
+	for (size_t i = 0; i < reply->n_volumes; i++) {
+		const Pk__Volume *volume = reply->volumes[i];
+		low = low || volume->low;
+		assert_true(volume->reserve_bytes > 0);
+		assert_true(volume->low || volume->free_bytes >= volume->reserve_bytes);
+	}
 	FREE(reply);
 	return low;
 }
