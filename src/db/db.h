@@ -124,6 +124,8 @@ int db_migrate(struct db *db, const char *const *migrations, int count,
 int db_schema_check(struct db *db, const char *const *migrations, int count,
                     struct errinfo *info) MUST_USE;
 int db_schema_version(struct db *db);
+/* What is said of a file of a later version than count; returns E_UNSUPPORTED. */
+int db_schema_newer(int version, int count, struct errinfo *info);
 
 /* wal_checkpoint: passive copies what it can, truncate also empties the WAL. */
 int db_checkpoint(struct db *db, bool truncate, struct errinfo *info) MUST_USE;

@@ -157,6 +157,14 @@ static int migrate_step(struct db *db, const char *sql, int version, struct erri
 	return rc;
 }
 
+int db_schema_newer(int version, int count, struct errinfo *info)
+{
+	return err_set(info, E_UNSUPPORTED,
+	               "the file was written by a newer version of postkasse: its schema is %d, this "
+	               "program knows up to %d",
+	               version, count);
+}
+
 int db_migrate(struct db *db, const char *const *migrations, int count, struct errinfo *info)
 {
 	int64_t version = 0;
@@ -165,8 +173,7 @@ int db_migrate(struct db *db, const char *const *migrations, int count, struct e
 		return rc;
 	}
 	if (version > count || version < 0) {
-		return err_set(info, E_UNSUPPORTED, "schema version %d is later than this program's (%d)",
-		               (int)version, count);
+		return db_schema_newer((int)version, count, info);
 	}
 	if (version == count) {
 		return 0;

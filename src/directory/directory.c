@@ -128,9 +128,7 @@ static int inspect_schema(struct db *db, struct errinfo *info)
 	buf_init(&findings, 1024 * 1024);
 	int version = db_schema_version(db);
 	if (version > directory_migration_count)
-		return err_set(info, E_UNSUPPORTED,
-		               "is of a newer version: its schema is %d, that of this program %d", version,
-		               directory_migration_count);
+		return db_schema_newer(version, directory_migration_count, info);
 	/* An older one is brought up to date by the next start. */
 	int rc = db_schema_check(db, directory_migrations, version, info);
 	return rc != 0 ? rc : db_integrity_check(db, &findings, info);

@@ -18,6 +18,7 @@ enum cli_exit {
 	CLI_EXISTS = 73,      /* there already */
 	CLI_IO = 74,          /* reading or writing failed, or stored data is damaged */
 	CLI_TRY_LATER = 75,   /* a limit; later it may pass */
+	CLI_UNSUPPORTED = 76, /* not on this host, or of a newer version */
 	CLI_DENIED = 77,      /* wrong password, or not allowed */
 	CLI_CONFIG = 78,      /* the configuration is wrong */
 };

@@ -1,5 +1,13 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "main/cli_cores.h"
 
@@ -7,6 +15,11 @@
 #include "store.pb-c.h"
 
 /* alias add, list, remove; and the files of aliases that were removed */
+
+enum {
+	LOCK_MS = 10000, /* for another command that is removing; one that copies takes longer */
+	LOCK_AGAIN_MS = 50,
+};
 
 #define METHOD(name) PK__DIRECTORY_METHOD__DIRECTORY_##name
 
@@ -199,17 +212,49 @@ static int remove_one(struct cli *cli, const Pk__RemovedMailbox *removed, struct
 	return rc;
 }
 
-void cli_sweep_removed(struct cli *cli)
+int cli_lock_mailboxes(const struct cli *cli, int *ret, struct errinfo *info)
+{
+	char path[PATH_MAX];
+	int64_t deadline_ms = clock_monotonic_ms() + LOCK_MS;
+	int len = snprintf(path, sizeof(path), "%s/mailboxes", config_text(cli->config, "data_dir"));
+	if (len < 0 || (size_t)len >= sizeof(path))
+		return err_set(info, E_INVALID, "data_dir is too long");
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (clock_monotonic_ms() >= deadline_ms) {
+			close(fd);
+			return err_set(info, E_BUSY, "another command is attaching or removing a mailbox");
+		}
+		(void)poll(NULL, 0, LOCK_AGAIN_MS);
+	}
+	*ret = fd;
+	return 0;
+}
+
+static int remove_all(struct cli *cli, struct errinfo *info)
 {
 	Pk__ListRequest request = PK__LIST_REQUEST__INIT;
-	struct errinfo info = {0};
 	ProtobufCMessage *message;
 	int rc = cores_directory(cli, METHOD(REMOVED_LIST), &request.base,
-	                         &pk__removed_list_reply__descriptor, &message, &info);
+	                         &pk__removed_list_reply__descriptor, &message, info);
 	Pk__RemovedListReply *list = (Pk__RemovedListReply *)message;
 	for (size_t i = 0; rc == 0 && i < list->n_mailboxes; i++)
-		rc = remove_one(cli, list->mailboxes[i], &info);
+		rc = remove_one(cli, list->mailboxes[i], info);
 	CORES_FREE(list);
+	return rc;
+}
+
+void cli_sweep_removed(struct cli *cli)
+{
+	struct errinfo info = {0};
+	int lock;
+	int rc = cli_lock_mailboxes(cli, &lock, &info);
+	if (rc == 0) {
+		rc = remove_all(cli, &info);
+		close(lock);
+	}
 	if (rc != 0)
 		cli_warn(cli,
 		         "the files of a removed mailbox are still there, the next change will try "

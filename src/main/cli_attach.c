@@ -1,9 +1,9 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,13 +23,19 @@
  * directory takes that in one transaction: cut short anywhere, the file is as attachable as before.
  */
 
-enum { PIECE_SIZE = 1024 * 1024, NAME_SIZE = 64 };
+enum { NAME_SIZE = 64 };
+
+/* What a copy is called until it is whole. */
+#define COPY     ".copy"
+#define COPY_WAL ".copy-wal"
 
 struct attaching {
 	struct cli *cli;
 	char id[MAILBOX_ID_SIZE + 1]; /* how the file is named in mailboxes/ */
 	uint64_t quota_bytes;
-	int from, from_wal; /* what is to be copied; -1: nothing */
+	const char *path;   /* of what is to be copied; NULL: nothing */
+	int from, from_wal; /* it, open; -1: nothing */
+	int lock;           /* see cli_lock_mailboxes; -1: not yet */
 	bool copied;        /* the file in mailboxes/ is ours, until it is attached */
 	struct buf password;
 };
@@ -69,6 +75,7 @@ static int open_source(struct attaching *attaching, const char *path, struct err
 	attaching->from_wal = open(wal, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (attaching->from_wal < 0 && errno != ENOENT)
 		return err_set(info, err_from_errno(errno), "%s: %s", wal, strerror(errno));
+	attaching->path = path;
 	choose_id(attaching, path);
 	return 0;
 }
@@ -138,46 +145,90 @@ static int hand_over(int folder, const char *name)
 	return fine ? 0 : -1;
 }
 
-static int copy_bytes(int from, int to)
+/* Under a name that is no mailbox file's: cut short, it is nothing. */
+static int copy_to(const struct attaching *attaching, int folder, int from, const char *name,
+                   struct errinfo *info)
 {
-	for (;;) {
-		ssize_t sent = sendfile(to, from, NULL, PIECE_SIZE);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent <= 0)
-			return sent < 0 ? -1 : fsync(to);
+	struct cli_copying copying = {.from = from, .from_name = attaching->path, .to_name = name};
+	copying.to = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (copying.to < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", name, strerror(errno));
+	int rc = cli_copy_file(&copying, info);
+	if (rc == 0 && hand_over(folder, name) != 0)
+		rc = err_set(info, err_from_errno(errno), "%s: %s", name, strerror(errno));
+	close(copying.to);
+	return rc;
+}
+
+/* The -wal gets its name first: without the file itself it is nothing. */
+static int name_both(const struct attaching *attaching, int folder)
+{
+	char new[NAME_SIZE], name[NAME_SIZE];
+	file_name(attaching->id, "-wal", name);
+	if (attaching->from_wal < 0 && unlinkat(folder, name, 0) != 0 && errno != ENOENT)
+		return -1;
+	if (attaching->from_wal >= 0 &&
+	    renameat(folder, file_name(attaching->id, COPY_WAL, new), folder, name) != 0)
+		return -1;
+	if (renameat2(folder, file_name(attaching->id, COPY, new), folder,
+	              file_name(attaching->id, "", name), RENAME_NOREPLACE) != 0)
+		return -1;
+	return fsync(folder);
+}
+
+static int copy_both(const struct attaching *attaching, int folder, struct errinfo *info)
+{
+	char name[NAME_SIZE];
+	int rc = copy_to(attaching, folder, attaching->from, file_name(attaching->id, COPY, name),
+	                 info);
+	if (rc == 0 && attaching->from_wal >= 0)
+		rc = copy_to(attaching, folder, attaching->from_wal,
+		             file_name(attaching->id, COPY_WAL, name), info);
+	if (rc == 0 && name_both(attaching, folder) != 0)
+		rc = err_set(info, err_from_errno(errno), "mailboxes: %s", strerror(errno));
+	if (rc != 0) {
+		(void)unlinkat(folder, file_name(attaching->id, COPY, name), 0);
+		(void)unlinkat(folder, file_name(attaching->id, COPY_WAL, name), 0);
 	}
+	return rc;
 }
 
-static int copy_to(int folder, int from, const char *name)
+/* ---------------------------------------------------------------- what was cut short */
+
+/* Half copies of a command that was killed, whose lock is ours now. */
+static void sweep_folder(int folder)
 {
-	(void)unlinkat(folder, name, 0); /* of an attempt that was cut short */
-	int to = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (to < 0)
-		return -1;
-	bool fine = copy_bytes(from, to) == 0 && hand_over(folder, name) == 0;
-	int errnum = errno;
-	close(to);
-	if (!fine)
-		unlinkat(folder, name, 0);
-	errno = errnum;
-	return fine ? 0 : -1;
+	static const char *const endings[] = {COPY, COPY_WAL};
+	int again = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+	DIR *entries = again < 0 ? NULL : fdopendir(again);
+	if (entries == NULL && again >= 0)
+		close(again);
+	for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+		struct str name = str_from(entry->d_name), id = str_slice(name, 0, MAILBOX_ID_SIZE);
+		char half[NAME_SIZE], mailbox[MAILBOX_ID_SIZE + 1] = "";
+		if (!mailbox_id_valid(id))
+			continue;
+		memcpy(mailbox, id.ptr, id.len);
+		for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+			if (str_eq(name, str_from(file_name(mailbox, endings[i], half))))
+				(void)unlinkat(folder, half, 0);
+	}
+	if (entries != NULL)
+		closedir(entries);
 }
 
-/* The -wal first: without the file itself it is nothing. */
-static int copy_both(const struct attaching *attaching, int folder)
+static void sweep(const struct cli *cli)
 {
-	char new[NAME_SIZE], main[NAME_SIZE], wal[NAME_SIZE];
-	file_name(attaching->id, ".new", new);
-	file_name(attaching->id, "", main);
-	file_name(attaching->id, "-wal", wal);
-	if (attaching->from_wal < 0)
-		(void)unlinkat(folder, wal, 0);
-	else if (copy_to(folder, attaching->from_wal, wal) != 0)
-		return -1;
-	if (copy_to(folder, attaching->from, new) != 0)
-		return -1;
-	return renameat2(folder, new, folder, main, RENAME_NOREPLACE) == 0 ? fsync(folder) : -1;
+	struct errinfo unused;
+	for (unsigned prefix = 0; prefix < 256; prefix++) {
+		char name[3];
+		int folder;
+		snprintf(name, sizeof(name), "%02x", prefix & 0xff);
+		if (open_folder(cli, name, false, &folder, &unused) != 0)
+			continue;
+		sweep_folder(folder);
+		close(folder);
+	}
 }
 
 /* What is to be copied may be what lies there. */
@@ -206,10 +257,9 @@ static int place(struct attaching *attaching, struct errinfo *info)
 						info, E_EXISTS,
 						"mailboxes/%.2s/%s.sqlite is there already: attach that, or move it away",
 						attaching->id, attaching->id);
-	} else if (copy_both(attaching, folder) == 0) {
-		attaching->copied = true;
 	} else {
-		rc = err_set(info, err_from_errno(errno), "copying the file: %s", strerror(errno));
+		rc = copy_both(attaching, folder, info);
+		attaching->copied = rc == 0;
 	}
 	close(folder);
 	return rc;
@@ -378,6 +428,10 @@ static int run(struct attaching *attaching, struct errinfo *info)
 	if (rc == 0)
 		rc = cli_read_current(cli, cli->arguments[0], &attaching->password, info);
 	if (rc == 0)
+		rc = cli_lock_mailboxes(cli, &attaching->lock, info);
+	if (rc == 0)
+		sweep(cli);
+	if (rc == 0)
 		rc = bring_in(attaching, info);
 	if (rc == 0)
 		rc = attach(attaching, &found, &alias, info);
@@ -396,7 +450,7 @@ static int run(struct attaching *attaching, struct errinfo *info)
 
 int cli_mailbox_attach(struct cli *cli, struct errinfo *info)
 {
-	struct attaching attaching = {.cli = cli, .from = -1, .from_wal = -1};
+	struct attaching attaching = {.cli = cli, .from = -1, .from_wal = -1, .lock = -1};
 	const char *which = cli->arguments[1];
 	buf_init(&attaching.password, PASSWORD_MAX);
 	int rc = cli_read_quota(cli, &attaching.quota_bytes, info);
@@ -407,6 +461,8 @@ int cli_mailbox_attach(struct cli *cli, struct errinfo *info)
 	if (rc == 0)
 		rc = run(&attaching, info);
 	forget_source(&attaching);
+	if (attaching.lock >= 0)
+		close(attaching.lock);
 	buf_done_wiped(&attaching.password);
 	return rc;
 }

@@ -1,12 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "main/cli_cores.h"
 
 #include "directory.pb-c.h"
@@ -16,7 +14,6 @@
  * whoever has the mailbox password opens the copy. */
 
 enum {
-	PIECE_SIZE = 1024 * 1024,
 	WAL_NAME_SIZE = PATH_MAX + sizeof("-wal"),
 	RENEW_MS = 2000,   /* a good deal less than the store holds the file for */
 	ATTEMPTS_MAX = 20, /* each is cut short only by what happens once in a session's life */
@@ -27,7 +24,6 @@ struct copying {
 	const char *target; /* a path */
 	char mailbox[64], source[PATH_MAX];
 	int fd; /* of target */
-	char *piece;
 	uint64_t generation, bytes;
 	int64_t renewed_ms;
 	bool wal;
@@ -79,53 +75,33 @@ static int hold(struct copying *copying, uint64_t generation, bool over, struct 
 	return rc;
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
+/* The file is held a little longer. */
+static int copied(void *ctx, size_t bytes, struct errinfo *info)
 {
-	while (len > 0) {
-		ssize_t written = write(fd, bytes, len);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return written < 0 ? err_from_errno(errno) : E_IO;
-		bytes += written;
-		len -= (size_t)written;
-	}
-	return 0;
-}
-
-static int copy_bytes(struct copying *copying, int from, int to, struct errinfo *info)
-{
-	for (;;) {
-		ssize_t len = read(from, copying->piece, PIECE_SIZE);
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			return err_set(info, err_from_errno(errno), "%s: %s", copying->source, strerror(errno));
-		if (len == 0)
-			return 0;
-		int rc = write_all(to, copying->piece, (size_t)len);
-		if (rc != 0)
-			return err_set(info, rc, "%s: %s", copying->target, strerror(errno));
-		copying->bytes += (uint64_t)len;
-		if (clock_monotonic_ms() - copying->renewed_ms >= RENEW_MS)
-			rc = hold(copying, copying->generation, false, info);
-		if (rc != 0)
-			return rc;
-	}
+	struct copying *copying = ctx;
+	copying->bytes += bytes;
+	return clock_monotonic_ms() - copying->renewed_ms < RENEW_MS
+	           ? 0
+	           : hold(copying, copying->generation, false, info);
 }
 
 /* The file at path into to, which is empty then. */
 static int copy_file(struct copying *copying, const char *path, int to, struct errinfo *info)
 {
+	struct cli_copying file = {
+		.to = to,
+		.from_name = path,
+		.to_name = copying->target,
+		.copied = copied,
+		.ctx = copying,
+	};
 	if (ftruncate(to, 0) != 0 || lseek(to, 0, SEEK_SET) != 0)
 		return err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
-	int from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (from < 0)
+	file.from = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (file.from < 0)
 		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	int rc = copy_bytes(copying, from, to, info);
-	close(from);
-	if (rc == 0 && fsync(to) != 0)
-		rc = err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
+	int rc = cli_copy_file(&file, info);
+	close(file.from);
 	return rc;
 }
 
@@ -203,7 +179,6 @@ int cli_mailbox_copy(struct cli *cli, struct errinfo *info)
 	int rc = create(copying.target, &copying.fd, info);
 	if (rc != 0)
 		return rc;
-	copying.piece = mem_new(PIECE_SIZE);
 	rc = find_mailbox(&copying, info);
 	for (int i = 0; rc == 0 && i < ATTEMPTS_MAX; i++) {
 		rc = attempt(&copying, info);
@@ -212,7 +187,6 @@ int cli_mailbox_copy(struct cli *cli, struct errinfo *info)
 		rc = i + 1 < ATTEMPTS_MAX ? 0 : rc;
 	}
 	close(copying.fd);
-	free(copying.piece);
 	if (rc == 0)
 		print_copied(&copying);
 	else

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "main/cli_internal.h"
 
-enum { PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096, PIECE_SIZE = 1024 * 1024 };
 
 bool cli_file_there(const char *path)
 {
@@ -48,7 +48,7 @@ static int write_whole(int fd, struct str text)
 			return -1;
 		at += done > 0 ? (size_t)done : 0;
 	}
-	return fsync(fd);
+	return 0;
 }
 
 static int sync_folder_above(const char *path)
@@ -80,10 +80,39 @@ int cli_write_file(const char *path, mode_t mode, struct str text, bool replace,
 	int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	if (fchmod(fd, mode) != 0 || write_whole(fd, text) != 0 ||
+	if (fchmod(fd, mode) != 0 || write_whole(fd, text) != 0 || fsync(fd) != 0 ||
 	    take_name(temporary, path, replace) != 0 || sync_folder_above(path) != 0)
 		rc = err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
 	close(fd);
 	(void)unlink(temporary);
 	return rc;
+}
+
+static int copy_piece(const struct cli_copying *copying, char *piece, bool *ret_end,
+                      struct errinfo *info)
+{
+	ssize_t len = read(copying->from, piece, PIECE_SIZE);
+	*ret_end = len == 0;
+	if (len < 0 && errno == EINTR)
+		return 0;
+	if (len < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", copying->from_name, strerror(errno));
+	if (write_whole(copying->to, STR_OF(piece, len)) != 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", copying->to_name, strerror(errno));
+	return copying->copied == NULL || len == 0 ? 0
+	                                           : copying->copied(copying->ctx, (size_t)len, info);
+}
+
+int cli_copy_file(const struct cli_copying *copying, struct errinfo *info)
+{
+	char *piece MEM_AUTO = mem_new(PIECE_SIZE);
+	bool end = false;
+	while (!end) {
+		int rc = copy_piece(copying, piece, &end, info);
+		if (rc != 0)
+			return rc;
+	}
+	return fsync(copying->to) == 0
+	           ? 0
+	           : err_set(info, err_from_errno(errno), "%s: %s", copying->to_name, strerror(errno));
 }

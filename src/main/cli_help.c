@@ -112,6 +112,7 @@ static const struct {
 	{CLI_EXISTS, "it is there already"},
 	{CLI_IO, "reading or writing failed, or what is stored is damaged"},
 	{CLI_TRY_LATER, "a limit was reached; later it may pass"},
+	{CLI_UNSUPPORTED, "a file of a newer version, or nothing that this host does"},
 	{CLI_DENIED, "a wrong password, or not allowed"},
 	{CLI_CONFIG, "the configuration, or a file that it names, is wrong"},
 };

@@ -141,6 +141,17 @@ int cli_make_folder(const char *path, mode_t mode, struct errinfo *info) MUST_US
 int cli_write_file(const char *path, mode_t mode, struct str text, bool replace,
                    struct errinfo *info) MUST_USE;
 
+struct cli_copying {
+	int from, to;
+	const char *from_name, *to_name; /* for what goes wrong */
+	/* Called after each piece, unless it is NULL; what it fails with ends the copying. */
+	int (*copied)(void *ctx, size_t bytes, struct errinfo *info);
+	void *ctx;
+};
+
+/* Copies what is left to read, and syncs it. E_NO_SPACE, E_IO, and what copied returns. */
+int cli_copy_file(const struct cli_copying *copying, struct errinfo *info) MUST_USE;
+
 /* ---------------------------------------------------------------- cli_help.c */
 
 /* All commands, or those whose first word is group; returns how many there were. */
@@ -180,7 +191,11 @@ int cli_login(struct cli *cli, const char *address, struct str password, Pk__Log
               struct errinfo *info) MUST_USE;
 /* Wipes the secret in it; NULL is fine. */
 void cli_login_free(Pk__LoginReply *login);
-/* Removes the files of mailboxes that no alias has any more. What fails is tried again next time. */
+/* One command at a time takes mailbox files away, or brings some in: what one has found to be removed, another
+ * may just attach. E_BUSY when that takes too long. *ret: a descriptor to close. */
+int cli_lock_mailboxes(const struct cli *cli, int *ret, struct errinfo *info) MUST_USE;
+/* Removes the files of mailboxes that no alias has any more. What fails, or has to wait for another command,
+ * is tried again next time. */
 void cli_sweep_removed(struct cli *cli);
 /* "12 minutes" */
 void cli_add_age(struct buf *out, uint64_t seconds);

