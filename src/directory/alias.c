@@ -281,16 +281,10 @@ static int alias_remove_run(struct directory *d, const struct request *request,
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0 && address.detailed)
-		rc = err_set(info, E_NOT_FOUND, "no such alias");
-	if (rc == 0)
-		rc = db_begin(d->db, info);
+	int rc = directory_alias_begin(d, asked->address, &address, &mailbox, info);
 	if (rc != 0)
 		return rc;
-	rc = directory_mailbox_find(d, &address, &mailbox, info);
-	if (rc == 0)
-		rc = directory_alias_reply(d, &address, request, info);
+	rc = directory_alias_reply(d, &address, request, info);
 	if (rc == 0)
 		rc = delete_alias(d, &address, info);
 	if (rc == 0 && mailbox.id[0] != '\0')
@@ -327,16 +321,10 @@ static int alias_disable_run(struct directory *d, const struct request *request,
 	const Pk__AliasDisableRequest *asked = (const Pk__AliasDisableRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0 && address.detailed)
-		rc = err_set(info, E_NOT_FOUND, "no such alias: %s", address.text);
-	if (rc == 0)
-		rc = db_begin(d->db, info);
+	int rc = directory_alias_begin(d, asked->address, &address, &mailbox, info);
 	if (rc != 0)
 		return rc;
-	rc = directory_mailbox_find(d, &address, &mailbox, info);
-	if (rc == 0)
-		rc = set_disabled(d, &address, asked->disabled, info);
+	rc = set_disabled(d, &address, asked->disabled, info);
 	if (rc == 0 && asked->disabled && mailbox.id[0] != '\0')
 		directory_revoked(d, mailbox.id, 0);
 	rc = directory_end(d, rc, info);

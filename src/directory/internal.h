@@ -138,6 +138,12 @@ struct mailbox {
 /* By address. E_NOT_FOUND "no such alias". */
 int directory_mailbox_find(struct directory *d, const struct address *address, struct mailbox *ret,
                            struct errinfo *info) MUST_USE;
+/* The alias that an administrator means by text: an address with a + is none. E_INVALID, E_NOT_FOUND. */
+int directory_alias_find(struct directory *d, const char *text, struct address *ret_address,
+                         struct mailbox *ret, struct errinfo *info) MUST_USE;
+/* The same at the beginning of a transaction, which directory_end ends; after an error there is none. */
+int directory_alias_begin(struct directory *d, const char *text, struct address *ret_address,
+                          struct mailbox *ret, struct errinfo *info) MUST_USE;
 /* By id; E_NOT_FOUND. Only what belongs to the mailbox itself is filled in. */
 int directory_mailbox_by_id(struct directory *d, const char *id, struct mailbox *ret,
                             struct errinfo *info) MUST_USE;

@@ -86,6 +86,26 @@ int directory_mailbox_find(struct directory *d, const struct address *address, s
 	return fine ? 0 : err_set(info, E_CORRUPT, "the directory has a damaged entry");
 }
 
+int directory_alias_find(struct directory *d, const char *text, struct address *ret_address,
+                         struct mailbox *ret, struct errinfo *info)
+{
+	int rc = address_normalize(field_text(text), ret_address, info);
+	if (rc == 0)
+		rc = ret_address->detailed ? E_NOT_FOUND
+		                           : directory_mailbox_find(d, ret_address, ret, info);
+	return rc != E_NOT_FOUND ? rc : err_set(info, rc, "no such alias: %s", ret_address->text);
+}
+
+int directory_alias_begin(struct directory *d, const char *text, struct address *ret_address,
+                          struct mailbox *ret, struct errinfo *info)
+{
+	int rc = db_begin(d->db, info);
+	if (rc != 0)
+		return rc;
+	rc = directory_alias_find(d, text, ret_address, ret, info);
+	return rc == 0 ? 0 : directory_end(d, rc, info);
+}
+
 int directory_mailbox_by_id(struct directory *d, const char *id, struct mailbox *ret,
                             struct errinfo *info)
 {

@@ -330,9 +330,6 @@ static int create_in_transaction(struct directory *d, const Pk__PasswordCreateRe
                                  const struct address *address, struct mailbox *mailbox,
                                  struct fresh *fresh, struct errinfo *info)
 {
-	int rc = directory_mailbox_find(d, address, mailbox, info);
-	if (rc != 0)
-		return rc;
 	if (mailbox->published)
 		return create_further(d, mailbox, asked, fresh, info);
 	if (asked->kind != KIND_MAILBOX)
@@ -351,13 +348,11 @@ static int password_create_run(struct directory *d, const struct request *reques
 
 	if (asked->kind != KIND_MAILBOX && asked->kind != KIND_APP && asked->kind != KIND_RECOVERY)
 		return err_set(info, E_INVALID, "unknown kind of password");
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0)
-		rc = check_label(field_text(asked->label), info);
+	int rc = check_label(field_text(asked->label), info);
 	if (rc == 0)
 		rc = check_scopes(asked, &fresh.scopes, info);
 	if (rc == 0)
-		rc = db_begin(d->db, info);
+		rc = directory_alias_begin(d, asked->address, &address, &mailbox, info);
 	if (rc != 0)
 		return rc;
 	rc = create_in_transaction(d, asked, &address, &mailbox, &fresh, info);
@@ -440,9 +435,7 @@ static int password_list_run(struct directory *d, const struct request *request,
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0)
-		rc = directory_mailbox_find(d, &address, &mailbox, info);
+	int rc = directory_alias_find(d, asked->address, &address, &mailbox, info);
 	return rc != 0 ? rc : reply_list(d, &address, &mailbox, request, info);
 }
 
@@ -497,14 +490,10 @@ static int change_slot(struct directory *d, const struct request *request, bool 
 	struct address address;
 	struct mailbox mailbox;
 	int64_t number = (int64_t)asked->slot, kind = 0;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0)
-		rc = db_begin(d->db, info);
+	int rc = directory_alias_begin(d, asked->address, &address, &mailbox, info);
 	if (rc != 0)
 		return rc;
-	rc = directory_mailbox_find(d, &address, &mailbox, info);
-	if (rc == 0)
-		rc = slot_kind(d, &mailbox, number, &kind, info);
+	rc = slot_kind(d, &mailbox, number, &kind, info);
 	if (rc == 0 && revoke && kind == KIND_MAILBOX)
 		rc = err_set(info, E_DENIED, "the mailbox password can be replaced, not revoked");
 	if (rc == 0)

@@ -108,21 +108,16 @@ static int mailbox_accept_run(struct directory *d, const struct request *request
 	const Pk__AliasRequest *asked = (const Pk__AliasRequest *)request->message;
 	struct address address;
 	struct mailbox mailbox;
-	int rc = address_normalize(field_text(asked->address), &address, info);
-	if (rc == 0)
-		rc = db_begin(d->db, info);
+	int rc = directory_alias_begin(d, asked->address, &address, &mailbox, info);
 	if (rc != 0)
 		return rc;
-	rc = directory_mailbox_find(d, &address, &mailbox, info);
-	if (rc == 0) {
-		struct db_stmt *q = db_query(
-			d->db, "UPDATE mailbox_state SET generation = generation + 1, uid_validity = 0,"
-				   " modseq = 0, uids = 0, messages = 0, accepting = 1 WHERE mailbox = $1");
-		db_bind_text(q, 1, str_from(mailbox.id));
-		rc = db_run(q, info);
-		if (rc == 0 && db_changes(d->db) != 1)
-			rc = err_set(info, E_NOT_FOUND, "nothing is known that this mailbox should have");
-	}
+	struct db_stmt *q = db_query(
+		d->db, "UPDATE mailbox_state SET generation = generation + 1, uid_validity = 0,"
+			   " modseq = 0, uids = 0, messages = 0, accepting = 1 WHERE mailbox = $1");
+	db_bind_text(q, 1, str_from(mailbox.id));
+	rc = db_run(q, info);
+	if (rc == 0 && db_changes(d->db) != 1)
+		rc = err_set(info, E_NOT_FOUND, "nothing is known that this mailbox should have");
 	rc = directory_end(d, rc, info);
 	if (rc != 0)
 		return rc;
