@@ -235,6 +235,10 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 		rc = db_exec(db, "PRAGMA schema_version", info);
 	} else if (rc == 0 && (db->flags & DB_COPY) == 0) {
 		rc = db_exec(db, "PRAGMA journal_mode=WAL", info);
+		/* A new file has its -wal from the next access on: see db_place_note. */
+		if (rc == 0 && is_new) {
+			rc = db_exec(db, "PRAGMA schema_version", info);
+		}
 	}
 	if (rc == E_CORRUPT && (sqlite3_extended_errcode(handle) & 0xff) == SQLITE_NOTADB) {
 		rc = err_set(info, E_DENIED, "database: wrong key, or not one of our files");
@@ -286,6 +290,9 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 		db->wal_unnamed = (flags & (DB_READ_ONLY | DB_COPY)) == 0;
 		db->wal_doubtful = db->wal_unnamed && left;
 		rc = db_wal_settle(db, info); /* before anybody is told what it holds */
+	}
+	if (rc == 0) {
+		rc = db_place_note(db, info);
 	}
 	if (rc < 0) {
 		db_close(db);

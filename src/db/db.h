@@ -62,6 +62,10 @@ void db_close(struct db *db);
 /* The same, but leaves file and WAL as they were found: for a file that may have another's WAL. */
 void db_close_as_found(struct db *db);
 
+/* Whether file and WAL are still at their path: nobody has put another file there, moved it away or removed
+ * it. What is committed to one that is not in place others will never see. Two stat calls. */
+bool db_in_place(const struct db *db);
+
 /* Commits from here on are durable on return (true) or only ordered (false). Inside a transaction
  * it takes effect with the next one. */
 void db_set_sync_full(struct db *db, bool full);

@@ -4,8 +4,15 @@
 /* What the files of src/db share and nobody else includes. */
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "db/db.h"
+
+/* Which file it is, whatever its name; inode 0: none. */
+struct db_file_id {
+	dev_t device;
+	ino_t inode;
+};
 
 /* Of a file that is filled by db_copy_step: it counts only once it is complete, so it has no journal on
  * the disk, and is synced once. */
@@ -19,6 +26,7 @@ struct db {
 	bool wal_unnamed;            /* its name may not be on the disk */
 	uint32_t wal_frames;         /* in the WAL file after the last commit or checkpoint */
 	uint32_t wal_checkpointed;   /* of these, in the main file already */
+	struct db_file_id place, wal_place; /* what is open: the file and its WAL */
 	/* Statements by the address of their text: open addressing, cap a power of two. */
 	struct db_stmt **stmts;
 	size_t stmt_count, stmt_cap;
@@ -44,5 +52,7 @@ int db_wal_name(struct db *db, struct errinfo *info) MUST_USE;
 int db_folder_sync(const char *path, struct errinfo *info) MUST_USE;
 /* Whether there is something in the WAL of the file at path. */
 bool db_wal_there(const char *path);
+/* Notes which files were opened, for db_in_place. E_IO when the file has gone meanwhile. */
+int db_place_note(struct db *db, struct errinfo *info) MUST_USE;
 
 #endif

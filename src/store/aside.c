@@ -95,12 +95,7 @@ static int rename_both(const char *from, const char *to, struct errinfo *info)
 
 int aside_put(struct mailbox *mailbox, struct errinfo *info)
 {
-	if (mailbox->temporary != NULL) {
-		db_rollback(mailbox->temporary);
-		db_close(mailbox->temporary);
-		mailbox->temporary = NULL;
-		store_handle_closed(mailbox->store);
-	}
+	mailbox_temporary_close(mailbox);
 	mailbox->none_aside_until_ms = 0;
 	unsigned number = 0;
 	int rc = free_number(mailbox, &number, info);

@@ -203,17 +203,6 @@ void mailbox_forget_key(struct mailbox *mailbox)
 
 /* ---------------------------------------------------------------- handles */
 
-/* Which file is at path now. */
-static bool file_at(const char *path, dev_t *ret_device, ino_t *ret_inode)
-{
-	struct stat status;
-	if (stat(path, &status) != 0)
-		return false;
-	*ret_device = status.st_dev;
-	*ret_inode = status.st_ino;
-	return true;
-}
-
 /* Before anything of the file is looked at: it has all that it had. */
 static int check_opened(struct mailbox *mailbox, struct db *db, struct errinfo *info)
 {
@@ -246,44 +235,57 @@ static int open_main(struct mailbox *mailbox, const struct data_key *key, struct
 		db_close(db);
 		return rc;
 	}
-	if (!file_at(path.ptr, &mailbox->device, &mailbox->inode)) {
-		db_close(db);
-		return err_set(info, E_IO, "the mailbox file is not there any more");
-	}
 	rc = check_opened(mailbox, db, info);
 	if (rc == 0)
 		store_handle_opened(mailbox->store);
 	return rc;
 }
 
-/* What is open is what others will open: not a file that was put aside, or is below a mount. */
-static bool is_in_place(const struct mailbox *mailbox)
+/* Somebody has taken the file away, or put another one there, while it was open. */
+static void log_misplaced(const struct mailbox *mailbox, const char *which)
 {
-	dev_t device;
-	ino_t inode;
-	struct buf path BUF_AUTO;
-	buf_init(&path, PATH_MAX);
-	mailbox_path(mailbox, PATH_MAIN, &path);
-	return file_at(path.ptr, &device, &inode) && device == mailbox->device &&
-	       inode == mailbox->inode;
+	log_error(store_log(mailbox->store), "store.file_replaced", F_TEXT("mailbox", mailbox->id),
+	          F_TEXT("file", which));
 }
 
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info)
 {
-	/* One that has a sync before it is looked at again after that. */
-	if (mailbox->db != NULL && (mailbox->unsynced || is_in_place(mailbox)))
+	/* What is open is what others will open: not a file that was put aside, or is below a mount. One that has
+	 * a sync before it is looked at after that. */
+	if (mailbox->db != NULL && (mailbox->unsynced || db_in_place(mailbox->db)))
 		return 0;
-	if (mailbox->db != NULL)
+	if (mailbox->db != NULL) {
+		log_misplaced(mailbox, "mailbox");
 		mailbox_close_handles(mailbox);
+	}
 	struct data_key key DATA_KEY_AUTO = {0};
 	if (!mailbox_key(mailbox, &key))
 		return err_set(info, E_STALE, "the mailbox is not open");
 	return open_main(mailbox, &key, info);
 }
 
+void mailbox_temporary_close(struct mailbox *mailbox)
+{
+	if (mailbox->temporary == NULL)
+		return;
+	db_rollback(mailbox->temporary);
+	db_close(mailbox->temporary);
+	mailbox->temporary = NULL;
+	store_handle_closed(mailbox->store);
+}
+
+bool mailbox_temporary_ready(struct mailbox *mailbox)
+{
+	if (mailbox->temporary != NULL && !db_in_place(mailbox->temporary)) {
+		log_misplaced(mailbox, "temporary");
+		mailbox_temporary_close(mailbox);
+	}
+	return mailbox->temporary != NULL;
+}
+
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info)
 {
-	if (mailbox->temporary != NULL)
+	if (mailbox_temporary_ready(mailbox))
 		return 0;
 	bool there;
 	int rc = mailbox_file_there(mailbox, PATH_TEMPORARY, &there, info);
@@ -334,13 +336,11 @@ void mailbox_close_handles(struct mailbox *mailbox)
 	mailbox->generation++; /* the last connection to a file makes a checkpoint */
 	if (mailbox->db != NULL)
 		store_handle_closed(mailbox->store);
-	if (mailbox->temporary != NULL)
-		store_handle_closed(mailbox->store);
 	mailbox_rollback(mailbox);
 	rekey_abort(mailbox);
 	db_close(mailbox->db);
-	db_close(mailbox->temporary);
-	mailbox->db = mailbox->temporary = NULL;
+	mailbox->db = NULL;
+	mailbox_temporary_close(mailbox);
 	piece_cache_free(mailbox->pieces);
 	mailbox->pieces = NULL;
 	folder_summary_free(mailbox->summary);
@@ -452,9 +452,16 @@ static void synced(struct mailbox *mailbox)
 	mark_take(mailbox);
 }
 
+static int misplaced(struct errinfo *info)
+{
+	return err_set(info, E_IO, "the mailbox file was replaced meanwhile");
+}
+
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = db_commit(mailbox->db, info);
+	if (rc == 0 && !db_in_place(mailbox->db))
+		rc = misplaced(info);
 	if (rc == 0 && mailbox->durability == DURABLE_COMMITTED)
 		synced(mailbox);
 	else if (rc == 0 && mailbox->durability == DURABLE_ANSWERED)
@@ -469,6 +476,8 @@ int mailbox_sync(struct mailbox *mailbox, struct errinfo *info)
 	if (!mailbox->unsynced)
 		return 0;
 	int rc = db_sync(mailbox->db, info);
+	if (rc == 0 && !db_in_place(mailbox->db))
+		rc = misplaced(info);
 	if (rc == 0)
 		synced(mailbox);
 	mailbox->unsynced = false;

@@ -13,7 +13,6 @@
 
 #include <stdatomic.h>
 #include <sys/queue.h>
-#include <sys/types.h>
 
 #include "crypto/seal.h"
 #include "crypto/slot.h"
@@ -80,8 +79,6 @@ struct mailbox {
 	uint32_t renew_to; /* less was accepted as this generation: mark_renew is due; 0: is not */
 	bool mark_untold;  /* it has come further */
 	bool has_less;     /* it was found to have less, which nobody has been told yet */
-	dev_t device;      /* with inode: what is open as db */
-	ino_t inode;
 	bool needs_care;     /* mailbox_care has something to do */
 	struct rekey *rekey; /* one that is under way, or NULL */
 	bool has_next_key;   /* a re-key is due */
@@ -121,13 +118,17 @@ int mailbox_unlock(struct mailbox *mailbox, struct str secret, struct str record
  * is no key; E_IO when the file is not there; E_CORRUPT when it has less than it had (mark.h): then its
  * key is gone, too. */
 int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
+/* Whether the temporary mailbox is open, and is what others would open: another is closed and logged. */
+bool mailbox_temporary_ready(struct mailbox *mailbox);
+void mailbox_temporary_close(struct mailbox *mailbox);
 /* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND;
  * E_CORRUPT for a damaged one (see aside.h), E_UNAVAILABLE for one of another host key. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;
 /* BEGIN IMMEDIATE. */
 int mailbox_begin(struct mailbox *mailbox, enum durability durability,
                   struct errinfo *info) MUST_USE;
-/* Commits, and notes how far the mailbox has come, and when the WAL has grown enough to be looked after. */
+/* Commits, and notes how far the mailbox has come, and when the WAL has grown enough to be looked after. E_IO
+ * when the file is not where others will look for it: what went into it counts for nothing. */
 int mailbox_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Makes durable what was committed as DURABLE_ANSWERED, if anything was. E_IO: it may be there after a power
  * cut or not, and is there until then; the handles are to be closed. */

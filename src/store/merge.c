@@ -195,9 +195,7 @@ static int remove_when_empty(struct mailbox *mailbox, struct errinfo *info)
 		db_reset(q);
 		return rc < 0 ? rc : 0;
 	}
-	db_close(mailbox->temporary);
-	mailbox->temporary = NULL;
-	store_handle_closed(mailbox->store);
+	mailbox_temporary_close(mailbox);
 	return mailbox_remove_file(mailbox, PATH_TEMPORARY, info);
 }
 

@@ -115,7 +115,7 @@ static uint64_t used_bytes(const struct mailbox *mailbox)
 
 static int begin(struct mailbox *mailbox, struct errinfo *info)
 {
-	if (mailbox->temporary == NULL) {
+	if (!mailbox_temporary_ready(mailbox)) {
 		bool there;
 		int rc = mailbox_file_there(mailbox, PATH_MAIN, &there, info);
 		if (rc == 0 && !there)
@@ -183,6 +183,8 @@ int temporary_add(struct mailbox *mailbox, struct packer *packer, const struct s
 int temporary_commit(struct mailbox *mailbox, struct errinfo *info)
 {
 	int rc = db_commit(mailbox->temporary, info);
+	if (rc == 0 && !db_in_place(mailbox->temporary))
+		rc = err_set(info, E_IO, "the temporary mailbox was replaced meanwhile");
 	if (rc != 0)
 		db_rollback(mailbox->temporary);
 	else if (db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)

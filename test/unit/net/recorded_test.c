@@ -111,8 +111,8 @@ static void say(struct raw *raw, const struct line *line)
 /* Which versions are spoken may change, as long as the first is among them; host and instance differ. */
 static void assert_hello(struct str body, struct str recorded)
 {
-	Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor, body);
-	Pk__Hello *old = (Pk__Hello *)link_unpack(&pk__hello__descriptor, recorded);
+	Pk__Hello *hello = (Pk__Hello *)link_unpack(&pk__hello__descriptor, body, WIRE_ITEMS_FEW);
+	Pk__Hello *old = (Pk__Hello *)link_unpack(&pk__hello__descriptor, recorded, WIRE_ITEMS_FEW);
 	assert_non_null(hello);
 	assert_non_null(old);
 	assert_in_range(old->version, hello->version_min, hello->version);
