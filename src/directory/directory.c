@@ -64,6 +64,8 @@ int directory_new(struct directory **ret, struct loop *loop, const struct log *l
 	struct directory *d = mem_new(sizeof(*d));
 	d->loop = loop;
 	d->log = log;
+	d->path = str_dup(str_from(path));
+	d->in_place = true;
 	d->failures = failures_new();
 	d->refusals = refusals_new(loop);
 	d->start_ms = clock_monotonic_ms();
@@ -97,6 +99,7 @@ void directory_free(struct directory *d)
 	refusals_free(d->refusals);
 	db_close(d->db);
 	secret_free(d->unknown_key);
+	free(d->path);
 	free(d);
 }
 
@@ -107,11 +110,31 @@ void directory_configure(struct directory *d, const struct config *config)
 	d->quota_default = config_number(config, "quota");
 }
 
+/* A file that was taken away, or is below a mount, takes nothing more in. Once there is another this process
+ * ends: the next one looks at what it is, and all fronts ask anew. */
+static int check_place(struct directory *d, struct errinfo *info)
+{
+	struct stat status;
+	bool in_place = db_in_place(d->db);
+	if (in_place != d->in_place)
+		log_error(d->log, in_place ? "directory.file_back" : "directory.file_replaced",
+		          F_TEXT("file", d->path));
+	d->in_place = in_place;
+	if (in_place)
+		return 0;
+	d->replaced = stat(d->path, &status) == 0 && status.st_size > 0;
+	if (d->replaced)
+		loop_stop(d->loop);
+	return err_set(info, E_UNAVAILABLE, "the directory's file is not in its place");
+}
+
 int directory_end(struct directory *d, int rc, struct errinfo *info)
 {
 	struct errinfo unused;
 	if (rc == 0)
 		rc = db_commit(d->db, info);
+	if (rc == 0)
+		rc = check_place(d, info);
 	directory_revocations_end(d, rc == 0);
 	if (rc != 0)
 		db_rollback(d->db);
@@ -225,7 +248,9 @@ static void on_request(void *ctx, const struct core_method *core_method,
 		.inbound = inbound,
 		.lateness = &lateness,
 	};
-	int rc = method->run(d, &request, &info);
+	int rc = check_place(d, &info);
+	if (rc == 0)
+		rc = method->run(d, &request, &info);
 	link_free_secret(message);
 	if (rc == 0 && reply.failed)
 		rc = err_set(&info, E_TOO_LARGE, "the reply is too large");
@@ -339,7 +364,8 @@ int directory_run(struct role *role)
 	role->on_reload = NULL;
 	role->on_stop = NULL;
 	role->on_peer = NULL;
+	bool replaced = process.directory->replaced;
 	core_server_free(process.server);
 	directory_free(process.directory);
-	return 0;
+	return replaced ? EXIT_FAILURE : 0;
 }

@@ -59,6 +59,9 @@ struct directory {
 	struct loop *loop;
 	const struct log *log;
 	struct db *db;
+	char *path;    /* owned; of db */
+	bool in_place; /* as far as was seen, db is what is at path */
+	bool replaced; /* another file is there: the process ends */
 	struct failures *failures;
 	struct refusals *refusals;
 	uint64_t logins, logins_refused; /* since the start */

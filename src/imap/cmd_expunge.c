@@ -2,6 +2,7 @@
 
 #include "imap/command.h"
 #include "imap/folder.h"
+#include "imap/sync.h"
 
 struct expunge {
 	struct seqset set;
@@ -22,7 +23,7 @@ static void expunged(struct imap_client *client, const struct imap_answer *answe
 	}
 	imap_folder_expunged(client->folder, reply->expunged, reply->n_expunged,
 	                     &(struct imap_untagged){&client->out, true, client->condstore});
-	imap_folder_saw(client->folder, reply->highest_modseq);
+	imap_saw_modseq(client, reply->highest_modseq);
 	/* The first of two attempts may have removed more than the second tells. */
 	client->folder->dirty |= answer->repeated;
 	imap_finish(client, NULL, "Expunged");

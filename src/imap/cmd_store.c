@@ -139,7 +139,7 @@ static void stored(struct imap_client *client, const struct imap_answer *answer)
 			write_modseq(client, reply->changed[i]);
 	}
 	add_modified(client, reply);
-	imap_folder_saw(client->folder, reply->highest_modseq);
+	imap_saw_modseq(client, reply->highest_modseq);
 	if (next_batch(client))
 		ask_batch(client);
 	else

@@ -3,6 +3,12 @@
 #include "imap/folder.h"
 #include "imap/front.h"
 
+void imap_saw_modseq(struct imap_client *client, uint64_t modseq)
+{
+	imap_folder_saw(client->folder, modseq);
+	session_saw(client->session, 0, modseq);
+}
+
 static struct imap_untagged untagged(struct imap_client *client)
 {
 	return (struct imap_untagged){
@@ -66,7 +72,7 @@ static void flags_told(struct imap_client *client, const struct imap_answer *ans
 		give_up(client);
 		return;
 	}
-	imap_folder_saw(client->folder, resync->modseq);
+	imap_saw_modseq(client, resync->modseq);
 	succeed(client);
 }
 
@@ -77,7 +83,7 @@ static void ask_flags(struct imap_client *client, struct resync *resync, uint32_
 	pk__fetch_request__init(&resync->fetch);
 	resync->fetch.uids = imap_uid_ranges(client->arena, &range, 1);
 	if (resync->fetch.uids == NULL || known == 0) {
-		imap_folder_saw(folder, resync->modseq);
+		imap_saw_modseq(client, resync->modseq);
 		succeed(client);
 		return;
 	}

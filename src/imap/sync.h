@@ -12,5 +12,8 @@
 /* Asks and writes, then calls done. When that failed (ok is false), the folder is dirty again.
  * The client may have been told BYE: then done is not called. */
 void imap_sync(struct imap_client *client, void (*done)(struct imap_client *client, bool ok));
+/* Notes a modseq of the selected mailbox that the client knows of, because it caused it or was told: with
+ * less than that the mailbox does not come back, see session_saw. */
+void imap_saw_modseq(struct imap_client *client, uint64_t modseq);
 
 #endif

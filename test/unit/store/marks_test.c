@@ -1,0 +1,252 @@
+#include "harness.h"
+
+#include "directory.pb-c.h"
+#include "net/core_server.h"
+
+/*
+ * A directory of a few lines, which says how far a mailbox had come, or nothing: no file is opened that is
+ * not compared with that, and what a file has by then is told.
+ */
+
+static const char hello[] = "From: a@example.test\r\nSubject: Hello\r\n\r\nHello, world.\r\n";
+
+struct rig {
+	struct harness *h;
+	struct core_server *server;
+	struct link *link;
+	int error;   /* of each question */
+	bool silent; /* there is no answer at all */
+	unsigned asked, told;
+	Pk__MailboxState state; /* the answer, and what was told last; its strings do not count */
+};
+
+static const struct core_method get_method = {
+	.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_GET,
+	.name = "mailbox_state_get",
+	.roles = ROLE_STORE,
+	.request = &pk__mailbox_state_request__descriptor,
+};
+
+static const struct core_method set_method = {
+	.number = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_SET,
+	.name = "mailbox_state_set",
+	.roles = ROLE_STORE,
+	.request = &pk__mailbox_states__descriptor,
+	.items_max = 1000,
+};
+
+static void answer_question(struct rig *rig, struct link_inbound *inbound)
+{
+	rig->asked++;
+	if (rig->silent)
+		return;
+	if (rig->error != 0)
+		link_reply_error(inbound, rig->error, "not now");
+	else
+		link_reply(inbound, &rig->state.base);
+}
+
+static void serve(void *ctx, const struct core_method *method, struct link_inbound *inbound,
+                  ProtobufCMessage *message)
+{
+	struct rig *rig = ctx;
+	if (method == &get_method) {
+		answer_question(rig, inbound);
+	} else {
+		const Pk__MailboxStates *states = (const Pk__MailboxStates *)message;
+		assert_int_equal(states->n_states, 1);
+		rig->state = *states->states[0];
+		rig->state.mailbox = text_from("");
+		rig->state.known = true;
+		rig->told++;
+		Pk__MailboxStates reply = PK__MAILBOX_STATES__INIT;
+		link_reply(inbound, &reply.base);
+	}
+	protobuf_c_message_free_unpacked(message, NULL);
+}
+
+static void peer_changed(void *ctx, struct link_peer *peer)
+{
+	(void)ctx;
+	(void)peer;
+}
+
+static const struct core_method *const methods[] = {&get_method, &set_method};
+
+static const struct core directory = {
+	.role = "directory",
+	.methods = methods,
+	.method_count = ARRAY_LEN(methods),
+	.request = serve,
+	.peer_up = peer_changed,
+	.peer_down = peer_changed,
+};
+
+static int set_up(void **state)
+{
+	static const struct link_handlers handlers = {0};
+	static const struct link_allowed allowed[] = {{"store", LINK_ANY_UID}};
+	const struct link_server_options options = {.allowed = allowed, .allowed_count = 1};
+	struct rig *rig = mem_new(sizeof(*rig));
+	void *harness;
+	assert_int_equal(harness_setup(&harness), 0);
+	struct harness *h = rig->h = harness;
+	pk__mailbox_state__init(&rig->state);
+	harness_down(h);
+	rig->server = core_server_new(h->loop, &h->log, &options, &directory, rig);
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	link_server_add_fd(core_server_link(rig->server), pair[0], NULL);
+	rig->link = link_new_fd(h->loop, &h->log, pair[1], "store", &handlers);
+	h->options.directory = rig->link;
+	harness_up(h);
+	*state = rig;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct rig *rig = *state;
+	void *harness = rig->h;
+	harness_down(rig->h);
+	link_free(rig->link);
+	core_server_free(rig->server);
+	rig->h->options.directory = NULL;
+	harness_up(rig->h);
+	free(rig);
+	return harness_teardown(&harness);
+}
+
+static int open_error(struct harness *h, struct owner *owner)
+{
+	int error;
+	Pk__OpenReply *reply = try_open(h, h->link, owner, &error);
+	if (reply != NULL)
+		FREE(reply);
+	return error;
+}
+
+/* A mailbox of one message, whose file is closed and the directory told. */
+static void with_a_message(struct rig *rig, struct owner *owner)
+{
+	struct harness *h = rig->h;
+	create_mailbox(h, owner);
+	append(h, open_session(h, owner), "INBOX", str_from(hello), NULL);
+	WAIT_FOR(h, rig->told > 0 && rig->state.messages == 1);
+	harness_restart(h);
+}
+
+/* Nobody says what it should have: the answer is one for the time being, for who logs in and who looks
+ * after it, and mail waits. */
+static void test_away(void **state)
+{
+	struct rig *rig = *state;
+	struct harness *h = rig->h;
+	struct owner owner;
+	bool sealed = false;
+	with_a_message(rig, &owner);
+	rig->error = E_UNAVAILABLE;
+	unsigned asked = rig->asked;
+	assert_int_equal(open_error(h, &owner), E_UNAVAILABLE);
+	Pk__VerifyRequest verify = PK__VERIFY_REQUEST__INIT;
+	verify.mailbox = owner.mailbox;
+	verify.mailbox_secret = bytes_from(owner.secret.bytes, KEY_SIZE);
+	verify.key_record = bytes_from(owner.record.ptr, owner.record.len);
+	int error;
+	assert_null(CALL(h, VERIFY, verify, verify_reply, &error));
+	assert_int_equal(error, E_UNAVAILABLE);
+	assert_int_equal(deliver_to(h, &owner, str_from(hello), "0123456789abcdef", NULL, &sealed), 0);
+	assert_true(sealed);
+	assert_int_equal(rig->asked, asked + 2); /* a delivery opens nothing */
+	rig->error = 0;
+	assert_int_equal(open_error(h, &owner), 0);
+	assert_sound(h, &owner, 2);
+	owner_done(&owner);
+}
+
+struct waiting {
+	bool done;
+	int error;
+};
+
+static void opened(void *ctx, int error, struct str text, struct str body)
+{
+	struct waiting *waiting = ctx;
+	(void)text;
+	(void)body;
+	waiting->done = true;
+	waiting->error = error;
+}
+
+/* A directory that does not answer holds up nobody who stops. */
+static void test_silent(void **state)
+{
+	struct rig *rig = *state;
+	struct harness *h = rig->h;
+	struct owner owner;
+	struct waiting waiting = {0};
+	with_a_message(rig, &owner);
+	rig->silent = true;
+	h->stopped = false;
+	unsigned asked = rig->asked;
+	Pk__OpenRequest request = PK__OPEN_REQUEST__INIT;
+	request.mailbox = owner.mailbox;
+	request.mailbox_secret = bytes_from(owner.secret.bytes, KEY_SIZE);
+	request.key_record = bytes_from(owner.record.ptr, owner.record.len);
+	request.service = text_from("cli");
+	request.public_key = bytes_from(owner.public_key, SEAL_PUBLIC_SIZE);
+	const struct link_request call = {.method = PK__STORE_METHOD__STORE_OPEN,
+	                                  .body = &request.base,
+	                                  .ctx = &waiting,
+	                                  .reply = opened};
+	link_call(h->link, &call);
+	WAIT_FOR(h, rig->asked == asked + 1);
+	assert_false(waiting.done);
+	int64_t begun = clock_monotonic_ms();
+	store_stop(h->store, harness_stopped, h);
+	WAIT_FOR(h, h->stopped && waiting.done);
+	assert_in_range(clock_monotonic_ms() - begun, 0,
+	                8000); /* by itself it would be given up later */
+	assert_int_equal(waiting.error, E_UNAVAILABLE);
+	link_free(h->link);
+	core_server_free(h->server);
+	store_free(h->store);
+	rig->silent = false;
+	harness_up(h);
+	assert_int_equal(open_error(h, &owner), 0);
+	owner_done(&owner);
+}
+
+/* The file has less than what is said, in each of the numbers; as much or more is right. */
+static void test_less(void **state)
+{
+	struct rig *rig = *state;
+	struct harness *h = rig->h;
+	struct owner owner;
+	with_a_message(rig, &owner);
+	const Pk__MailboxState right = rig->state;
+	h->log.level = LOG_LEVEL_ERROR + 1;
+	for (unsigned i = 0; i < 6; i++) {
+		rig->state = right;
+		rig->state.generation += i == 0;
+		rig->state.uid_validity += i == 1;
+		rig->state.modseq += i == 2;
+		rig->state.uids += i == 3;
+		rig->state.messages += i == 4;
+		rig->state.messages -= i == 5;
+		assert_int_equal(open_error(h, &owner), E_CORRUPT);
+	}
+	rig->state = right;
+	rig->state.modseq--;
+	assert_int_equal(open_error(h, &owner), 0);
+	assert_sound(h, &owner, 1);
+	owner_done(&owner);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {TEST(test_away), TEST(test_silent), TEST(test_less)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
