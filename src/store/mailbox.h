@@ -76,9 +76,9 @@ struct mailbox {
 	enum durability durability; /* of the transaction that was begun last */
 	bool unsynced;              /* there are commits that mailbox_sync is due for */
 	struct mark mark;           /* how far it had come, as far as is known */
-	uint32_t renew_to; /* less was accepted as this generation: mark_renew is due; 0: is not */
-	bool mark_untold;  /* it has come further */
-	bool has_less;     /* it was found to have less, which nobody has been told yet */
+	uint32_t renew_to;   /* less was accepted as this generation: mark_renew is due; 0: is not */
+	bool mark_untold;    /* it has come further */
+	bool has_less;       /* it was found to have less, which nobody has been told yet */
 	bool needs_care;     /* mailbox_care has something to do */
 	struct rekey *rekey; /* one that is under way, or NULL */
 	bool has_next_key;   /* a re-key is due */
