@@ -460,6 +460,11 @@ def test_mailboxes_are_listed_and_orphans_found():
         assert mailbox in service.run("mailbox", "list", "--orphans").stdout
 
 
+TO_ONE_ALIAS = [("password", "list"), ("password", "new"), ("password", "recovery"),
+                ("password", "app", "--label", "phone"), ("mailbox", "verify"), ("mailbox", "accept", "--yes"),
+                ("alias", "remove", "--yes")]
+
+
 def test_an_alias_is_disabled_and_enabled():
     with Service() as service:
         password, other = service.add_alias(ADDRESS), service.add_alias("two@example.test")
@@ -491,6 +496,9 @@ def test_an_alias_is_disabled_and_enabled():
             assert status(service, "alias", command, "nosuch@example.test") == NOT_FOUND
             assert status(service, "alias", command, "hello+x@example.test") == NOT_FOUND
             assert status(service, "alias", command) == USAGE
+        for words in TO_ONE_ALIAS:  # mail to hello+x arrives at hello, but nobody administers it by that name
+            assert status(service, *words, "hello+x@example.test") == NOT_FOUND, words
+            assert status(service, *words, "nosuch@example.test") == NOT_FOUND, words
         assert service.json("alias", "enable", ADDRESS)["disabled"] is False
         service.send(ADDRESS, message(1))
         client = service.imap(ADDRESS, password)
