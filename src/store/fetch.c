@@ -480,11 +480,13 @@ static int fetch_run_rows(struct request *request, struct fetch *fetch, bool *re
 		uint32_t uid = (uint32_t)db_int(q, 0);
 		rc = build_row(request, fetch, q, message_of(request)->items);
 		fetch->uid = uid + 1;
-		if (is_damage(rc)) {
+		bool damaged = is_damage(rc);
+		if (damaged) {
 			pass_over(fetch, uid, rc);
 			rc = 0;
 		}
-		if (rc != 0 || fetch->inside || chunk_full(request)) {
+		/* After a damaged page the walk itself fails at the next row, which is sound: it begins anew. */
+		if (rc != 0 || damaged || fetch->inside || chunk_full(request)) {
 			db_reset(q);
 			return rc;
 		}

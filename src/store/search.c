@@ -499,7 +499,8 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		uint64_t modseq = (uint64_t)db_int(search->row, 1);
 		bool found = matches(search, key);
 		search->uid = uid + 1;
-		if (is_damage(search->error)) {
+		bool damaged = is_damage(search->error);
+		if (damaged) {
 			search->unreadable++;
 			search->error = 0;
 			found = false;
@@ -512,7 +513,8 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 			if (modseq > search->highest_modseq)
 				search->highest_modseq = modseq;
 		}
-		if (search->error != 0 || (n % 16 == 0 && request_slice_over(request))) {
+		/* After a damaged page the walk itself fails at the next row, which is sound: it begins anew. */
+		if (search->error != 0 || damaged || (n % 16 == 0 && request_slice_over(request))) {
 			db_reset(search->row);
 			return search->error;
 		}

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Mailbox files that do not open: every answer comes at once and says what it is."""
+import base64
 import imaplib
 import os
+import random
+import re
 import shutil
 import sys
 import time
@@ -87,6 +90,89 @@ def test_a_damaged_first_page_and_a_file_that_cannot_be_read():
             login_refused(service, password, "UNAVAILABLE")
             os.chown(path, owner.st_uid, owner.st_gid)
         service.imap(ADDRESS, password).logout()
+
+
+def flip(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def body(number, searched):
+    """Nothing that compresses: its pages are nearly all of the file; when it is text to search, the last ones
+    of each message are that."""
+    noise = random.Random(number).randbytes(150_000)
+    lines = base64.encodebytes(noise).replace(b"\n", b"\r\n")
+    kind = b"" if searched else (b"Content-Type: application/octet-stream\r\n"
+                                 b"Content-Transfer-Encoding: base64\r\n")
+    return b"Subject: number %d\r\n" % number + kind + b"\r\n" + lines + b"needle\r\n" * searched
+
+
+def damaged_in_the_middle(service, count, searched):
+    """A client of INBOX with so many messages, one byte of whose pages is flipped."""
+    password = service.add_alias(ADDRESS)
+    client = service.imap(ADDRESS, password)
+    for number in range(1, count + 1):
+        assert client.append("INBOX", None, None, body(number, searched))[0] == "OK"
+    client.logout()
+    service.stop()
+    path = mailbox_file(service)
+    flip(path, os.path.getsize(path) // 2)
+    service.start()
+    client = service.imap(ADDRESS, password)
+    assert client.select()[1] == [b"%d" % count]
+    return client
+
+
+def fetch_all(client, item):
+    """The tagged answer, and {message number: its literal}."""
+    tag = client._new_tag()
+    client.send(tag + b" FETCH 1:* " + item + b"\r\n")
+    found = {}
+    while True:
+        line = client.readline()
+        if line.startswith(tag):
+            return line[len(tag) + 1:], found
+        literal = re.fullmatch(rb"\* (\d+) FETCH \(.*\{(\d+)\}\r\n", line)
+        assert literal, line
+        found[int(literal.group(1))] = client.read(int(literal.group(2)))
+        client.readline()
+
+
+def test_what_can_be_read_is_given_past_damage():
+    count = 10
+    with Service() as service:
+        client = damaged_in_the_middle(service, count, False)
+        for _ in range(2):  # it goes on: the connection, and the answers
+            tagged, found = fetch_all(client, b"BODY.PEEK[]")
+            assert tagged.startswith(b"NO [CORRUPTION]"), (tagged, sorted(found))
+            assert len(found) == count - 1, sorted(found)
+            for number, text in found.items():
+                assert text == body(number, False), number
+        [damaged] = set(range(1, count + 1)) - set(found)
+        # All but its bytes is there, and it can be deleted.
+        assert client.fetch(str(damaged), "(FLAGS RFC822.SIZE ENVELOPE)")[0] == "OK"
+        assert client.store(str(damaged), "+FLAGS", "\\Deleted")[0] == "OK"
+        assert client.expunge()[0] == "OK"
+        tagged, found = fetch_all(client, b"BODY.PEEK[]")
+        assert tagged.startswith(b"OK") and len(found) == count - 1, tagged
+        client.logout()
+
+
+def test_what_can_be_searched_is_found_past_damage():
+    count = 10
+    with Service() as service:
+        client = damaged_in_the_middle(service, count, True)
+        for _ in range(2):
+            tag = client._new_tag()
+            client.send(tag + b" SEARCH BODY needle\r\n")
+            found = client.readline().split()
+            assert found[:2] == [b"*", b"SEARCH"] and len(found) == 2 + count - 1, found
+            tagged = client.readline()
+            assert tagged.startswith(tag + b" NO [CORRUPTION]"), tagged
+        client.logout()
 
 
 Tap(globals()).main()
