@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FILE_LINES_MAX = 1000
+FILE_LINES_MAX = 600
 # Calls that STYLE forbids, as whole words followed by a parenthesis.
 FORBIDDEN = ("strcpy|strncpy|strcat|strncat|sprintf|vsprintf|sscanf|scanf|atoi|atol|strtok|gets|"
              "strcasecmp|strncasecmp|isalpha|isdigit|isspace|tolower|toupper|longjmp|alloca")

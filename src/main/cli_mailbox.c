@@ -61,6 +61,12 @@ static void print_verified(struct cli *cli, const Pk__LoginReply *reply,
 	json_object_end(json);
 }
 
+static int no_mailbox_yet(const struct cli *cli, struct errinfo *info)
+{
+	return err_set(info, E_NOT_FOUND, "the alias has no mailbox yet: postkasse password new %s",
+	               cli->arguments[0]);
+}
+
 int cli_mailbox_verify(struct cli *cli, struct errinfo *info)
 {
 	struct buf current __attribute__((cleanup(buf_done_wiped)));
@@ -71,8 +77,7 @@ int cli_mailbox_verify(struct cli *cli, struct errinfo *info)
 	buf_init(&current, PASSWORD_MAX);
 	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
 	if (rc == 0 && !ready)
-		rc = err_set(info, E_NOT_FOUND, "the alias has no mailbox yet: postkasse password new %s",
-		             cli->arguments[0]);
+		rc = no_mailbox_yet(cli, info);
 	if (rc == 0)
 		rc = cli_read_current(cli, cli->arguments[0], &current, info);
 	if (rc == 0)
@@ -162,9 +167,14 @@ int cli_mailbox_accept(struct cli *cli, struct errinfo *info)
 {
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
 	ProtobufCMessage *message;
+	bool ready;
 	request.address = (char *)(uintptr_t)cli->arguments[0];
-	int rc = cli_confirm(
-		cli, "Mail that is missing in this mailbox will not be looked for again. Go on?", info);
+	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
+	if (rc == 0 && !ready)
+		rc = no_mailbox_yet(cli, info);
+	if (rc == 0)
+		rc = cli_confirm(
+			cli, "Mail that is missing in this mailbox will not be looked for again. Go on?", info);
 	if (rc == 0)
 		rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_ACCEPT, &request.base,
 		                     &pk__mailbox_state__descriptor, &message, info);

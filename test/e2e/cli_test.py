@@ -461,8 +461,8 @@ def test_mailboxes_are_listed_and_orphans_found():
 
 
 TO_ONE_ALIAS = [("password", "list"), ("password", "new"), ("password", "recovery"),
-                ("password", "app", "--label", "phone"), ("mailbox", "verify"), ("mailbox", "accept", "--yes"),
-                ("alias", "remove", "--yes")]
+                ("password", "app", "--label", "phone"), ("mailbox", "verify"), ("mailbox", "accept"),
+                ("alias", "remove")]
 
 
 def test_an_alias_is_disabled_and_enabled():
