@@ -48,21 +48,28 @@ int cli_exit_code(int error)
  * the error was. */
 enum { CONFIG_FAILED = 1000, USAGE_FAILED };
 
-static void print_error(struct cli *cli, int error, const char *text)
+/* One line; error: its name, or NULL for a warning. */
+static void print_said(struct cli *cli, const char *error, const char *text)
 {
-	struct buf line BUF_AUTO;
-	struct json json;
-	buf_init(&line, 8192);
 	if (!cli->json) {
 		fprintf(cli->error, "postkasse: %s\n", text);
 		return;
 	}
+	struct buf line BUF_AUTO;
+	struct json json;
+	buf_init(&line, 8192);
 	json_init(&json, &line);
 	json_object(&json);
-	json_text_field(&json, "error", err_name(error));
-	json_text_field(&json, "text", text);
+	if (error != NULL)
+		json_text_field(&json, "error", error);
+	json_text_field(&json, error != NULL ? "text" : "warning", text);
 	json_object_end(&json);
 	fprintf(cli->error, "%.*s", STR_ARG(buf_str(&line)));
+}
+
+static void print_error(struct cli *cli, int error, const char *text)
+{
+	print_said(cli, err_name(error), text);
 }
 
 void cli_warn(struct cli *cli, const char *format, ...)
@@ -72,7 +79,7 @@ void cli_warn(struct cli *cli, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	fprintf(cli->error, "postkasse: %s\n", text);
+	print_said(cli, NULL, text);
 }
 
 int cli_config_failed(int rc, struct errinfo *info)

@@ -275,10 +275,7 @@ int cli_help(struct cli *cli, struct errinfo *info)
 	buf_add_byte(&name, '\0');
 	if (!name.failed && cli_help_list(cli->out, name.ptr) > 0)
 		return 0;
-	return cli_usage_failed(err_set(info, E_INVALID, "unknown command: %.60s %.60s",
-	                                cli->arguments[0],
-	                                cli->arguments[1] == NULL ? "" : cli->arguments[1]),
-	                        info);
+	return cli_usage_failed(err_set(info, E_INVALID, "unknown command: %.120s", name.ptr), info);
 }
 
 int cli_version(struct cli *cli, struct errinfo *info)

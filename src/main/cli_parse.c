@@ -97,8 +97,18 @@ static int check_arguments(const struct cli *cli, int count, struct errinfo *inf
 	const struct cli_command *command = cli->command;
 	if (cli_given(cli, CLI_OPTION_HELP) || (count >= command->least && count <= command->most))
 		return 0;
-	return err_set(info, E_INVALID, "%s: too %s arguments; usage: postkasse %s %s", command->name,
-	               count < command->least ? "few" : "many", command->name, command->arguments);
+	return err_set(info, E_INVALID, "%s: too %s arguments; usage: postkasse %s%s%s", command->name,
+	               count < command->least ? "few" : "many", command->name,
+	               command->arguments[0] == '\0' ? "" : " ", command->arguments);
+}
+
+/* Known before the words are read, so that what is wrong with them is said as it was asked for. */
+static bool asks_for_json(int argc, char *const *argv)
+{
+	for (int at = 1; at < argc && strcmp(argv[at], "--") != 0; at++)
+		if (strcmp(argv[at], cli_options[CLI_OPTION_JSON].name) == 0)
+			return true;
+	return false;
 }
 
 int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info)
@@ -106,6 +116,7 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 	const char *words[CLI_ARGUMENTS_MAX + 2];
 	int count = 0, used = 0;
 	bool options = true;
+	cli->json = asks_for_json(argc, argv);
 	for (int at = 1; at < argc; at++) {
 		if (options && strcmp(argv[at], "--") == 0) {
 			options = false;
@@ -113,10 +124,10 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 			int rc = take_option(cli, argc, argv, &at, info);
 			if (rc != 0)
 				return rc;
-		} else if (count == (int)ARRAY_LEN(words)) {
-			return err_set(info, E_INVALID, "too many arguments");
 		} else {
-			words[count++] = argv[at];
+			if (count < (int)ARRAY_LEN(words)) /* with more no command is content */
+				words[count] = argv[at];
+			count++;
 		}
 	}
 	cli->json = cli_given(cli, CLI_OPTION_JSON);

@@ -221,7 +221,7 @@ static void print_process(struct status *status, struct str line)
 	if (!ready)
 		status_say(status, true, "a process of %.*s does not serve", STR_ARG(kind));
 	else if (number_of(line, "restarts") > 0)
-		status_say(status, false, "a process of %.*s was started again %lld times", STR_ARG(kind),
+		status_say(status, false, "a process of %.*s was started again (%lld)", STR_ARG(kind),
 		           (long long)number_of(line, "restarts"));
 }
 

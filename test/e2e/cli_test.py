@@ -133,6 +133,15 @@ def test_errors_for_people_and_for_scripts():
                           ("help", "nonsense"), ("help", "domain", "nonsense"),
                           ("--json", "serve")):
             assert status(service, *arguments) == USAGE, arguments
+        for arguments in ((), ("nonsense",), ("domain", "list", "--nonsense"), ("help", "--", "--help"),
+                          ("status", "a"), ("domain", "list", *"abcdefghij"), ("mailbox", "verify")):
+            done = service.run(*arguments, "--json", check=False) if "--" not in arguments else \
+                service.run("--json", *arguments, check=False)
+            said = json.loads(done.stderr)
+            assert done.returncode == USAGE and said["error"] == "invalid", done
+            assert said["text"] == said["text"].strip(), said
+            if len(arguments) > 2 and "list" in arguments:
+                assert said["text"].startswith(("domain list: too many", "unknown option")), said
         assert service.run("--version").stdout == service.run("version").stdout != ""
         # What can be found out without a password is found out before one is asked for: none is given.
         service.run("alias", "add", ADDRESS, "--password")
