@@ -11,7 +11,7 @@ enum {
 
 /* ---------------------------------------------------------------- memory for messages */
 
-static void watch_memory(struct front *front)
+void front_memory_used(struct front *front)
 {
 	if (!front->memory_watched)
 		timer_start(front->memory_timer, BUDGET_CHECK_MS);
@@ -24,14 +24,7 @@ static void check_memory(void *ctx)
 	front->memory_watched = false;
 	budget_check(&front->memory, clock_monotonic_ms());
 	if (!budget_idle(&front->memory))
-		watch_memory(front);
-}
-
-void front_memory_ticket(struct front *front, struct budget_ticket *ticket, struct str key,
-                         const struct budget_handlers *handlers, void *ctx)
-{
-	budget_ticket_init(ticket, &front->memory, key, handlers, ctx);
-	watch_memory(front);
+		front_memory_used(front);
 }
 
 /* ---------------------------------------------------------------- connections */

@@ -58,9 +58,8 @@ struct front {
  * process's exit code. */
 int front_run(struct front *front, struct role *role, const struct front_kind *kind,
               void *ctx) MUST_USE;
-/* A ticket of the front's memory; see front/budget.h. Somebody will ask for some. */
-void front_memory_ticket(struct front *front, struct budget_ticket *ticket, struct str key,
-                         const struct budget_handlers *handlers, void *ctx);
+/* Somebody is about to take memory: from now on it is looked after, until nobody holds any. */
+void front_memory_used(struct front *front);
 /* A client is gone: after the last one a front that stops has stopped. */
 void front_settle(struct front *front);
 

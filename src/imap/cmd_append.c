@@ -99,8 +99,9 @@ static bool message_begin(struct imap_client *client, uint64_t size)
 	struct message *message = mem_new(sizeof(*message));
 	client->taken = message;
 	message->size = size;
-	front_memory_ticket(&front->common, &message->memory,
-	                    str_from(session_mailbox(client->session)), &memory_handlers, client);
+	budget_ticket_init(&message->memory, &front->common.memory,
+	                   str_from(session_mailbox(client->session)), &memory_handlers, client);
+	front_memory_used(&front->common);
 	/* The message, and about as much again for its description with the text to search. */
 	if (!budget_take(&message->memory, 2 * size, clock_monotonic_ms()))
 		return false;

@@ -140,6 +140,7 @@ void smtp_receive_begin(struct smtp_session *session)
 
 	if (!begun(transaction)) {
 		buf_init(&transaction->message, SMTP_TRACE_MAX + session->front->limits.message_size_max);
+		front_memory_used(&session->front->common);
 		if (!smtp_transaction_room(transaction, FIRST_PIECE)) {
 			wait_for_memory(session);
 			return;
@@ -199,8 +200,8 @@ void smtp_receive_ticket(struct smtp_session *session)
 	/* Behind loopback stands some relay with everybody's mail. */
 	struct str key = peer->local ? STR("") : STR_OF(peer->prefix, sizeof(peer->prefix));
 
-	front_memory_ticket(&session->front->common, &session->transaction->ticket, key,
-	                    &ticket_handlers, session);
+	budget_ticket_init(&session->transaction->ticket, &session->front->common.memory, key,
+	                   &ticket_handlers, session);
 }
 
 /* Memory for input; a message with a fault needs none any more. */
