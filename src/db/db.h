@@ -62,6 +62,13 @@ void db_close(struct db *db);
 /* The same, but leaves file and WAL as they were found: for a file that may have another's WAL. */
 void db_close_as_found(struct db *db);
 
+/* Whether an error is of the kind that leaves the rest of the file as it is: a page that is damaged, or that
+ * the disk does not give. */
+static inline bool db_is_damage(int error)
+{
+	return error == E_CORRUPT || error == E_IO;
+}
+
 /* Whether file and WAL are still at their path: nobody has put another file there, moved it away or removed
  * it. What is committed to one that is not in place others will never see. Two stat calls. */
 bool db_in_place(const struct db *db);

@@ -83,7 +83,7 @@ static int collect_garbage(struct mailbox *mailbox, struct caring *caring, struc
 		if (rc == 0)
 			rc = delete_garbage(mailbox->db, message, info);
 	}
-	if (rc == E_CORRUPT || rc == E_IO)
+	if (db_is_damage(rc))
 		return pass_over_garbage(mailbox, caring, message, rc, info);
 	caring->garbage_gone = rc == E_NOT_FOUND;
 	if (rc == 0 || caring->garbage_gone)

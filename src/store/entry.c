@@ -37,7 +37,7 @@ int entry_next_uid(struct db *db, int64_t folder, uint32_t first, uint32_t last,
 	db_bind_int(q, 2, first);
 	db_bind_int(q, 3, last);
 	int rc = db_step(q, info);
-	if (rc == E_CORRUPT || rc == E_IO) {
+	if (db_is_damage(rc)) {
 		q = db_query(db, "SELECT min(uid) FROM entry INDEXED BY entry_message"
 		                 " WHERE folder=?1 AND uid BETWEEN ?2 AND ?3");
 		db_bind_int(q, 1, folder);

@@ -446,7 +446,7 @@ static bool chunk_full(const struct request *request)
 /* One message is gone, not the rest of them. */
 static bool is_damage(int rc)
 {
-	return rc == E_CORRUPT || rc == E_IO || rc == E_NOT_FOUND;
+	return db_is_damage(rc) || rc == E_NOT_FOUND;
 }
 
 static void pass_over(struct fetch *fetch, uint32_t uid, int rc)

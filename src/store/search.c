@@ -463,12 +463,6 @@ static struct db_stmt *query_run(struct search *search)
 	return q;
 }
 
-/* One message cannot be judged, the others can. */
-static bool is_damage(int rc)
-{
-	return rc == E_CORRUPT || rc == E_IO;
-}
-
 /* A row that cannot even be stepped to. */
 static int pass_over_next(struct search *search, bool *ret_end)
 {
@@ -499,7 +493,7 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		uint64_t modseq = (uint64_t)db_int(search->row, 1);
 		bool found = matches(search, key);
 		search->uid = uid + 1;
-		bool damaged = is_damage(search->error);
+		bool damaged = db_is_damage(search->error); /* one cannot be judged, the others can */
 		if (damaged) {
 			search->unreadable++;
 			search->error = 0;
@@ -520,7 +514,7 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		}
 	}
 	*ret_end = rc == 0;
-	return is_damage(rc) ? pass_over_next(search, ret_end) : rc;
+	return db_is_damage(rc) ? pass_over_next(search, ret_end) : rc;
 }
 
 static int search_run(struct request *request)

@@ -41,16 +41,11 @@ static void end_transactions(struct mailbox *mailbox)
 		db_rollback(mailbox->temporary);
 }
 
-static bool is_damage(int error)
-{
-	return error == E_CORRUPT || error == E_IO;
-}
-
 /* After damage the next request finds a fresh handle. */
 static void leave(struct request *request)
 {
 	struct mailbox *mailbox = request->mailbox;
-	if (is_damage(request->error))
+	if (db_is_damage(request->error))
 		mailbox_close_handles(mailbox);
 	request->wants_care = mailbox->needs_care;
 	if (request->holds_key)
@@ -124,7 +119,7 @@ static bool share_sync(struct request *leader)
 		if (next == NULL)
 			break;
 		must(run_slice(next) == TASK_DONE && !next->more);
-		damage = is_damage(next->error);
+		damage = db_is_damage(next->error);
 		sharing[count++] = next;
 	}
 	struct errinfo info = {0};

@@ -222,7 +222,7 @@ static int next_message(struct db *db, int64_t last, int64_t *ret, bool *ret_end
 	struct db_stmt *q = db_query(db, "SELECT min(id) FROM message WHERE id>?1");
 	db_bind_int(q, 1, last);
 	int rc = db_step(q, info);
-	if (rc == E_CORRUPT || rc == E_IO) {
+	if (db_is_damage(rc)) {
 		q = db_query(db, "SELECT min(message) FROM entry INDEXED BY entry_message"
 		                 " WHERE message>?1");
 		db_bind_int(q, 1, last);
