@@ -98,8 +98,9 @@ int cli_alias_add(struct cli *cli, struct errinfo *info)
 	return rc;
 }
 
-static const char *print_page(struct cli *cli, const ProtobufCMessage *message)
+static const char *print_page(struct cli *cli, const ProtobufCMessage *message, void *ctx)
 {
+	(void)ctx;
 	const Pk__AliasListReply *page = (const Pk__AliasListReply *)message;
 	for (size_t i = 0; i < page->n_aliases; i++) {
 		const Pk__AliasReply *alias = page->aliases[i];

@@ -61,11 +61,15 @@ struct cli_list {
 	uint32_t method;  /* of the directory, one that takes a ListRequest */
 	const ProtobufCMessageDescriptor *type;
 	/* Prints a page and returns what the next one begins after, or NULL; borrowed from the page. */
-	const char *(*print)(struct cli *cli, const ProtobufCMessage *page);
+	const char *(*print)(struct cli *cli, const ProtobufCMessage *page, void *ctx);
 };
 
-/* Asks for page after page, of the domain that is the command's argument if there is one, and prints
- * them all; after an error nothing. */
+/* Asks for page after page, of the domain that is the command's argument if there is one, and has each
+ * printed. */
+int cli_each_page(struct cli *cli, const struct cli_list *list, void *ctx,
+                  struct errinfo *info) MUST_USE;
+
+/* Prints them all, with ctx NULL; after an error nothing. */
 int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo *info) MUST_USE;
 
 /* Frees a reply and what secrets it left in memory. NULL is fine. */

@@ -43,8 +43,9 @@ int cli_domain_remove(struct cli *cli, struct errinfo *info)
 	return call(cli, METHOD(DOMAIN_REMOVE), "removed", info);
 }
 
-static const char *print_page(struct cli *cli, const ProtobufCMessage *message)
+static const char *print_page(struct cli *cli, const ProtobufCMessage *message, void *ctx)
 {
+	(void)ctx;
 	const Pk__DomainListReply *page = (const Pk__DomainListReply *)message;
 	for (size_t i = 0; i < page->n_domains; i++) {
 		if (cli->json)

@@ -26,15 +26,10 @@ void cli_add_column(struct buf *out, const char *text, size_t width)
 	while (++columns <= width);
 }
 
-int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo *info)
+int cli_each_page(struct cli *cli, const struct cli_list *list, void *ctx, struct errinfo *info)
 {
 	char *after = str_dup(STR(""));
 	int rc = 0;
-	if (cli->json) {
-		json_object(&cli->writer);
-		json_name(&cli->writer, list->name);
-		json_array(&cli->writer);
-	}
 	while (after != NULL && rc == 0) {
 		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
 		ProtobufCMessage *page;
@@ -44,12 +39,23 @@ int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo 
 		rc = cores_directory(cli, list->method, &request.base, list->type, &page, info);
 		if (rc != 0)
 			break;
-		const char *last = list->print(cli, page);
+		const char *last = list->print(cli, page, ctx);
 		free(after);
 		after = last == NULL ? NULL : str_dup(str_from(last));
 		protobuf_c_message_free_unpacked(page, NULL);
 	}
 	free(after);
+	return rc;
+}
+
+int cli_list_pages(struct cli *cli, const struct cli_list *list, struct errinfo *info)
+{
+	if (cli->json) {
+		json_object(&cli->writer);
+		json_name(&cli->writer, list->name);
+		json_array(&cli->writer);
+	}
+	int rc = cli_each_page(cli, list, NULL, info);
 	if (rc != 0) {
 		buf_clear(cli->out);
 		return rc;

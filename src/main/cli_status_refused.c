@@ -65,28 +65,30 @@ static void print_missing(struct status *status, const struct map *present,
 	print_refused(status, &missing, alias);
 }
 
+struct missing {
+	struct status *status;
+	const struct map *present; /* mailboxes that have their file */
+};
+
+static const char *page_of_missing(struct cli *cli, const ProtobufCMessage *message, void *ctx)
+{
+	const struct missing *missing = ctx;
+	const Pk__AliasListReply *page = (const Pk__AliasListReply *)message;
+	(void)cli;
+	for (size_t i = 0; i < page->n_aliases; i++)
+		print_missing(missing->status, missing->present, page->aliases[i]);
+	return page->more && page->n_aliases > 0 ? page->aliases[page->n_aliases - 1]->address : NULL;
+}
+
 static int each_missing(struct status *status, const struct map *present, struct errinfo *info)
 {
-	struct cli *cli = status->cli;
-	char *after MEM_AUTO = NULL;
-	for (bool more = true; more;) {
-		Pk__ListRequest request = PK__LIST_REQUEST__INIT;
-		ProtobufCMessage *message;
-		if (after != NULL)
-			request.after = after;
-		int rc = cores_directory(cli, PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_LIST, &request.base,
-		                         &pk__alias_list_reply__descriptor, &message, info);
-		if (rc != 0)
-			return rc;
-		Pk__AliasListReply *page = (Pk__AliasListReply *)message;
-		for (size_t i = 0; i < page->n_aliases; i++)
-			print_missing(status, present, page->aliases[i]);
-		more = page->more && page->n_aliases > 0;
-		free(after);
-		after = more ? str_dup(str_from(page->aliases[page->n_aliases - 1]->address)) : NULL;
-		CORES_FREE(page);
-	}
-	return 0;
+	static const struct cli_list list = {
+		.method = PK__DIRECTORY_METHOD__DIRECTORY_ALIAS_LIST,
+		.type = &pk__alias_list_reply__descriptor,
+		.print = page_of_missing,
+	};
+	struct missing missing = {status, present};
+	return cli_each_page(status->cli, &list, &missing, info);
 }
 
 static int each_refused(struct status *status, struct errinfo *info)
