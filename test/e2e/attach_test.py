@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """A mailbox file without an alias is given one: of another installation with another host key, or put back."""
-import contextlib
 import fcntl
 import glob
 import imaplib
@@ -13,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import BINARY, ROOT, Service, Tap, message, wait_for  # noqa: E402
+from service import BINARY, ROOT, Service, Tap, message, sockets, wait_for  # noqa: E402
 
 ADDRESS, OTHER = "hello@example.test", "other@example.test"
 DATA, NOT_FOUND, UNAVAILABLE, EXISTS, IO, NEWER, DENIED = 65, 67, 69, 73, 74, 76, 77
@@ -277,15 +276,6 @@ def put(service, source, target):
     if os.geteuid() == 0:
         shutil.chown(new, os.stat(os.path.dirname(target)).st_uid)
     os.rename(new, target)
-
-
-def sockets(pid):
-    """How many a process has now; what closes meanwhile is none."""
-    folder, count = f"/proc/{pid}/fd", 0
-    for fd in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(os.path.join(folder, fd)).startswith("socket:")
-    return count
 
 
 def test_what_is_attached_is_compared_with_what_it_had():

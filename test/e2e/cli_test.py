@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """The command line as scripts and people use it, with the service running and without."""
-import contextlib
 import imaplib
 import json
 import os
@@ -12,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, message, wait_for  # noqa: E402
+from service import Service, Tap, message, sockets, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 USAGE, DATA, NOT_FOUND, UNAVAILABLE, EXISTS, DENIED, CONFIG = 64, 65, 67, 69, 73, 77, 78
@@ -409,15 +408,6 @@ def test_wrong_logins_are_slowed_down_and_let_off():
         service.run("login", "unlock", "nobody@example.test")
         assert service.json("login", "list")["failures"] == []
         wait_for(lambda: "network=127.0.0.1" in service.log_text(), "the network in the log")
-
-
-def sockets(pid):
-    """How many a process has now; what closes meanwhile is none."""
-    folder, count = f"/proc/{pid}/fd", 0
-    for fd in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            count += os.readlink(os.path.join(folder, fd)).startswith("socket:")
-    return count
 
 
 def test_a_core_that_is_stuck_or_gone_is_not_waited_for():

@@ -21,6 +21,14 @@ def mailbox_file(service):
     return path
 
 
+def flip(path, at):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
 def login_refused(service, password, code):
     start = time.monotonic()
     client = service.imap()
@@ -66,17 +74,11 @@ def test_a_damaged_first_page_and_a_file_that_cannot_be_read():
     with Service(start=False) as service:
         password = service.add_alias(ADDRESS)
         path = mailbox_file(service)
-        with open(path, "r+b") as file:
-            file.seek(50)
-            byte = file.read(1)[0]
-            file.seek(50)
-            file.write(bytes([byte ^ 1]))
+        flip(path, 50)
         service.start()
         login_refused(service, password, "CORRUPTION")
         refused_by_command_line(service, password, "the first page of the mailbox file is damaged")
-        with open(path, "r+b") as file:
-            file.seek(50)
-            file.write(bytes([byte]))
+        flip(path, 50)  # as it was
         # In the place of the file something that no user can read as one.
         os.rename(path, path + ".away")
         os.mkdir(path)
@@ -90,14 +92,6 @@ def test_a_damaged_first_page_and_a_file_that_cannot_be_read():
             login_refused(service, password, "UNAVAILABLE")
             os.chown(path, owner.st_uid, owner.st_gid)
         service.imap(ADDRESS, password).logout()
-
-
-def flip(path, at):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
 
 
 def body(number, searched):

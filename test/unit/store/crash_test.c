@@ -308,22 +308,6 @@ static void next_key_of(struct owner *owner, struct data_key *ret)
 	key_record_seal(&owner->record, str_from(owner->mailbox), &owner->secret, &owner->key, ret);
 }
 
-static int try_rekey(struct harness *h, struct owner *owner)
-{
-	Pk__RekeyRequest request = PK__REKEY_REQUEST__INIT;
-	request.mailbox = owner->mailbox;
-	request.mailbox_secret = bytes_from(owner->secret.bytes, KEY_SIZE);
-	request.key_record = bytes_from(owner->record.ptr, owner->record.len);
-	int error;
-	Pk__RekeyReply *reply = CALL(h, REKEY, request, rekey_reply, &error);
-	if (reply != NULL) {
-		buf_clear(&owner->record);
-		buf_add(&owner->record, reply->key_record.data, reply->key_record.len);
-		FREE(reply);
-	}
-	return error;
-}
-
 static void rekey_work(struct harness *h, void *ctx)
 {
 	assert_int_equal(try_rekey(h, ctx), 0);

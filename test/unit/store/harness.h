@@ -302,6 +302,23 @@ static UNUSED void create_mailbox(struct harness *h, struct owner *owner)
 	assert_int_equal(try_create(h, owner), 0);
 }
 
+/* Keeps the record that it gives. */
+static UNUSED int try_rekey(struct harness *h, struct owner *owner)
+{
+	Pk__RekeyRequest request = PK__REKEY_REQUEST__INIT;
+	request.mailbox = owner->mailbox;
+	request.mailbox_secret = bytes_from(owner->secret.bytes, KEY_SIZE);
+	request.key_record = bytes_from(owner->record.ptr, owner->record.len);
+	int error;
+	Pk__RekeyReply *reply = CALL(h, REKEY, request, rekey_reply, &error);
+	if (reply != NULL) {
+		buf_clear(&owner->record);
+		buf_add(&owner->record, reply->key_record.data, reply->key_record.len);
+		FREE(reply);
+	}
+	return error;
+}
+
 static UNUSED Pk__OpenReply *try_open_for(struct harness *h, struct link *link, struct owner *owner,
                                           const char *service, int *ret_error)
 {

@@ -606,22 +606,6 @@ static int again(struct harness *h, struct owner *owner,
 	return error;
 }
 
-static int try_rekey(struct harness *h, struct owner *owner)
-{
-	Pk__RekeyRequest request = PK__REKEY_REQUEST__INIT;
-	request.mailbox = owner->mailbox;
-	request.mailbox_secret = bytes_from(owner->secret.bytes, KEY_SIZE);
-	request.key_record = bytes_from(owner->record.ptr, owner->record.len);
-	int error;
-	Pk__RekeyReply *reply = CALL(h, REKEY, request, rekey_reply, &error);
-	if (reply != NULL) {
-		buf_clear(&owner->record);
-		buf_add(&owner->record, reply->key_record.data, reply->key_record.len);
-		FREE(reply);
-	}
-	return error;
-}
-
 static int try_remove(struct harness *h, struct owner *owner)
 {
 	Pk__MailboxRequest request = PK__MAILBOX_REQUEST__INIT;
