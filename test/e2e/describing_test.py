@@ -114,4 +114,7 @@ def test_a_front_that_is_killed_meanwhile():
 
 
 if __name__ == "__main__":
-    Tap(globals()).main()
+    try:
+        Tap(globals()).main()
+    finally:
+        SERVICE.stop()
