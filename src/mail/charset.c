@@ -104,6 +104,39 @@ static void add_without_empty_shifts(struct buf *out, struct str bytes, bool hz)
 	buf_add_str(out, str_from_byte(bytes, start));
 }
 
+/* ---------------------------------------------------------------- ISO-8859-16 */
+
+/* From 0xa0 on; below, a byte is the character of its number. */
+static const char latin10[][sizeof("\u20ac")] = {
+	"\u00a0", "\u0104", "\u0105", "\u0141", "\u20ac", "\u201e", "\u0160", "\u00a7", "\u0161",
+	"\u00a9", "\u0218", "\u00ab", "\u0179", "\u00ad", "\u017a", "\u017b", "\u00b0", "\u00b1",
+	"\u010c", "\u0142", "\u017d", "\u201d", "\u00b6", "\u00b7", "\u017e", "\u010d", "\u0219",
+	"\u00bb", "\u0152", "\u0153", "\u0178", "\u017c", "\u00c0", "\u00c1", "\u00c2", "\u0102",
+	"\u00c4", "\u0106", "\u00c6", "\u00c7", "\u00c8", "\u00c9", "\u00ca", "\u00cb", "\u00cc",
+	"\u00cd", "\u00ce", "\u00cf", "\u0110", "\u0143", "\u00d2", "\u00d3", "\u00d4", "\u0150",
+	"\u00d6", "\u015a", "\u0170", "\u00d9", "\u00da", "\u00db", "\u00dc", "\u0118", "\u021a",
+	"\u00df", "\u00e0", "\u00e1", "\u00e2", "\u0103", "\u00e4", "\u0107", "\u00e6", "\u00e7",
+	"\u00e8", "\u00e9", "\u00ea", "\u00eb", "\u00ec", "\u00ed", "\u00ee", "\u00ef", "\u0111",
+	"\u0144", "\u00f2", "\u00f3", "\u00f4", "\u0151", "\u00f6", "\u015b", "\u0171", "\u00f9",
+	"\u00fa", "\u00fb", "\u00fc", "\u0119", "\u021b", "\u00ff",
+};
+
+static void add_latin10(struct buf *out, struct str bytes)
+{
+	while (bytes.len > 0 && !out->failed) {
+		unsigned char c = (unsigned char)bytes.ptr[0];
+		char control[] = {'\xc2', (char)c};
+		size_t len = utf8_ascii_length(bytes);
+		if (len > 0)
+			add_utf8(out, STR_OF(bytes.ptr, len));
+		else if (c < 0xa0)
+			add_cut(out, STR_OF(control, sizeof(control)));
+		else
+			add_cut(out, str_from(latin10[c - 0xa0]));
+		bytes = str_from_byte(bytes, len > 0 ? len : 1);
+	}
+}
+
 /* ---------------------------------------------------------------- ICU */
 
 /* In GBK, which is read as its superset gb18030, 0x80 alone is the euro sign. */
@@ -173,6 +206,10 @@ static UConverter *open_converter(struct str name, const struct mail_charset *ch
 static int convert_with(struct buf *out, struct str bytes, struct str name)
 {
 	const struct mail_charset charset = mail_charset_find(name);
+	if (charset.kind == MAIL_CHARSET_LATIN10) {
+		add_latin10(out, bytes);
+		return out->failed ? E_TOO_LARGE : 0;
+	}
 	struct buf plain BUF_AUTO;
 	buf_init(&plain, bytes.len);
 	UConverter *from = open_converter(name, &charset);

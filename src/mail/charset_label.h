@@ -14,12 +14,13 @@ enum mail_charset_kind {
 	MAIL_CHARSET_ASCII, /* also where there is no name */
 	MAIL_CHARSET_UTF8,
 	MAIL_CHARSET_EXTENDS, /* another one in which ASCII is written as ASCII */
+	MAIL_CHARSET_LATIN10, /* ISO-8859-16, which ICU has no table for */
 	MAIL_CHARSET_SHIFTS,  /* the meaning of a byte depends on those before it */
 };
 
 struct mail_charset {
 	enum mail_charset_kind kind;
-	const char *converter; /* ICU's name; NULL for OTHER, ASCII and UTF8 */
+	const char *converter; /* ICU's name; NULL for OTHER, ASCII, UTF8 and LATIN10 */
 };
 
 /* Case, blanks and punctuation do not count: "ISO8859_1" is "iso-8859-1". */

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <iconv.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -64,6 +65,11 @@ static const struct {
 	{{"\x87\x40\x81\x60\\", 5}, "Shift_JIS", 0, "\u2460\uff5e\\", NULL},
 	{{"\xa3\xe1\x87\x40", 4}, "big5", 0, "\u20ac\u43f0", NULL},
 	{{"\xa4", 1}, "latin-9", 0, "\u20ac", NULL},
+	{{"\0\xaara \xfe\xe3rii", 10},
+     "ISO-8859-16",
+     0,
+     "\u0218ra \u021b\u0103rii",
+     "\u0218ra \u021b\u0103rii"},
 	{{"\x1b$B2q5D\x1b(B", 10}, "iso-2022-jp-ms", 0, "\u4f1a\u8b70", NULL},
 	{{"\x1b$B2q5D\x1b(B", 10}, "CP50220", 0, "\u4f1a\u8b70", NULL},
 	{{"\x1b$B-!\x1b(I1\x1b(B", 12}, "iso-2022-jp", 0, "\u2460\uff71", NULL},
@@ -105,10 +111,10 @@ static void test_convert(void **state)
 /* Every byte in many character sets, with little room and with much. */
 static void test_any_bytes(void **state)
 {
-	static const char *const charsets[] = {"utf-8",       "us-ascii", "windows-1251", "iso-2022-jp",
-	                                       "iso-2022-kr", "utf-16",   "utf-7",        "gb18030",
-	                                       "euc-jp",      "hz",       "scsu",         "bocu-1",
-	                                       "iso-2022-cn", "cp50220",  "euc-kr",       "x-gbk"};
+	static const char *const charsets[] = {
+		"utf-8",       "us-ascii", "windows-1251", "iso-2022-jp", "iso-2022-kr", "utf-16",
+		"utf-7",       "gb18030",  "euc-jp",       "hz",          "scsu",        "bocu-1",
+		"iso-2022-cn", "cp50220",  "euc-kr",       "x-gbk",       "latin10"};
 	(void)state;
 	char bytes[1024];
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -127,6 +133,25 @@ static void test_any_bytes(void **state)
 		                 0);
 		assert_true(utf8_valid(buf_str(&all)));
 	}
+}
+
+/* Every byte of what is ours and not ICU's, as the C library reads it. */
+static void test_latin10(void **state)
+{
+	(void)state;
+	char bytes[255], expected[1024];
+	char *in = bytes, *end = expected;
+	size_t in_left = sizeof(bytes), room = sizeof(expected);
+	struct buf out BUF_AUTO;
+	buf_init(&out, sizeof(expected));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i + 1);
+	iconv_t from = iconv_open("UTF-8", "ISO-8859-16");
+	assert_true(from != (iconv_t)-1);
+	assert_int_equal(iconv(from, &in, &in_left, &end, &room), 0);
+	assert_int_equal(iconv_close(from), 0);
+	assert_int_equal(mail_to_utf8(&out, STR_OF(bytes, sizeof(bytes)), STR("ISO-8859-16")), 0);
+	assert_true(str_eq(buf_str(&out), STR_OF(expected, end - expected)));
 }
 
 /* A long text crosses every border inside. */
@@ -148,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_convert),
 		cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_latin10),
 		cmocka_unit_test(test_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
