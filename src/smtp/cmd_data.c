@@ -42,6 +42,12 @@ const struct smtp_command smtp_cmd_data = {
 	.start = data_start,
 };
 
+static void bdat_ehlo(const struct smtp_session *session, struct buf *out)
+{
+	(void)session;
+	buf_add_text(out, "250-CHUNKING\r\n");
+}
+
 /* Legal anywhere, for the bytes come whether we want them or not (RFC 3030 section 2). */
 static void bdat_start(struct smtp_session *session, const struct smtp_arguments *arguments)
 {
@@ -59,6 +65,7 @@ const struct smtp_command smtp_cmd_bdat = {
 	.rfc = "RFC 3030 2",
 	.states = SMTP_STATE_ANY,
 	.fragile = true,
+	.ehlo = bdat_ehlo,
 	.parse = smtp_parse_bdat,
 	.start = bdat_start,
 };

@@ -24,6 +24,7 @@ static void greet(struct smtp_session *session, const struct smtp_arguments *arg
 	session->helo = str_dup(arguments->text);
 }
 
+/* LIMITS, RFC 9422, is the last line. */
 static void ehlo_start(struct smtp_session *session, const struct smtp_arguments *arguments)
 {
 	struct smtp_front *front = session->front;
@@ -31,12 +32,8 @@ static void ehlo_start(struct smtp_session *session, const struct smtp_arguments
 
 	greet(session, arguments, true);
 	buf_clear(out);
-	buf_addf(out, "250-%s\r\n250-PIPELINING\r\n250-SIZE %llu\r\n", front->hostname,
-	         (unsigned long long)front->limits.message_size_max);
-	if (tls_ready(front->common.role->tls) && conn_ssl(session->conn) == NULL)
-		buf_add_text(out, "250-STARTTLS\r\n");
-	buf_add_text(out,
-	             "250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n");
+	buf_addf(out, "250-%s\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n", front->hostname);
+	smtp_command_ehlo(session, out);
 	buf_addf(out, "250 LIMITS RCPTMAX=%zu\r\n", front->limits.recipients_max);
 	smtp_session_write(session, buf_str(out));
 }

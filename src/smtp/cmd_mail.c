@@ -5,6 +5,13 @@
 #include "base/clock.h"
 #include "smtp/session.h"
 
+/* RFC 1870, 6152, 6531: all are parameters of MAIL. */
+static void mail_ehlo(const struct smtp_session *session, struct buf *out)
+{
+	buf_addf(out, "250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n",
+	         (unsigned long long)session->front->limits.message_size_max);
+}
+
 static void mail_start(struct smtp_session *session, const struct smtp_arguments *arguments)
 {
 	struct smtp_front *front = session->front;
@@ -27,6 +34,7 @@ const struct smtp_command smtp_cmd_mail = {
 	.rfc = "RFC 5321 4.1.1.2",
 	.states = SMTP_STATE_READY,
 	.out_of_order = SMTP_REPLY_NESTED_MAIL,
+	.ehlo = mail_ehlo,
 	.parse = smtp_parse_mail,
 	.start = mail_start,
 };

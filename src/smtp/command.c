@@ -58,3 +58,11 @@ void smtp_command_names(struct buf *out)
 		buf_add_text(out, commands[i]->name);
 	}
 }
+
+void smtp_command_ehlo(const struct smtp_session *session, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (commands[i]->ehlo != NULL)
+			commands[i]->ehlo(session, out);
+	}
+}

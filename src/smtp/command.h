@@ -24,6 +24,9 @@ struct smtp_command {
 	enum smtp_reply_id out_of_order; /* the answer in the other states after EHLO */
 	bool idle;                       /* gets nothing done: many in a row are too many */
 	bool fragile; /* when it cannot be parsed, nobody knows where the next command begins */
+	/* Appends what EHLO says of the command to this client, a line "250-KEYWORD ... CR LF" for each keyword.
+	 * May be NULL. */
+	void (*ehlo)(const struct smtp_session *session, struct buf *out);
 	/* SMTP_REPLY_NONE, or what is wrong with the arguments. Sees text set, the rest zero. */
 	enum smtp_reply_id (*parse)(struct smtp_arguments *arguments);
 	/* Answers, at once or later. arguments is borrowed until it returns. */
@@ -51,5 +54,7 @@ const struct smtp_command *smtp_command_find(struct str line, struct str *ret_te
                                              enum smtp_reply_id *ret_reply);
 /* Appends the names of all commands, separated by blanks, for HELP. */
 void smtp_command_names(struct buf *out);
+/* Appends what all commands have to say in the answer to EHLO. */
+void smtp_command_ehlo(const struct smtp_session *session, struct buf *out);
 
 #endif
