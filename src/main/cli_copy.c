@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ struct copying {
 	struct cli *cli;
 	const char *target; /* a path */
 	char mailbox[64], source[PATH_MAX];
-	int fd; /* of target */
+	int fd, folder; /* of target, and of what it lies in */
 	uint64_t generation, bytes;
 	int64_t renewed_ms;
 	bool wal;
@@ -113,6 +114,31 @@ static int create(const char *path, int *ret, struct errinfo *info)
 	return 0;
 }
 
+/* The folder is kept for when its new names are brought to the disk, which may be as another user. */
+static int create_target(struct copying *copying, struct errinfo *info)
+{
+	char above[PATH_MAX];
+	copying->folder = -1;
+	int rc = create(copying->target, &copying->fd, info);
+	if (rc != 0)
+		return rc;
+	snprintf(above, sizeof(above), "%s", copying->target);
+	copying->folder = open(dirname(above), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (copying->folder >= 0)
+		return 0;
+	rc = err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
+	close(copying->fd);
+	unlink(copying->target);
+	return rc;
+}
+
+static int sync_names(const struct copying *copying, struct errinfo *info)
+{
+	if (fsync(copying->folder) == 0)
+		return 0;
+	return err_set(info, err_from_errno(errno), "%s: %s", copying->target, strerror(errno));
+}
+
 static void wal_name(const char *path, char ret[WAL_NAME_SIZE])
 {
 	snprintf(ret, WAL_NAME_SIZE, "%s-wal", path);
@@ -145,6 +171,8 @@ static int attempt(struct copying *copying, struct errinfo *info)
 	if (with_wal)
 		rc = copy_wal(copying, info);
 	if (rc == 0)
+		rc = sync_names(copying, info);
+	if (rc == 0)
 		rc = hold(copying, copying->generation, true, info);
 	if (rc != 0 && with_wal) {
 		wal_name(copying->target, wal);
@@ -176,7 +204,7 @@ int cli_mailbox_copy(struct cli *cli, struct errinfo *info)
 	if (strlen(copying.target) >= PATH_MAX - sizeof("-wal"))
 		return err_set(info, E_INVALID, "the path of the copy is too long");
 	/* Before we may become another user. */
-	int rc = create(copying.target, &copying.fd, info);
+	int rc = create_target(&copying, info);
 	if (rc != 0)
 		return rc;
 	rc = find_mailbox(&copying, info);
@@ -187,6 +215,7 @@ int cli_mailbox_copy(struct cli *cli, struct errinfo *info)
 		rc = i + 1 < ATTEMPTS_MAX ? 0 : rc;
 	}
 	close(copying.fd);
+	close(copying.folder);
 	if (rc == 0)
 		print_copied(&copying);
 	else

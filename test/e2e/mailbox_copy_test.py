@@ -7,7 +7,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import ROOT, Failed, Service, Tap, message, wait_for  # noqa: E402
+from service import BUILD, ROOT, Failed, Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 COPIES = 20
@@ -127,6 +127,24 @@ def test_copies_at_rest():
             except Failed as failed:
                 assert text in failed.stderr, failed.stderr
         assert not os.path.exists(path + "2")
+
+
+def test_a_copy_is_on_the_disk_before_it_is_told():
+    """The file, the -wal that a crash has left, and both their names."""
+    with Service() as service:
+        password = service.add_alias(ADDRESS)
+        client = service.imap(ADDRESS, password)
+        client.append("INBOX", "", None, message(1, "kept", "text\r\n"))
+        folder = os.path.join(service.folder, "copies")
+        path, listed = os.path.join(folder, "copy.sqlite"), os.path.join(service.folder, "synced")
+        os.mkdir(folder)
+        service.kill()
+        subprocess.run([os.path.join(BUILD, "test", "synced"), "--config", service.config, "mailbox", "copy",
+                        ADDRESS, path], env=dict(os.environ, TEST_SYNCED=listed), check=True, capture_output=True)
+        with open(listed, encoding="utf-8") as file:
+            synced = [line.strip() for line in file]
+        # A sync of the folder is for the names that it has then: it is the last one.
+        assert sorted(synced[-3:-1]) == [path, path + "-wal"] and synced[-1] == folder, synced
 
 
 if __name__ == "__main__":
