@@ -23,6 +23,7 @@ static int remove_run(struct request *request)
 		return rc;
 	mailbox_close_handles(mailbox); /* which makes it another generation, too */
 	mailbox_forget_key(mailbox);
+	mailbox->merge_failures = 0;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		rc = mailbox_remove_file(mailbox, files[i], &request->info);
 		if (rc != 0)

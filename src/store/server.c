@@ -109,6 +109,9 @@ static void mailbox_release(struct store *store, struct mailbox *mailbox)
 	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox) ||
 	    mailbox_held(mailbox))
 		return;
+	/* How often that failed counts, also for an owner who never stays until it is tried again. */
+	if (mailbox->merge_failures > 0 && !store->stopping)
+		return;
 	TAILQ_REMOVE(&store->by_use, mailbox, by_use);
 	map_remove(store->mailboxes, str_from(mailbox->id));
 	mailbox_free(mailbox);

@@ -3,6 +3,9 @@
 #include "harness.h"
 #include "structure.pb-c.h"
 
+#include <errno.h>
+#include <sys/syscall.h>
+
 /*
  * Mail that waits in a damaged temporary mailbox: each page of its file is damaged in turn. What lies on
  * other pages arrives, so does what is delivered while the file is broken; owner and operator are told.
@@ -239,6 +242,97 @@ static void test_each_page(void **state)
 	owner_done(&owner);
 }
 
+/* ---------------------------------------------------------------- a disk that gives errors */
+
+/* One place of a file that the disk does not give back. */
+static struct {
+	ino_t inode; /* 0: none */
+	off_t at;
+} unreadable;
+
+/* This definition comes before the C library's. With 64-bit offsets the headers give it a symbol of another
+ * name; both are wanted. */
+ssize_t pread(int fd, void *to, size_t len, off_t at)
+{
+	struct stat st;
+	bool hit = unreadable.inode != 0 && at <= unreadable.at && unreadable.at < at + (off_t)len &&
+	           fstat(fd, &st) == 0 && st.st_ino == unreadable.inode;
+	if (!hit)
+		return syscall(SYS_pread64, fd, to, len, at);
+	errno = EIO;
+	return -1;
+}
+
+extern __typeof__(pread) pread_narrow __asm__("pread")
+	__attribute__((copy(pread), alias("pread64")));
+
+/* The owner looks and goes at once; nothing of that is left in memory but how often it failed. */
+static void look_and_go(struct harness *h, struct owner *owner, struct arrived *ret)
+{
+	uint64_t session = open_session(h, owner);
+	look(h, session, ret);
+	close_session(h, session);
+	for (uint64_t open = 1; open > 0;) {
+		Pk__Empty nothing = PK__EMPTY__INIT;
+		int error;
+		Pk__StatisticsReply *reply = CALL(h, STATISTICS, nothing, statistics_reply, &error);
+		assert_int_equal(error, 0);
+		open = reply->mailboxes_open;
+		FREE(reply);
+		loop_run_once(h->loop, 10);
+	}
+}
+
+/* A page that the disk does not give back may be readable in a while, with all that waits: it is left as it
+ * is three times. Then it counts as damaged, and the rest arrives. */
+static void test_three_failures(void **state)
+{
+	struct harness *h = *state;
+	struct owner owner;
+	struct arrived arrived;
+	struct file waiting;
+	struct stat st;
+	create_mailbox(h, &owner);
+	harness_down(h);
+	h->options.limits.linger_ms = 0;
+	h->log.level = LOG_LEVEL_ERROR + 1;
+	harness_up(h);
+	for (unsigned number = 0; number < WAITING; number++)
+		assert_int_equal(deliver_number(h, &owner, number), 0);
+	harness_restart(h);
+	file_load(&waiting, h, &owner, "temporary");
+	assert_int_equal(stat(waiting.path, &st), 0);
+	unreadable.at = (off_t)(waiting.bytes.len / PAGE / 2 * PAGE);
+	for (int failures = 0; failures < 3; failures++) {
+		unreadable.inode = st.st_ino;
+		look_and_go(h, &owner, &arrived);
+		assert_int_equal(arrived.notices, 0);
+		assert_true(there(h, &owner, ""));
+		assert_false(there(h, &owner, ".damaged-1"));
+		buf_done(&arrived.notice);
+	}
+	look_and_go(h, &owner, &arrived);
+	assert_int_equal(arrived.notices, 1);
+	assert_in_range(arrived.count, WAITING - ROWS_ON_A_PAGE, WAITING - 1);
+	assert_false(there(h, &owner, ""));
+	assert_true(there(h, &owner, ".salvaged-1"));
+	buf_done(&arrived.notice);
+	unreadable.inode = 0;
+	/* Once it is readable again an operator can have it looked at again. */
+	char salvaged[200], damaged[200];
+	file_name(h, &owner, "temporary", ".salvaged-1", salvaged);
+	file_name(h, &owner, "temporary", ".damaged-1", damaged);
+	assert_int_equal(rename(salvaged, damaged), 0);
+	harness_restart(h);
+	look_and_go(h, &owner, &arrived);
+	assert_int_equal(arrived.count, WAITING);
+	buf_done(&arrived.notice);
+	buf_done(&waiting.bytes);
+	owner_done(&owner);
+}
+
+/* ---------------------------------------------------------------- others */
+
 /* A row that does not open is no reason to keep the others, and is told. */
 static void test_row_for_another_key(void **state)
 {
@@ -312,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_each_page),
+		TEST(test_three_failures),
 		TEST(test_row_for_another_key),
 		TEST(test_other_host_key),
 	};
