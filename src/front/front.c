@@ -7,6 +7,8 @@
 enum {
 	STOP_STEP_MS = 20, /* looks whether the last goodbyes have left */
 	STOP_STEPS_MAX = 50,
+	STRANGERS_PART = 4, /* of the connections, for who has not logged in */
+	STRANGERS_MIN = 10,
 };
 
 /* ---------------------------------------------------------------- memory for messages */
@@ -78,9 +80,19 @@ static void listen_on(struct front *front)
 
 /* ---------------------------------------------------------------- the process */
 
+static size_t strangers_max(const struct front *front)
+{
+	size_t connections = limits(front).connections_max;
+	if (front->kind->evict == NULL)
+		return 0;
+	return connections / STRANGERS_PART < STRANGERS_MIN ? STRANGERS_MIN
+	                                                    : connections / STRANGERS_PART;
+}
+
 static void configure(struct front *front)
 {
 	const struct config *config = front->role->config;
+	front->strangers_max = strangers_max(front);
 	if (front->kind->memory != NULL)
 		budget_set(&front->memory, (size_t)config_number(config, front->kind->memory),
 		           (uint64_t)config_number(config, "message_rate_min"));
@@ -106,18 +118,24 @@ static void look_again(void *ctx)
 
 void front_settle(struct front *front)
 {
-	if (front->stopping && front->kind->is_over(front->ctx))
+	bool over = TAILQ_EMPTY(&front->clients) && TAILQ_EMPTY(&front->gone) &&
+	            (front->kind->is_over == NULL || front->kind->is_over(front->ctx));
+	if (front->stopping && over)
 		timer_start(front->stop_timer, STOP_STEP_MS);
 }
 
 static void on_stop(void *ctx)
 {
 	struct front *front = ctx;
+	struct front_client *client, *next;
 	if (front->stopping)
 		return;
 	front->stopping = true;
 	listener_pause(front->listener, true);
-	front->kind->stop(front->ctx);
+	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		front->kind->stop(client);
+	}
 	front_settle(front);
 }
 
@@ -140,6 +158,10 @@ int front_run(struct front *front, struct role *role, const struct front_kind *k
 	front->kind = kind;
 	front->ctx = ctx;
 	front->role = role;
+	front->forget_gone = (struct loop_task){.run = front_forget_gone, .ctx = front};
+	TAILQ_INIT(&front->clients);
+	TAILQ_INIT(&front->gone);
+	TAILQ_INIT(&front->strangers);
 	budget_init(&front->memory);
 	front->background = background_new(role->loop);
 	front->memory_timer = timer_new(role->loop, check_memory, front);

@@ -2,14 +2,15 @@
 #define POSTKASSE_FRONT_FRONT_H
 
 /*
- * A front's process: its listening sockets, the memory for messages that come in, the thread beside its loop, and
- * how it begins, reloads and ends. What protocol its clients speak is its kind's; a struct front lies inside of
- * what the kind has besides. Loop thread only.
+ * A front's process: its listening sockets, its clients, the memory for messages that come in, the thread beside
+ * its loop, and how it begins, reloads and ends. What protocol its clients speak is its kind's; a struct front
+ * lies inside of what the kind has besides. Loop thread only.
  *
  *     start ──> configure ──> (accepted | configure, at a reload)* ──> stop ──> (front_settle)* ──> done
  */
 
 #include "front/budget.h"
+#include "front/client.h"
 #include "net/background.h"
 #include "net/listener.h"
 #include "net/role.h"
@@ -28,15 +29,23 @@ struct front_kind {
 	/* Its links. On error the process ends. */
 	int (*start)(void *ctx, struct errinfo *info);
 	void (*configure)(void *ctx);
-	/* See net/listener.h. */
+	/* See net/listener.h: makes a client, and starts it with front_client_start. */
 	void (*accepted)(void *ctx, bool tls, int fd, const struct listener_peer *peer);
 	/* What one hears who is refused before anything was said, where that can be said without TLS. */
 	const char *(*refusal)(void *ctx, enum listener_refusal reason);
-	/* The service ends: says so to the clients, whose work under way is finished first. */
-	void (*stop)(void *ctx);
-	/* Nobody is left. */
+	/* The service ends: says so and ends the client, whose work under way is finished first. */
+	void (*stop)(struct front_client *client);
+	/* The connection is over: gives up what is under way for the client, nothing of which comes any more. */
+	void (*leave)(struct front_client *client);
+	/* Frees it. */
+	void (*forget)(struct front_client *client);
+	/* Where clients have to log in: a stranger waits for nothing but its client, and makes room for another
+	 * one. NULL where they have not. */
+	bool (*is_idle)(const struct front_client *client);
+	void (*evict)(struct front_client *client);
+	/* With the last client gone: nothing goes on without one. May be NULL. */
 	bool (*is_over)(const void *ctx);
-	/* Frees what start made, as far as it came, and the clients that are left. */
+	/* Frees what start made, as far as it came, and with front_clients_free the clients that are left. */
 	void (*done)(void *ctx);
 };
 
@@ -45,6 +54,12 @@ struct front {
 	void *ctx;
 	struct role *role;
 	struct listener *listener;
+	struct front_clients clients;
+	struct front_clients gone; /* over; forgotten when the loop comes round */
+	struct loop_task forget_gone;
+	struct front_clients strangers; /* of clients, oldest first */
+	size_t stranger_count;
+	size_t strangers_max; /* 0: nobody logs in */
 	struct budget memory;
 	struct background *background;
 	bool stopping;
@@ -60,7 +75,9 @@ int front_run(struct front *front, struct role *role, const struct front_kind *k
               void *ctx) MUST_USE;
 /* Somebody is about to take memory: from now on it is looked after, until nobody holds any. */
 void front_memory_used(struct front *front);
-/* A client is gone: after the last one a front that stops has stopped. */
+/* Something that a stop waits for is over; see is_over. */
 void front_settle(struct front *front);
+/* For client.c. */
+void front_forget_gone(void *front);
 
 #endif

@@ -26,13 +26,13 @@ enum {
 
 void imap_flush(struct imap_client *client)
 {
-	if (client->out.failed && client->conn != NULL) {
+	if (client->out.failed && client->common.conn != NULL) {
 		buf_done(&client->out);
-		imap_end_connection(client, true);
+		front_client_end(&client->common, true);
 		return;
 	}
-	if (client->conn != NULL && client->out.len > 0)
-		conn_write_buf(client->conn, &client->out);
+	if (client->common.conn != NULL && client->out.len > 0)
+		conn_write_buf(client->common.conn, &client->out);
 	buf_done(&client->out);
 }
 
@@ -52,7 +52,7 @@ void imap_want_line(struct imap_client *client)
 
 void imap_bye(struct imap_client *client, const char *code, const char *text)
 {
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	buf_add_str(&client->out, STR("* BYE "));
 	if (code != NULL)
@@ -60,7 +60,7 @@ void imap_bye(struct imap_client *client, const char *code, const char *text)
 	buf_add_text(&client->out, text);
 	buf_add_str(&client->out, STR("\r\n"));
 	imap_flush(client);
-	imap_end_connection(client, false);
+	front_client_end(&client->common, false);
 }
 
 const char *imap_textf(struct imap_client *client, const char *format, ...)
@@ -87,7 +87,7 @@ void *imap_args(struct imap_parse *in, struct imap_client *client, size_t size)
 void imap_delay(struct imap_client *client, int64_t ms)
 {
 	client->waits = IMAP_WAITS_FOR_DELAY;
-	conn_deadline(client->conn, ms);
+	conn_deadline(client->common.conn, ms);
 }
 
 /* ---------------------------------------------------------------- the end of a command */
@@ -136,7 +136,7 @@ static void synced(struct imap_client *client, bool ok)
 void imap_finish_with(struct imap_client *client, enum imap_status status, const char *code,
                       const char *text)
 {
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	must(client->command != NULL);
 	client->wants_line = false;
@@ -202,7 +202,7 @@ static void answer(void *ctx, int error, struct str text, struct str body, bool 
 	struct imap_client *client = ctx;
 	struct scratch *scratch = client->front->scratch;
 	client->call = NULL;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	struct imap_answer result = {error, text, NULL, repeated};
 	if (error == 0 && client->answer_type != NULL) {
@@ -221,7 +221,7 @@ void imap_patience_renew(struct imap_client *client)
 
 struct session_call *imap_ask(struct imap_client *client, const struct imap_question *question)
 {
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return NULL;
 	must(client->call == NULL);
 	client->answered = question->answered;
@@ -304,13 +304,13 @@ static void on_closed(void *ctx, enum conn_end end, const char *text)
 	log_debug(client->front->common.role->log, "imap.disconnected", F_TEXT("reason", text),
 	          F_TEXT("mailbox", client->session == NULL ? "" : session_mailbox(client->session)));
 	if (end != CONN_END_PEER) {
-		imap_end_connection(client, true);
+		front_client_end(&client->common, true);
 		return;
 	}
 	client->peer_ended = true;
 	/* What is under way is still answered; a command that waits for the client never ends. */
 	if (client->command == NULL || client->wants_line)
-		imap_end_connection(client, false);
+		front_client_end(&client->common, false);
 }
 
 static void on_deadline(void *ctx)
@@ -341,46 +341,16 @@ static const struct conn_handlers conn_handlers = {
 
 void imap_restart_deadline(struct imap_client *client)
 {
-	if (client->conn == NULL || client->waits == IMAP_WAITS_FOR_DELAY)
+	if (client->common.conn == NULL || client->waits == IMAP_WAITS_FOR_DELAY)
 		return;
 	const struct imap_front *front = client->front;
 	/* Before login the whole of it has a deadline, not each command. */
 	if (client->session != NULL || client->state != IMAP_NOT_AUTHENTICATED)
-		conn_deadline(client->conn, front->idle_timeout_ms);
+		conn_deadline(client->common.conn, front->idle_timeout_ms);
 	else if (client->login_deadline_at > clock_monotonic_ms())
-		conn_deadline(client->conn, client->login_deadline_at - clock_monotonic_ms());
+		conn_deadline(client->common.conn, client->login_deadline_at - clock_monotonic_ms());
 	else
-		conn_deadline(client->conn, 1);
-}
-
-/* Oldest first: whoever keeps the places of those who have not logged in loses them again. */
-static struct imap_client *stranger_to_end(const struct imap_front *front)
-{
-	struct imap_client *client;
-	TAILQ_FOREACH (client, &front->strangers, stranger) {
-		if (client->command == NULL || client->wants_line)
-			return client;
-	}
-	return TAILQ_FIRST(&front->strangers); /* all of them are being checked, or told to wait */
-}
-
-static void add_stranger(struct imap_client *client)
-{
-	struct imap_front *front = client->front;
-	if (front->stranger_count >= front->strangers_max)
-		imap_bye(stranger_to_end(front), "UNAVAILABLE", "Too many connections without a login");
-	client->is_stranger = true;
-	front->stranger_count++;
-	TAILQ_INSERT_TAIL(&front->strangers, client, stranger);
-}
-
-static void leave_strangers(struct imap_client *client)
-{
-	if (!client->is_stranger)
-		return;
-	client->is_stranger = false;
-	client->front->stranger_count--;
-	TAILQ_REMOVE(&client->front->strangers, client, stranger);
+		conn_deadline(client->common.conn, 1);
 }
 
 void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
@@ -389,17 +359,10 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	struct imap_client *client = mem_new(sizeof(*client));
 	client->front = front;
 	client->state = IMAP_NOT_AUTHENTICATED;
-	client->peer = *peer;
 	client->login_deadline_at = clock_monotonic_ms() + front->login_timeout_ms;
 	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN, TEXT_MAX_BEFORE_LOGIN);
 	buf_init_secret(&client->out, OUTPUT_MAX); /* tags are repeated */
-	TAILQ_INSERT_TAIL(&front->clients, client, entry);
-	add_stranger(client);
-	client->conn = conn_new(front->common.role->loop, fd,
-	                        &(struct conn_options){
-								.tls = implicit_tls ? front->common.role->tls : NULL,
-							},
-	                        &conn_handlers, client);
+	front_client_start(&front->common, &client->common, fd, peer, implicit_tls, &conn_handlers);
 	imap_restart_deadline(client);
 	if (!implicit_tls)
 		greet(client);
@@ -408,53 +371,30 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 void imap_logged_in(struct imap_client *client)
 {
 	client->state = IMAP_AUTHENTICATED;
-	leave_strangers(client);
+	front_client_known(&client->common);
 	client->out.secret = false;
-	conn_secret_input(client->conn, false);
+	conn_secret_input(client->common.conn, false);
 	imap_reader_done(&client->reader);
 	imap_reader_init(&client->reader, LINE_MAX_AFTER_LOGIN, IMAP_TEXT_MAX);
 	client->failures = 0;
 	imap_restart_deadline(client);
 }
 
-static void reap(void *ctx)
+static struct imap_client *client_of(struct front_client *common)
 {
-	struct imap_front *front = ctx;
-	front->reaping = false;
-	while (!TAILQ_EMPTY(&front->dead))
-		imap_client_free(TAILQ_FIRST(&front->dead));
-	front_settle(&front->common);
+	return container_of(common, struct imap_client, common);
 }
 
-void imap_end_connection(struct imap_client *client, bool at_once)
+void imap_client_leave(struct front_client *common)
 {
-	struct imap_front *front = client->front;
-	if (client->conn == NULL)
-		return;
-	if (at_once)
-		conn_free(client->conn);
-	else
-		conn_close(client->conn);
-	client->conn = NULL;
+	struct imap_client *client = client_of(common);
 	session_call_cancel(client->call);
 	client->call = NULL;
-	leave_strangers(client);
-	TAILQ_REMOVE(&front->clients, client, entry);
-	TAILQ_INSERT_TAIL(&front->dead, client, entry);
-	if (!front->reaping)
-		loop_post(front->common.role->loop, reap, front);
-	front->reaping = true;
 }
 
-void imap_client_free(struct imap_client *client)
+void imap_client_forget(struct front_client *common)
 {
-	struct imap_front *front = client->front;
-	leave_strangers(client);
-	TAILQ_REMOVE(client->conn == NULL ? &front->dead : &front->clients, client, entry);
-	conn_free(client->conn);
-	client->conn = NULL;
-	session_call_cancel(client->call);
-	client->call = NULL;
+	struct imap_client *client = client_of(common);
 	imap_command_over(client);
 	imap_drop_literal(client);
 	sasl_free(client->sasl);
@@ -462,13 +402,24 @@ void imap_client_free(struct imap_client *client)
 	session_free(client->session);
 	imap_reader_done(&client->reader);
 	buf_done(&client->out);
-	listener_release(front->common.listener, &client->peer);
 	free(client);
 }
 
-void imap_client_stop(struct imap_client *client)
+bool imap_client_is_idle(const struct front_client *common)
 {
+	const struct imap_client *client = container_of(common, const struct imap_client, common);
+	return client->command == NULL || client->wants_line;
+}
+
+void imap_client_evict(struct front_client *common)
+{
+	imap_bye(client_of(common), "UNAVAILABLE", "Too many connections without a login");
+}
+
+void imap_client_stop(struct front_client *common)
+{
+	struct imap_client *client = client_of(common);
 	client->stopping = true;
-	if (client->command == NULL || client->wants_line)
+	if (imap_client_is_idle(common))
 		imap_bye(client, NULL, "The server is stopping");
 }

@@ -23,7 +23,7 @@
 #include "imap/respond.h"
 #include "imap/writer.h"
 #include "net/conn.h"
-#include "net/listener.h"
+#include "front/client.h"
 
 #include "store.pb-c.h"
 
@@ -88,11 +88,8 @@ struct imap_answer {
 typedef void imap_answered(struct imap_client *client, const struct imap_answer *answer);
 
 struct imap_client {
-	TAILQ_ENTRY(imap_client) entry;
-	TAILQ_ENTRY(imap_client) stranger; /* while is_stranger */
-	bool is_stranger;                  /* has not logged in */
-	struct imap_front *front;          /* borrowed */
-	struct conn *conn;
+	struct front_client common;
+	struct imap_front *front; /* borrowed */
 	struct imap_reader reader;
 	enum imap_state state;
 	bool tls;
@@ -110,7 +107,6 @@ struct imap_client {
 	struct sasl *sasl; /* until login */
 	struct session *session;
 	struct imap_folder *folder; /* selected; NULL: none */
-	struct listener_peer peer;
 	/* the command under way */
 	const struct imap_command *command; /* NULL: none */
 	struct arena *arena;                /* NULL between commands */
@@ -204,8 +200,11 @@ void imap_capability_write(const struct imap_client *client, struct buf *out);
 /* Takes fd. implicit_tls: TLS from the first byte. */
 void imap_client_new(struct imap_front *front, int fd, const struct listener_peer *peer,
                      bool implicit_tls);
-void imap_client_free(struct imap_client *client);
-/* Ends it after the command under way, at the latest when the process stops. */
-void imap_client_stop(struct imap_client *client);
+/* See struct front_kind. */
+void imap_client_stop(struct front_client *common);
+void imap_client_leave(struct front_client *common);
+void imap_client_forget(struct front_client *common);
+bool imap_client_is_idle(const struct front_client *common);
+void imap_client_evict(struct front_client *common);
 
 #endif

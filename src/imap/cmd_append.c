@@ -202,7 +202,7 @@ static void described(struct describing *describing)
 	struct message *message = container_of(describing, struct message, describing);
 	if (message->client == NULL)
 		message_free(message);
-	else if (message->client->conn != NULL)
+	else if (message->client->common.conn != NULL)
 		hand_over(message->client);
 }
 

@@ -23,8 +23,8 @@ static void starttls_start(struct imap_client *client)
 		return;
 	}
 	imap_finish(client, NULL, "Begin TLS now");
-	if (client->conn != NULL)
-		conn_starttls(client->conn, tls);
+	if (client->common.conn != NULL)
+		conn_starttls(client->common.conn, tls);
 }
 
 const struct imap_command imap_cmd_starttls = {
@@ -41,7 +41,7 @@ const struct imap_command imap_cmd_starttls = {
 static void opened(void *ctx, int error, struct str text)
 {
 	struct imap_client *client = ctx;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	const struct log *log = client->front->common.role->log;
 	if (error != 0) {
@@ -53,7 +53,7 @@ static void opened(void *ctx, int error, struct str text)
 		return;
 	}
 	log_info(log, "imap.login", F_TEXT("mailbox", session_mailbox(client->session)),
-	         F_TEXT("remote", client->peer.address), F_INT("tls", client->tls));
+	         F_TEXT("remote", client->common.peer.address), F_INT("tls", client->tls));
 	sasl_free(client->sasl);
 	client->sasl = NULL;
 	imap_logged_in(client);
@@ -66,7 +66,7 @@ static void opened(void *ctx, int error, struct str text)
 static void changed(void *ctx)
 {
 	struct imap_client *client = ctx;
-	if (client->folder == NULL || client->conn == NULL)
+	if (client->folder == NULL || client->common.conn == NULL)
 		return;
 	client->folder->dirty = true;
 	if (client->command != NULL && client->command->changed != NULL)
@@ -107,8 +107,8 @@ static void failed(struct imap_client *client, int error, struct str text)
 	/* "network" is what the delays of wrong logins go by, see directory.login_refused. */
 	log_info(client->front->common.role->log, "imap.login_failed",
 	         F_TEXT("mailbox", sasl_tried_mailbox(client->sasl)),
-	         F_TEXT("remote", client->peer.address), F_TEXT("network", client->peer.network),
-	         F_ERR(error));
+	         F_TEXT("remote", client->common.peer.address),
+	         F_TEXT("network", client->common.peer.network), F_ERR(error));
 	if (!guess) {
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, text);
 		return;
@@ -121,7 +121,7 @@ static void failed(struct imap_client *client, int error, struct str text)
 static void sasl_challenge(void *ctx, struct str text)
 {
 	struct imap_client *client = ctx;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	imap_continue(client, text);
 	imap_want_line(client);
@@ -130,15 +130,16 @@ static void sasl_challenge(void *ctx, struct str text)
 static void sasl_done(void *ctx, int error, struct str text, const Pk__LoginReply *login)
 {
 	struct imap_client *client = ctx;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	if (error != 0) {
 		failed(client, error, text);
 		return;
 	}
 	struct errinfo info = {0};
-	error = session_open(&client->session, client->front->hub, login, "imap", client->peer.address,
-	                     &client->patience, &session_handlers, client, &info);
+	error = session_open(&client->session, client->front->hub, login, "imap",
+	                     client->common.peer.address, &client->patience, &session_handlers, client,
+	                     &info);
 	if (error != 0)
 		imap_finish_error(client, IMAP_FAILED_LOGIN, error, str_from(info.text));
 }
@@ -151,7 +152,7 @@ bool imap_may_login(const struct imap_client *client)
 		return true;
 	while (config_list_next(client->front->common.role->config, "auth_without_tls_from", &position,
 	                        &entry))
-		if (link_address_in(client->peer.address, entry))
+		if (link_address_in(client->common.peer.address, entry))
 			return true;
 	return false;
 }
@@ -175,8 +176,8 @@ static struct sasl *sasl_of(struct imap_client *client)
 				.vault = session_hub_vault(hub),
 				.patience = &client->patience,
 				.service = "imap",
-				.remote = client->peer.address,
-				.ssl = conn_ssl(client->conn),
+				.remote = client->common.peer.address,
+				.ssl = conn_ssl(client->common.conn),
 				.offered = sasl_offer(client->tls, true),
 			},
 			&(struct sasl_handlers){client, sasl_challenge, sasl_done});

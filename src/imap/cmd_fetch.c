@@ -50,7 +50,8 @@ static void grant(struct imap_client *client, uint64_t bytes)
 {
 	struct fetch *args = client->args;
 	args->owed += bytes;
-	if (args->owed < FETCH_GRANT_STEP || args->stream == NULL || conn_output_full(client->conn))
+	if (args->owed < FETCH_GRANT_STEP || args->stream == NULL ||
+	    conn_output_full(client->common.conn))
 		return;
 	session_call_grant(args->stream, args->owed);
 	args->owed = 0;
@@ -65,7 +66,7 @@ static void fetch_drained(struct imap_client *client)
 static void fetch_chunk(void *ctx, struct str body)
 {
 	struct imap_client *client = ctx;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	struct fetch *args = client->args;
 	struct scratch *scratch = client->front->scratch;
@@ -80,7 +81,7 @@ static void fetch_chunk(void *ctx, struct str body)
 		args->broken = fetch_run_row(&args->run, chunk->rows[i], &client->out) != 0;
 	scratch_reset(scratch);
 	imap_flush(client);
-	if (client->conn != NULL)
+	if (client->common.conn != NULL)
 		grant(client, body.len);
 }
 
@@ -88,7 +89,7 @@ static void fetch_again(void *ctx)
 {
 	struct imap_client *client = ctx;
 	struct fetch *args = client->args;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	args->owed = 0;
 	fetch_resume(&args->run, &args->request);
@@ -104,7 +105,7 @@ static void fetched(struct imap_client *client, const struct imap_answer *answer
 		log_warn(client->front->common.role->log, "imap.fetch_broken",
 		         F_TEXT("mailbox", session_mailbox(client->session)),
 		         F_ERR(answer->error != 0 ? answer->error : E_INVALID));
-		imap_end_connection(client, false);
+		front_client_end(&client->common, false);
 	} else if (answer->error != 0) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
 	} else {

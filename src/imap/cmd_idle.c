@@ -1,5 +1,6 @@
 /* IDLE: changes of the selected mailbox are told as they come. */
 
+#include "base/mem.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
@@ -21,8 +22,8 @@ static void told(struct imap_client *client, bool ok)
 
 static void tell(struct imap_client *client)
 {
-	if (client->conn != NULL && client->folder != NULL && client->folder->dirty &&
-	    client->call == NULL && !conn_output_full(client->conn)) {
+	if (client->common.conn != NULL && client->folder != NULL && client->folder->dirty &&
+	    client->call == NULL && !conn_output_full(client->common.conn)) {
 		imap_patience_renew(client);
 		imap_sync(client, told);
 	}
@@ -65,10 +66,11 @@ const struct imap_command imap_cmd_idle = {
 
 void imap_idle_tell_all(struct imap_front *front)
 {
-	struct imap_client *client, *next;
-	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
-		next = TAILQ_NEXT(client, entry);
-		if (client->command != &imap_cmd_idle || conn_output_full(client->conn))
+	struct front_client *common, *next;
+	for (common = TAILQ_FIRST(&front->common.clients); common != NULL; common = next) {
+		struct imap_client *client = container_of(common, struct imap_client, common);
+		next = TAILQ_NEXT(common, entry);
+		if (client->command != &imap_cmd_idle || conn_output_full(client->common.conn))
 			continue;
 		buf_add_str(&client->out, STR("* OK Still here\r\n"));
 		imap_flush(client);

@@ -134,7 +134,7 @@ static void logout_start(struct imap_client *client)
 	/* Nothing but the tagged OK may follow BYE. */
 	imap_deselect(client);
 	imap_finish(client, NULL, "Logged out");
-	imap_end_connection(client, false);
+	front_client_end(&client->common, false);
 }
 
 const struct imap_command imap_cmd_logout = {

@@ -7,18 +7,10 @@
 #include "imap/client.h"
 #include "imap/scratch.h"
 
-TAILQ_HEAD(imap_client_list, imap_client);
-
 struct imap_front {
 	struct front common;
 	struct session_hub *hub;
 	struct scratch *scratch;
-	struct imap_client_list clients;
-	struct imap_client_list dead;      /* freed when the loop comes round */
-	struct imap_client_list strangers; /* of clients: who has not logged in, oldest first */
-	size_t stranger_count;
-	size_t strangers_max;
-	bool reaping;
 	/* from the configuration */
 	bool auth_without_tls;
 	int64_t login_timeout_ms;

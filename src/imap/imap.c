@@ -5,11 +5,6 @@
 #include "imap/command.h"
 #include "imap/front.h"
 
-enum {
-	STRANGERS_PART = 4, /* of imap_connections_max, for who has not logged in */
-	STRANGERS_MIN = 10,
-};
-
 static void accepted(void *ctx, bool tls, int fd, const struct listener_peer *peer)
 {
 	imap_client_new(ctx, fd, peer, tls);
@@ -48,10 +43,6 @@ static void configure(void *ctx)
 	front->idle_interval_ms = config_number(config, "imap_idle_interval");
 	plan_idle(front);
 	front->message_size_max = (uint64_t)config_number(config, "message_size_max");
-	size_t connections = (size_t)config_number(config, "imap_connections_max");
-	front->strangers_max = connections / STRANGERS_PART < STRANGERS_MIN
-	                           ? STRANGERS_MIN
-	                           : connections / STRANGERS_PART;
 	front->core_wait_ms = config_number(config, "imap_core_wait");
 	session_hub_set_limits(front->hub, (size_t)config_number(config, "connections_per_mailbox"),
 	                       front->core_wait_ms);
@@ -61,37 +52,15 @@ static int start(void *ctx, struct errinfo *info)
 {
 	struct imap_front *front = ctx;
 	struct role *role = front->common.role;
-	TAILQ_INIT(&front->clients);
-	TAILQ_INIT(&front->dead);
-	TAILQ_INIT(&front->strangers);
 	front->scratch = scratch_new(role->loop);
 	front->idle_timer = timer_new(role->loop, idle_is_due, front);
 	return session_hub_new(&front->hub, role, info);
 }
 
-static void stop(void *ctx)
-{
-	struct imap_front *front = ctx;
-	struct imap_client *client, *next;
-	for (client = TAILQ_FIRST(&front->clients); client != NULL; client = next) {
-		next = TAILQ_NEXT(client, entry);
-		imap_client_stop(client);
-	}
-}
-
-static bool is_over(const void *ctx)
-{
-	const struct imap_front *front = ctx;
-	return TAILQ_EMPTY(&front->clients) && TAILQ_EMPTY(&front->dead);
-}
-
 static void done(void *ctx)
 {
 	struct imap_front *front = ctx;
-	while (!TAILQ_EMPTY(&front->clients))
-		imap_client_free(TAILQ_FIRST(&front->clients));
-	while (!TAILQ_EMPTY(&front->dead))
-		imap_client_free(TAILQ_FIRST(&front->dead));
+	front_clients_free(&front->common);
 	timer_free(front->idle_timer);
 	session_hub_free(front->hub);
 	scratch_free(front->scratch);
@@ -109,8 +78,11 @@ static const struct front_kind imap_kind = {
 	.configure = configure,
 	.accepted = accepted,
 	.refusal = refusal,
-	.stop = stop,
-	.is_over = is_over,
+	.stop = imap_client_stop,
+	.leave = imap_client_leave,
+	.forget = imap_client_forget,
+	.is_idle = imap_client_is_idle,
+	.evict = imap_client_evict,
 	.done = done,
 };
 

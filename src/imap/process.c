@@ -55,14 +55,14 @@ void imap_arena_renew(struct imap_client *client)
 
 void imap_process_again(struct imap_client *client)
 {
-	if (client->conn == NULL || client->processing)
+	if (client->common.conn == NULL || client->processing)
 		return;
 	if (client->stopping && client->command == NULL)
 		imap_bye(client, NULL, "The server is stopping");
 	else if (client->peer_ended && client->command == NULL)
-		imap_end_connection(client, false);
+		front_client_end(&client->common, false);
 	else
-		conn_again(client->conn);
+		conn_again(client->common.conn);
 }
 
 /* ---------------------------------------------------------------- errors without a command */
@@ -201,7 +201,7 @@ static void input_deadline(struct imap_client *client)
 	int64_t left = client->input_end_at - clock_monotonic_ms();
 	if (left > INPUT_STALL_MS)
 		left = INPUT_STALL_MS;
-	conn_deadline(client->conn, left > 0 ? left : 1);
+	conn_deadline(client->common.conn, left > 0 ? left : 1);
 }
 
 static void divert_literal(struct imap_client *client)
@@ -264,7 +264,7 @@ static enum imap_literal ask_command(struct imap_client *client)
 
 void imap_client_go_on(struct imap_client *client)
 {
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return; /* it is about to be freed, and its ticket with it */
 	divert_literal(client);
 	imap_process_again(client);
@@ -309,9 +309,9 @@ static void literal(struct imap_client *client)
 
 static void diverted(struct imap_client *client)
 {
-	size_t taken = client->taking->bytes(client, conn_input(client->conn));
+	size_t taken = client->taking->bytes(client, conn_input(client->common.conn));
 	imap_reader_diverted(&client->reader, taken);
-	conn_consume(client->conn, taken);
+	conn_consume(client->common.conn, taken);
 	input_deadline(client);
 }
 
@@ -334,8 +334,9 @@ static void refused(struct imap_client *client)
 /* A client that does not read its answers gets no more of them made. */
 static bool may_read(const struct imap_client *client)
 {
-	return client->conn != NULL && client->waits == IMAP_WAITS_FOR_NOTHING &&
-	       (client->command == NULL || client->wants_line) && !conn_output_full(client->conn);
+	return client->common.conn != NULL && client->waits == IMAP_WAITS_FOR_NOTHING &&
+	       (client->command == NULL || client->wants_line) &&
+	       !conn_output_full(client->common.conn);
 }
 
 static void handle(struct imap_client *client, enum imap_read event)
@@ -378,14 +379,15 @@ void imap_process(struct imap_client *client)
 	client->processing = true;
 	bool more = true;
 	while (more && may_read(client)) {
-		struct str input = conn_input(client->conn);
+		struct str input = conn_input(client->common.conn);
 		enum imap_read event;
 		size_t used = imap_reader_feed(&client->reader, input, &event);
-		conn_consume(client->conn, used);
-		more = event != IMAP_READ_MORE || conn_input(client->conn).len > 0;
+		conn_consume(client->common.conn, used);
+		more = event != IMAP_READ_MORE || conn_input(client->common.conn).len > 0;
 		handle(client, event);
 	}
 	client->processing = false;
-	if (client->conn != NULL && client->command == NULL && (client->stopping || client->peer_ended))
+	if (client->common.conn != NULL && client->command == NULL &&
+	    (client->stopping || client->peer_ended))
 		imap_process_again(client);
 }

@@ -14,8 +14,6 @@ void imap_process_again(struct imap_client *client);
 void imap_command_over(struct imap_client *client);
 /* Gives back what the command that is being read has taken. */
 void imap_drop_literal(struct imap_client *client);
-/* The client is dead when the loop comes round. at_once: pending output is lost. */
-void imap_end_connection(struct imap_client *client, bool at_once);
 void imap_restart_deadline(struct imap_client *client);
 /* After login: other limits hold, and SASL is over. */
 void imap_logged_in(struct imap_client *client);

@@ -52,7 +52,7 @@ static void flags_chunk(void *ctx, struct str body)
 {
 	struct imap_client *client = ctx;
 	struct scratch *scratch = client->front->scratch;
-	if (client->conn == NULL)
+	if (client->common.conn == NULL)
 		return;
 	const Pk__FetchChunk *chunk = scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body,
 	                                             WIRE_ITEMS_MANY);

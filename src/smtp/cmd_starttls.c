@@ -6,7 +6,7 @@
 
 static bool offered(const struct smtp_session *session)
 {
-	return tls_ready(session->front->common.role->tls) && conn_ssl(session->conn) == NULL;
+	return tls_ready(session->front->common.role->tls) && conn_ssl(session->client.conn) == NULL;
 }
 
 static void starttls_ehlo(const struct smtp_session *session, struct buf *out)

@@ -43,7 +43,6 @@ struct smtp_front {
 	struct smtp_resolver *resolver;
 	struct smtp_retry *retry;
 	struct buf scratch; /* for one reply */
-	TAILQ_HEAD(smtp_sessions, smtp_session) sessions;
 	TAILQ_HEAD(smtp_deliveries, smtp_delivery) deliveries;
 };
 

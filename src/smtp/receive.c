@@ -13,11 +13,11 @@ enum { FIRST_PIECE = 4096 }; /* of a message: most are not much larger */
 static void write_trace(struct smtp_session *session)
 {
 	struct smtp_transaction *transaction = session->transaction;
-	SSL *ssl = conn_ssl(session->conn);
+	SSL *ssl = conn_ssl(session->client.conn);
 	struct smtp_trace trace = {
 		.reverse_path = str_from(transaction->reverse_path),
 		.helo = str_from(session->helo),
-		.remote = str_from(session->peer.address),
+		.remote = str_from(session->client.peer.address),
 		.hostname = str_from(session->front->hostname),
 		.id = str_from(transaction->id),
 		.esmtp = session->esmtp,
@@ -196,7 +196,7 @@ static const struct budget_handlers ticket_handlers = {.granted = granted, .evic
 
 void smtp_receive_ticket(struct smtp_session *session)
 {
-	const struct listener_peer *peer = &session->peer;
+	const struct listener_peer *peer = &session->client.peer;
 	/* Behind loopback stands some relay with everybody's mail. */
 	struct str key = peer->local ? STR("") : STR_OF(peer->prefix, sizeof(peer->prefix));
 
@@ -237,7 +237,7 @@ void smtp_receive_data(struct smtp_session *session, struct str input)
 	if (!room(session, input.len))
 		return;
 	taken = smtp_data_feed(&transaction->data, input, &transaction->message, &end);
-	conn_consume(session->conn, taken);
+	conn_consume(session->client.conn, taken);
 	budget_received(&transaction->ticket, taken, clock_monotonic_ms());
 	check(session);
 	if (end)
@@ -260,7 +260,7 @@ void smtp_receive_chunk(struct smtp_session *session, struct str input)
 		budget_received(&transaction->ticket, size, clock_monotonic_ms());
 		check(session);
 	}
-	conn_consume(session->conn, size);
+	conn_consume(session->client.conn, size);
 	session->chunk_left -= size;
 	if (session->chunk_left == 0)
 		chunk_end(session);

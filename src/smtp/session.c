@@ -8,22 +8,31 @@
 
 /* ---------------------------------------------------------------- the end */
 
-static void session_free(struct smtp_session *session)
+static struct smtp_session *session_of(struct front_client *client)
 {
-	struct smtp_front *front = session->front;
+	return container_of(client, struct smtp_session, client);
+}
+
+void smtp_session_leave(struct front_client *client)
+{
+	struct smtp_session *session = session_of(client);
 
 	if (session->delivery != NULL)
 		smtp_deliver_forsake(session->delivery);
 	if (session->resolving != NULL)
 		smtp_resolve_cancel(session->resolving);
 	smtp_transaction_free(session->transaction);
-	listener_release(front->common.listener, &session->peer);
-	TAILQ_REMOVE(&front->sessions, session, sessions);
-	log_debug(front->common.role->log, "smtp.disconnected", F_TEXT("session", session->id));
+	log_debug(session->front->common.role->log, "smtp.disconnected",
+	          F_TEXT("session", session->id));
+}
+
+void smtp_session_forget(struct front_client *client)
+{
+	struct smtp_session *session = session_of(client);
+
 	free(session->recipient);
 	free(session->helo);
 	free(session);
-	front_settle(&front->common);
 }
 
 /* How long the client may take for what comes next; 0 while it is us who are waited for. */
@@ -51,23 +60,22 @@ void smtp_session_await(struct smtp_session *session)
 static void settle(struct smtp_session *session)
 {
 	if (session->closing) {
-		conn_close(session->conn);
-		session_free(session);
+		front_client_end(&session->client, false);
 		return;
 	}
 	if (session->starttls) {
 		session->starttls = false;
 		session->waiting = SMTP_WAITING_TLS;
-		conn_starttls(session->conn, session->front->common.role->tls);
+		conn_starttls(session->client.conn, session->front->common.role->tls);
 	}
-	conn_deadline(session->conn, time_left(session));
+	conn_deadline(session->client.conn, time_left(session));
 }
 
 /* ---------------------------------------------------------------- replies */
 
 void smtp_session_write(struct smtp_session *session, struct str text)
 {
-	conn_write(session->conn, text);
+	conn_write(session->client.conn, text);
 }
 
 static bool counts_as_error(enum smtp_reply_id id)
@@ -102,8 +110,9 @@ void smtp_session_end(struct smtp_session *session, enum smtp_reply_id id)
 	smtp_session_reply(session, id);
 	if (id != SMTP_REPLY_BYE)
 		log_info(session->front->common.role->log, "smtp.ended", F_TEXT("session", session->id),
-		         F_TEXT("remote", session->peer.address), F_INT("code", smtp_reply(id)->code),
-		         F_TEXT("enhanced", smtp_reply(id)->enhanced), F_INT("errors", session->errors));
+		         F_TEXT("remote", session->client.peer.address),
+		         F_INT("code", smtp_reply(id)->code), F_TEXT("enhanced", smtp_reply(id)->enhanced),
+		         F_INT("errors", session->errors));
 }
 
 void smtp_session_reset(struct smtp_session *session)
@@ -160,7 +169,7 @@ static bool take_command(struct smtp_session *session, struct str input)
 		return false;
 	for (size_t i = 0; i < line.len; i++)
 		copy[i] = line.ptr[i];
-	conn_consume(session->conn, used);
+	conn_consume(session->client.conn, used);
 	if (kind != SMTP_LINE_TOO_LONG || ended)
 		smtp_session_await(session);
 	switch (kind) {
@@ -185,7 +194,7 @@ static void skip_line(struct smtp_session *session, struct str input)
 {
 	ptrdiff_t lf = str_find_byte(input, '\n');
 
-	conn_consume(session->conn, lf < 0 ? input.len : (size_t)lf + 1);
+	conn_consume(session->client.conn, lf < 0 ? input.len : (size_t)lf + 1);
 	if (lf < 0)
 		return;
 	smtp_session_await(session);
@@ -195,14 +204,14 @@ static void skip_line(struct smtp_session *session, struct str input)
 static void take_input(struct smtp_session *session)
 {
 	while (session->waiting == SMTP_WAITING_NOTHING && !session->closing && !session->starttls) {
-		struct str input = conn_input(session->conn);
+		struct str input = conn_input(session->client.conn);
 
 		if (input.len == 0)
 			return;
 		switch (session->input) {
 		case SMTP_INPUT_COMMAND:
 			if (!take_command(session, input)) {
-				session->closing = conn_ended(session->conn); /* the rest never comes */
+				session->closing = conn_ended(session->client.conn); /* the rest never comes */
 				return;
 			}
 			break;
@@ -224,8 +233,8 @@ void smtp_session_go_on(struct smtp_session *session)
 	session->waiting = SMTP_WAITING_NOTHING;
 	if (session->input == SMTP_INPUT_COMMAND)
 		smtp_session_await(session);
-	conn_deadline(session->conn, time_left(session));
-	conn_again(session->conn);
+	conn_deadline(session->client.conn, time_left(session));
+	conn_again(session->client.conn);
 }
 
 void smtp_session_evict(struct smtp_session *session, enum smtp_reply_id id)
@@ -252,7 +261,7 @@ void smtp_delivered(struct smtp_session *session, enum smtp_reply_id reply, cons
 	else if (session->peer_ended)
 		session->closing = true;
 	else
-		conn_again(session->conn);
+		conn_again(session->client.conn);
 	settle(session);
 }
 
@@ -297,8 +306,7 @@ static void on_closed(void *ctx, enum conn_end end, const char *text)
 	}
 	log_debug(session->front->common.role->log, "smtp.lost", F_TEXT("session", session->id),
 	          F_TEXT("reason", text));
-	conn_free(session->conn);
-	session_free(session);
+	front_client_end(&session->client, true);
 }
 
 static const struct conn_handlers handlers = {
@@ -314,13 +322,11 @@ void smtp_session_start(struct smtp_front *front, int fd, const struct listener_
 	struct buf *scratch = &front->scratch;
 
 	session->front = front;
-	session->peer = *peer;
 	session->state = SMTP_STATE_START;
 	smtp_id(session->id);
 	smtp_session_await(session);
-	TAILQ_INSERT_TAIL(&front->sessions, session, sessions);
-	session->conn = conn_new(front->common.role->loop, fd, NULL, &handlers, session);
-	conn_secret_input(session->conn, false); /* nobody logs in here */
+	front_client_start(&front->common, &session->client, fd, peer, false, &handlers);
+	conn_secret_input(session->client.conn, false); /* nobody logs in here */
 	log_debug(front->common.role->log, "smtp.connected", F_TEXT("session", session->id),
 	          F_TEXT("remote", peer->address));
 	buf_clear(scratch);
@@ -331,8 +337,10 @@ void smtp_session_start(struct smtp_front *front, int fd, const struct listener_
 	settle(session);
 }
 
-void smtp_session_stop(struct smtp_session *session)
+void smtp_session_stop(struct front_client *client)
 {
+	struct smtp_session *session = session_of(client);
+
 	if (session->waiting == SMTP_WAITING_STORE)
 		return; /* smtp_delivered ends it */
 	smtp_session_end(session, SMTP_REPLY_SHUTDOWN);

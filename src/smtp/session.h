@@ -23,10 +23,8 @@ enum smtp_waiting {
 enum smtp_input { SMTP_INPUT_COMMAND, SMTP_INPUT_SKIP_LINE, SMTP_INPUT_DATA, SMTP_INPUT_CHUNK };
 
 struct smtp_session {
-	TAILQ_ENTRY(smtp_session) sessions;
+	struct front_client client;
 	struct smtp_front *front;
-	struct conn *conn; /* NULL when it is over */
-	struct listener_peer peer;
 	char id[SMTP_ID_SIZE];
 	enum smtp_state state;
 	enum smtp_waiting waiting;
@@ -53,8 +51,10 @@ struct smtp_session {
 
 /* A connection was accepted: takes fd, greets. */
 void smtp_session_start(struct smtp_front *front, int fd, const struct listener_peer *peer);
-/* The service stops: says so and closes, unless a delivery is under way, whose answer goes first. */
-void smtp_session_stop(struct smtp_session *session);
+/* See struct front_kind. While a delivery is under way, its answer goes before the goodbye. */
+void smtp_session_stop(struct front_client *client);
+void smtp_session_leave(struct front_client *client);
+void smtp_session_forget(struct front_client *client);
 
 /* ---- for the commands ---- */
 

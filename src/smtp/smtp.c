@@ -67,7 +67,6 @@ static int start(void *ctx, struct errinfo *info)
 	struct role *role = front->common.role;
 	int error;
 
-	TAILQ_INIT(&front->sessions);
 	TAILQ_INIT(&front->deliveries);
 	buf_init(&front->scratch, SMTP_SCRATCH_MAX);
 	front->retry = smtp_retry_new();
@@ -79,22 +78,11 @@ static int start(void *ctx, struct errinfo *info)
 	return error;
 }
 
-static void stop(void *ctx)
-{
-	struct smtp_front *front = ctx;
-	struct smtp_session *session, *next;
-
-	for (session = TAILQ_FIRST(&front->sessions); session != NULL; session = next) {
-		next = TAILQ_NEXT(session, sessions);
-		smtp_session_stop(session);
-	}
-}
-
 static bool is_over(const void *ctx)
 {
 	const struct smtp_front *front = ctx;
 
-	return TAILQ_EMPTY(&front->sessions) && TAILQ_EMPTY(&front->deliveries);
+	return TAILQ_EMPTY(&front->deliveries);
 }
 
 static void done(void *ctx)
@@ -103,6 +91,7 @@ static void done(void *ctx)
 
 	if (front->store != NULL)
 		link_free(front->store); /* ends the deliveries */
+	front_clients_free(&front->common);
 	if (front->directory != NULL)
 		link_free(front->directory);
 	smtp_resolver_free(front->resolver);
@@ -122,7 +111,9 @@ static const struct front_kind smtp_kind = {
 	.configure = configure,
 	.accepted = accepted,
 	.refusal = refusal,
-	.stop = stop,
+	.stop = smtp_session_stop,
+	.leave = smtp_session_leave,
+	.forget = smtp_session_forget,
 	.is_over = is_over,
 	.done = done,
 };
