@@ -258,7 +258,7 @@ void imap_deselect(struct imap_client *client)
 	if (client->folder == NULL)
 		return;
 	session_unselected(client->session);
-	imap_folder_free(client->folder);
+	view_free(client->folder);
 	client->folder = NULL;
 	client->state = IMAP_AUTHENTICATED;
 }
@@ -398,7 +398,7 @@ void imap_client_forget(struct front_client *common)
 	imap_command_over(client);
 	imap_drop_literal(client);
 	sasl_free(client->sasl);
-	imap_folder_free(client->folder);
+	view_free(client->folder);
 	session_free(client->session);
 	imap_reader_done(&client->reader);
 	buf_done(&client->out);

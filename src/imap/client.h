@@ -106,7 +106,7 @@ struct imap_client {
 	int64_t login_deadline_at;
 	struct sasl *sasl; /* until login */
 	struct session *session;
-	struct imap_folder *folder; /* selected; NULL: none */
+	struct view *folder; /* selected; NULL: none */
 	/* the command under way */
 	const struct imap_command *command; /* NULL: none */
 	struct arena *arena;                /* NULL between commands */

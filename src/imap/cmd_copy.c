@@ -2,7 +2,7 @@
 
 #include "crypto/secret.h"
 #include "imap/command.h"
-#include "imap/folder.h"
+#include "imap/sync.h"
 
 enum { COPY_ID_SIZE = 16 /* so that a repeat does nothing and is answered like the first */ };
 
@@ -66,8 +66,9 @@ static void copied(struct imap_client *client, const struct imap_answer *answer)
 	/* MOVE tells of the copies before the numbers change. */
 	if (line.ptr != NULL)
 		buf_addf(&client->out, "* OK [%s] Moved\r\n", line.ptr);
-	imap_folder_expunged(client->folder, reply->source, reply->n_source,
-	                     &(struct imap_untagged){&client->out, true, client->condstore});
+	struct imap_untagged to;
+	const struct view_listener listener = imap_listener(client, &to, true);
+	view_expunged(client->folder, reply->source, reply->n_source, &listener);
 	imap_finish(client, NULL, "Moved");
 }
 

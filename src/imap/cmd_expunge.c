@@ -1,7 +1,6 @@
 /* EXPUNGE and UID EXPUNGE (RFC 4315). */
 
 #include "imap/command.h"
-#include "imap/folder.h"
 #include "imap/sync.h"
 
 struct expunge {
@@ -21,8 +20,9 @@ static void expunged(struct imap_client *client, const struct imap_answer *answe
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
 		return;
 	}
-	imap_folder_expunged(client->folder, reply->expunged, reply->n_expunged,
-	                     &(struct imap_untagged){&client->out, true, client->condstore});
+	struct imap_untagged to;
+	const struct view_listener listener = imap_listener(client, &to, true);
+	view_expunged(client->folder, reply->expunged, reply->n_expunged, &listener);
 	imap_saw_modseq(client, reply->highest_modseq);
 	/* The first of two attempts may have removed more than the second tells. */
 	client->folder->dirty |= answer->repeated;

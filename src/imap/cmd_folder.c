@@ -179,7 +179,7 @@ static bool rename_parse(struct imap_parse *in, struct imap_client *client)
 static void rename_selected(struct imap_client *client)
 {
 	const struct folder_args *args = client->args;
-	struct imap_folder *folder = client->folder;
+	struct view *folder = client->folder;
 	struct str old = str_from(folder == NULL ? "" : folder->name);
 	struct str rest = str_from_byte(old, args->name.len);
 	if (folder == NULL || !str_starts(old, args->name) || str_eq(args->name, STR("INBOX")) ||

@@ -39,11 +39,11 @@ static void write_number(struct buf *out, const char *code, uint64_t number)
 
 static void describe(struct imap_client *client, const Pk__SelectReply *reply)
 {
-	struct imap_folder *folder = client->folder;
+	struct view *folder = client->folder;
 	struct buf *out = &client->out;
 	imap_folder_write_flags(folder, out);
 	buf_addf(out, "* %u EXISTS\r\n* %u RECENT\r\n", uidmap_messages(&folder->map),
-	         imap_folder_recent(folder));
+	         view_recent(folder));
 	uint32_t unseen = reply->first_unseen_uid == 0
 	                      ? 0
 	                      : uidmap_seq(&folder->map, reply->first_unseen_uid);
@@ -68,7 +68,7 @@ static void selected(struct imap_client *client, const struct imap_answer *answe
 		return;
 	}
 	bool read_only = examines(client);
-	client->folder = imap_folder_new(reply, args->name, read_only);
+	client->folder = view_new(reply, args->name, read_only);
 	client->state = IMAP_SELECTED;
 	client->condstore |= args->condstore;
 	session_selected(client->session, reply, args->name.ptr, read_only);

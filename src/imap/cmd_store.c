@@ -1,7 +1,6 @@
 /* STORE and UID STORE. */
 
 #include "imap/command.h"
-#include "imap/folder.h"
 #include "imap/sync.h"
 
 enum { BATCH_MESSAGES = 50000 /* asked for at a time: the store bounds its answers */ };
@@ -130,11 +129,12 @@ static void stored(struct imap_client *client, const struct imap_answer *answer)
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
 		return;
 	}
-	const struct imap_untagged to = {&client->out, false, client->condstore};
+	struct imap_untagged to;
+	const struct view_listener listener = imap_listener(client, &to, false);
 	for (size_t i = 0; i < reply->n_changed; i++) {
-		imap_folder_shown(client->folder, reply->changed[i]->uid, reply->changed[i]->modseq);
+		view_showed(client->folder, reply->changed[i]->uid, reply->changed[i]->modseq);
 		if (!args->silent)
-			imap_folder_write_fetch(client->folder, reply->changed[i], &to);
+			view_row(client->folder, reply->changed[i], &listener);
 		else if (client->condstore)
 			write_modseq(client, reply->changed[i]);
 	}

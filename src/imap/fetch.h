@@ -53,7 +53,7 @@ bool fetch_items_parse(struct imap_parse *in, struct fetch_items *ret);
  */
 struct fetch_run {
 	const struct fetch_items *items; /* borrowed */
-	struct imap_folder *folder;      /* borrowed */
+	struct view *folder;             /* borrowed */
 	struct scratch *scratch;         /* borrowed */
 	bool condstore;                  /* tell MODSEQ with FLAGS that change */
 	uint32_t uid;                    /* the open row's; 0: none is open */
@@ -67,8 +67,8 @@ struct fetch_run {
 	struct buf held; /* of a section that is changed before it is written */
 };
 
-void fetch_run_init(struct fetch_run *run, const struct fetch_items *items,
-                    struct imap_folder *folder, struct scratch *scratch, bool condstore);
+void fetch_run_init(struct fetch_run *run, const struct fetch_items *items, struct view *folder,
+                    struct scratch *scratch, bool condstore);
 void fetch_run_done(struct fetch_run *run);
 /* Appends what row adds to the responses. E_INVALID: the row does not go on where we are; nothing that
  * follows would make sense to the client. */

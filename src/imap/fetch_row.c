@@ -5,8 +5,8 @@
 #include "imap/structure.h"
 #include "imap/writer.h"
 
-void fetch_run_init(struct fetch_run *run, const struct fetch_items *items,
-                    struct imap_folder *folder, struct scratch *scratch, bool condstore)
+void fetch_run_init(struct fetch_run *run, const struct fetch_items *items, struct view *folder,
+                    struct scratch *scratch, bool condstore)
 {
 	*run = (struct fetch_run){
 		.items = items, .folder = folder, .scratch = scratch, .condstore = condstore};
@@ -248,7 +248,7 @@ static void open_row(struct fetch_run *run, const Pk__FetchRow *row, struct buf 
 	if (tells_flags(run)) {
 		imap_folder_announce(run->folder, row, out);
 		if (!run->condstore || tells_modseq(run))
-			imap_folder_shown(run->folder, row->uid, row->modseq);
+			view_showed(run->folder, row->uid, row->modseq);
 	}
 	buf_add_str(out, STR("* "));
 	buf_add_u64(out, seq);

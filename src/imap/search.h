@@ -35,6 +35,6 @@ struct search {
 
 /* [SP "RETURN" ...] [SP "CHARSET" SP astring] 1*(SP search-key), numbers resolved in folder
  * (borrowed during the call). */
-bool search_parse(struct imap_parse *in, const struct imap_folder *folder, struct search *ret);
+bool search_parse(struct imap_parse *in, const struct view *folder, struct search *ret);
 
 #endif

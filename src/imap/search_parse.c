@@ -14,7 +14,7 @@ struct frame {
 
 struct builder {
 	struct imap_parse *in;
-	const struct imap_folder *folder;
+	const struct view *folder;
 	struct search *search;
 	struct frame stack[SEARCH_DEPTH_MAX];
 	size_t depth;
@@ -394,7 +394,7 @@ static bool charset(struct imap_parse *in, struct search *ret)
 	return true;
 }
 
-bool search_parse(struct imap_parse *in, const struct imap_folder *folder, struct search *ret)
+bool search_parse(struct imap_parse *in, const struct view *folder, struct search *ret)
 {
 	*ret = (struct search){0};
 	if (!imap_space(in))

@@ -1,21 +1,23 @@
 #include "imap/sync.h"
 
-#include "imap/folder.h"
 #include "imap/front.h"
 
 void imap_saw_modseq(struct imap_client *client, uint64_t modseq)
 {
-	imap_folder_saw(client->folder, modseq);
+	view_saw(client->folder, modseq);
 	session_saw(client->session, 0, modseq);
 }
 
-static struct imap_untagged untagged(struct imap_client *client)
+struct view_listener imap_listener(struct imap_client *client, struct imap_untagged *to,
+                                   bool may_expunge)
 {
-	return (struct imap_untagged){
-		.out = &client->out,
-		.may_expunge = (client->command->effects & IMAP_MAY_EXPUNGE) != 0,
-		.condstore = client->condstore,
-	};
+	*to = (struct imap_untagged){client->folder, &client->out, client->condstore};
+	return imap_untagged(to, may_expunge);
+}
+
+static bool may_expunge(const struct imap_client *client)
+{
+	return (client->command->effects & IMAP_MAY_EXPUNGE) != 0;
 }
 
 static void give_up(struct imap_client *client)
@@ -56,9 +58,10 @@ static void flags_chunk(void *ctx, struct str body)
 		return;
 	const Pk__FetchChunk *chunk = scratch_unpack(scratch, &pk__fetch_chunk__descriptor, body,
 	                                             WIRE_ITEMS_MANY);
-	const struct imap_untagged to = untagged(client);
+	struct imap_untagged to;
+	const struct view_listener listener = imap_listener(client, &to, may_expunge(client));
 	for (size_t i = 0; chunk != NULL && i < chunk->n_rows; i++)
-		imap_folder_write_fetch(client->folder, chunk->rows[i], &to);
+		view_row(client->folder, chunk->rows[i], &listener);
 	scratch_reset(scratch);
 	imap_flush(client);
 	if (client->call != NULL)
@@ -78,7 +81,7 @@ static void flags_told(struct imap_client *client, const struct imap_answer *ans
 
 static void ask_flags(struct imap_client *client, struct resync *resync, uint32_t known)
 {
-	struct imap_folder *folder = client->folder;
+	struct view *folder = client->folder;
 	const struct seq_range range = {1, known};
 	pk__fetch_request__init(&resync->fetch);
 	resync->fetch.uids = imap_uid_ranges(client->arena, &range, 1);
@@ -103,7 +106,7 @@ static void selected_again(struct imap_client *client, const struct imap_answer 
 {
 	struct resync *resync = client->sync_state;
 	const Pk__SelectReply *reply = answer->message;
-	struct imap_folder *folder = client->folder;
+	struct view *folder = client->folder;
 	if (answer->error == E_NOT_FOUND ||
 	    (reply != NULL &&
 	     (reply->folder != folder->id || reply->uid_validity != folder->uid_validity))) {
@@ -115,8 +118,9 @@ static void selected_again(struct imap_client *client, const struct imap_answer 
 		return;
 	}
 	uint32_t known = uidmap_highest_uid(&folder->map);
-	const struct imap_untagged to = untagged(client);
-	imap_folder_reselected(folder, reply, &to);
+	struct imap_untagged to;
+	const struct view_listener listener = imap_listener(client, &to, may_expunge(client));
+	view_reselected(folder, reply, &listener);
 	resync->modseq = reply->highest_modseq;
 	ask_flags(client, resync, known);
 }
@@ -152,8 +156,9 @@ static void changes_told(struct imap_client *client, const struct imap_answer *a
 	} else if (reply->folder_gone) {
 		gone(client);
 	} else {
-		const struct imap_untagged to = untagged(client);
-		imap_folder_changes(client->folder, reply, &to);
+		struct imap_untagged to;
+		const struct view_listener listener = imap_listener(client, &to, may_expunge(client));
+		view_changes(client->folder, reply, &listener);
 		session_saw(client->session, reply->uid_next, reply->highest_modseq);
 		succeed(client);
 	}
@@ -161,18 +166,10 @@ static void changes_told(struct imap_client *client, const struct imap_answer *a
 
 void imap_sync(struct imap_client *client, void (*done)(struct imap_client *client, bool ok))
 {
-	struct imap_folder *folder = client->folder;
-	Pk__ChangesRequest *request = &folder->changes;
-	pk__changes_request__init(request);
-	request->folder = folder->id;
-	request->since_modseq = folder->seen_modseq;
-	request->claim_recent = !folder->read_only;
-	/* What happens from here on is news again. */
-	folder->dirty = false;
 	client->synced = done;
 	imap_ask(client, &(struct imap_question){
 						 .method = PK__STORE_METHOD__STORE_CHANGES,
-						 .body = &request->base,
+						 .body = view_ask(client->folder),
 						 .reply_type = &pk__changes_reply__descriptor,
 						 .answered = changes_told,
 					 });

@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { LINE_MAX_HERE = 8 * 1024, LITERAL_MAX_HERE = 4 * 1024, ARENA_MAX = 8 * 1024 * 1024 };
 
 /* Messages 10 to 12 and 20, the last one recent. */
-static struct imap_folder *make_folder(void)
+static struct view *make_folder(void)
 {
 	Pk__UidRange a = PK__UID_RANGE__INIT, b = PK__UID_RANGE__INIT;
 	a.first = 10;
@@ -39,7 +39,7 @@ static struct imap_folder *make_folder(void)
 	reply.n_uids = 2;
 	reply.uid_next = 21;
 	reply.recent_from = 20;
-	return imap_folder_new(&reply, STR("INBOX"), false);
+	return view_new(&reply, STR("INBOX"), false);
 }
 
 static const struct imap_command *command_of(struct imap_parse *in)
@@ -90,7 +90,7 @@ static void stream(struct str input, size_t step, struct buf *seen)
 {
 	struct imap_reader reader;
 	struct imap_front front = {.message_size_max = 0};
-	struct imap_folder *folder = make_folder();
+	struct view *folder = make_folder();
 	struct imap_client client = {.front = &front, .folder = folder, .state = IMAP_SELECTED};
 	bool taken = false; /* a literal of the text so far */
 	imap_reader_init(&reader, LINE_MAX_HERE, IMAP_TEXT_MAX);
@@ -136,7 +136,7 @@ static void stream(struct str input, size_t step, struct buf *seen)
 		}
 	}
 	imap_reader_done(&reader);
-	imap_folder_free(folder);
+	view_free(folder);
 }
 
 static void values(struct str text)

@@ -213,7 +213,7 @@ static bool next_row(struct pieces *at, Pk__FetchRow *row, Pk__SectionData *data
 	return true;
 }
 
-static struct imap_folder *make_folder(void)
+static struct view *make_folder(void)
 {
 	Pk__UidRange a = PK__UID_RANGE__INIT;
 	a.first = 10;
@@ -223,14 +223,14 @@ static struct imap_folder *make_folder(void)
 	reply.uids = ranges;
 	reply.n_uids = 1;
 	reply.uid_next = 13;
-	return imap_folder_new(&reply, STR("INBOX"), false);
+	return view_new(&reply, STR("INBOX"), false);
 }
 
 /* Fetches with the stream broken off and begun again after break_after rows (0: never), later after
  * one more each time. */
 static void fetch(size_t step, size_t break_after, struct buf *out)
 {
-	struct imap_folder *folder = make_folder();
+	struct view *folder = make_folder();
 	struct arena *arena = arena_new(1024 * 1024);
 	struct imap_parse in = {
 		.c = cursor_of(STR("(UID BODY.PEEK[] BODY.PEEK[9] BODY.PEEK[HEADER.FIELDS (To)])")),
@@ -262,7 +262,7 @@ static void fetch(size_t step, size_t break_after, struct buf *out)
 	}
 	assert_true(fetch_run_between_rows(&run));
 	fetch_run_done(&run);
-	imap_folder_free(folder);
+	view_free(folder);
 	arena_free(arena);
 }
 
@@ -323,7 +323,7 @@ static void test_nonsense_rows(void **state)
 		{10, 0, 0, 5, 5, 10},  /* none */
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct imap_folder *folder = make_folder();
+		struct view *folder = make_folder();
 		struct arena *arena = arena_new(1024 * 1024);
 		struct imap_parse in = {.c = cursor_of(STR("(BODY.PEEK[] BODY.PEEK[1])")), .arena = arena};
 		struct fetch_items items;
@@ -350,7 +350,7 @@ static void test_nonsense_rows(void **state)
 		assert_int_equal(fetch_run_row(&run, &row, &out), E_INVALID);
 		assert_false(fetch_run_between_rows(&run));
 		fetch_run_done(&run);
-		imap_folder_free(folder);
+		view_free(folder);
 		arena_free(arena);
 	}
 }

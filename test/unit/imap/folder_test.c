@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-static struct imap_folder *make_folder(uint32_t first, uint32_t last, uint32_t recent_from)
+static struct view *make_folder(uint32_t first, uint32_t last, uint32_t recent_from)
 {
 	Pk__UidRange a = PK__UID_RANGE__INIT;
 	a.first = first;
@@ -20,7 +20,7 @@ static struct imap_folder *make_folder(uint32_t first, uint32_t last, uint32_t r
 	reply.uid_next = last + 1;
 	reply.recent_from = recent_from;
 	reply.highest_modseq = 100;
-	return imap_folder_new(&reply, STR("INBOX"), false);
+	return view_new(&reply, STR("INBOX"), false);
 }
 
 static void expect(struct buf *out, const char *text)
@@ -30,13 +30,21 @@ static void expect(struct buf *out, const char *text)
 	buf_clear(out);
 }
 
+static struct view_listener listener_to(struct imap_untagged *to, const struct view *folder,
+                                        struct buf *out, bool may_expunge, bool condstore)
+{
+	*to = (struct imap_untagged){folder, out, condstore};
+	return imap_untagged(to, may_expunge);
+}
+
 static void test_changes(void **state)
 {
 	(void)state;
-	struct imap_folder *folder = make_folder(10, 14, 14);
+	struct view *folder = make_folder(10, 14, 14);
 	struct buf out BUF_AUTO;
 	buf_init(&out, 10000);
-	const struct imap_untagged to = {&out, true, false};
+	struct imap_untagged to;
+	struct view_listener listener = listener_to(&to, folder, &out, true, false);
 
 	Pk__UidRange gone = PK__UID_RANGE__INIT;
 	gone.first = 11;
@@ -60,7 +68,7 @@ static void test_changes(void **state)
 	reply.n_changed = 3;
 	reply.recent_from = 15;
 	reply.highest_modseq = 103;
-	imap_folder_changes(folder, &reply, &to);
+	view_changes(folder, &reply, &listener);
 	expect(&out, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\r\n"
 	             "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work \\*)] "
 	             "Any keyword\r\n"
@@ -70,45 +78,49 @@ static void test_changes(void **state)
 	assert_int_equal(folder->seen_modseq, 103);
 	/* The same again tells nothing new but the flags. */
 	reply.n_keywords = 0;
-	imap_folder_changes(folder, &reply, &(struct imap_untagged){&out, true, true});
+	listener = listener_to(&to, folder, &out, true, true);
+	view_changes(folder, &reply, &listener);
 	expect(&out, "* 5 FETCH (UID 16 MODSEQ (0) FLAGS (\\Recent))\r\n"
 	             "* 2 FETCH (UID 13 MODSEQ (103) FLAGS (\\Seen))\r\n"
 	             "* 4 FETCH (UID 15 MODSEQ (0) FLAGS (\\Recent))\r\n");
-	imap_folder_free(folder);
+	view_free(folder);
 }
 
 /* While numbers must not change, what is gone stays countable, and is told of later. */
 static void test_expunge_is_held_back(void **state)
 {
 	(void)state;
-	struct imap_folder *folder = make_folder(1, 5, 0);
+	struct view *folder = make_folder(1, 5, 0);
 	struct buf out BUF_AUTO;
 	buf_init(&out, 10000);
 	Pk__UidRange gone = PK__UID_RANGE__INIT;
 	gone.first = 2;
 	gone.last = 3;
 	Pk__UidRange *expunged[] = {&gone};
-	imap_folder_expunged(folder, expunged, 1, &(struct imap_untagged){&out, false, false});
+	struct imap_untagged to;
+	struct view_listener listener = listener_to(&to, folder, &out, false, false);
+	view_expunged(folder, expunged, 1, &listener);
 	assert_int_equal(out.len, 0);
 	assert_int_equal(uidmap_messages(&folder->map), 5);
-	imap_folder_expunged(folder, NULL, 0, &(struct imap_untagged){&out, true, false});
+	listener.may_expunge = true;
+	view_expunged(folder, NULL, 0, &listener);
 	expect(&out, "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n");
 	assert_int_equal(uidmap_messages(&folder->map), 3);
-	imap_folder_free(folder);
+	view_free(folder);
 }
 
 static void test_modseq_of_own_changes(void **state)
 {
 	(void)state;
-	struct imap_folder *folder = make_folder(1, 5, 0);
-	imap_folder_saw(folder, 105);
+	struct view *folder = make_folder(1, 5, 0);
+	view_saw(folder, 105);
 	assert_int_equal(folder->seen_modseq, 105);
-	imap_folder_saw(folder, 104);
+	view_saw(folder, 104);
 	assert_int_equal(folder->seen_modseq, 105);
 	folder->dirty = true; /* somebody else's 106 has not been asked for */
-	imap_folder_saw(folder, 107);
+	view_saw(folder, 107);
 	assert_int_equal(folder->seen_modseq, 105);
-	imap_folder_free(folder);
+	view_free(folder);
 }
 
 /* After an APPEND with APPENDUID, when the store could not say what is new: that is no "no such". */
@@ -120,7 +132,7 @@ static void test_uids_of_a_folder_that_is_behind(void **state)
 		int error;
 	} cases[] = {{"15", E_UNAVAILABLE}, {"5", 0}, {"14:15", 0}, {"*", 0}};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct view *folder = make_folder(10, 14, 0);
 		struct arena *arena = arena_new(100000);
 		struct cursor c = cursor_of(str_from(cases[i].set));
 		struct seqset set;
@@ -130,7 +142,7 @@ static void test_uids_of_a_folder_that_is_behind(void **state)
 		assert_int_equal(seqset_parse(&c, arena, &set), 0);
 		assert_int_equal(imap_folder_uids(folder, &set, true, arena, &uids, &count),
 		                 cases[i].error);
-		imap_folder_free(folder);
+		view_free(folder);
 		arena_free(arena);
 	}
 }
@@ -150,7 +162,7 @@ static void test_uids(void **state)
 		{"15", true, 0, ""},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct view *folder = make_folder(10, 14, 0);
 		struct arena *arena = arena_new(100000);
 		struct cursor c = cursor_of(str_from(cases[i].set));
 		struct seqset set;
@@ -168,7 +180,7 @@ static void test_uids(void **state)
 			seq_ranges_format(&out, &range, 1);
 		}
 		expect(&out, cases[i].ranges);
-		imap_folder_free(folder);
+		view_free(folder);
 		arena_free(arena);
 	}
 }
@@ -195,7 +207,7 @@ static void test_reselected(void **state)
 	     "* 1 EXISTS\r\n* 1 RECENT\r\n"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct imap_folder *folder = make_folder(10, 14, 0);
+		struct view *folder = make_folder(10, 14, 0);
 		struct arena *arena = arena_new(100000);
 		Pk__SelectReply reply = PK__SELECT_REPLY__INIT;
 		reply.uids = imap_uid_ranges(arena, cases[i].there, cases[i].count);
@@ -203,9 +215,11 @@ static void test_reselected(void **state)
 		reply.recent_from = 15;
 		struct buf out BUF_AUTO;
 		buf_init(&out, 1000);
-		imap_folder_reselected(folder, &reply, &(struct imap_untagged){&out, true, false});
+		struct imap_untagged to;
+		struct view_listener listener = listener_to(&to, folder, &out, true, false);
+		view_reselected(folder, &reply, &listener);
 		expect(&out, cases[i].told);
-		imap_folder_free(folder);
+		view_free(folder);
 		arena_free(arena);
 	}
 }

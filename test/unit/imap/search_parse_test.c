@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 /* Messages 10, 11, 12, 20, 21 of which 20 and 21 are recent. */
-static struct imap_folder *make_folder(void)
+static struct view *make_folder(void)
 {
 	Pk__UidRange a = PK__UID_RANGE__INIT, b = PK__UID_RANGE__INIT;
 	a.first = 10;
@@ -24,7 +24,7 @@ static struct imap_folder *make_folder(void)
 	reply.n_uids = 2;
 	reply.uid_next = 22;
 	reply.recent_from = 20;
-	return imap_folder_new(&reply, STR("INBOX"), false);
+	return view_new(&reply, STR("INBOX"), false);
 }
 
 /* The tree as text: "and(flags 1, uids 10:12)". Recursive: the parser has bounded the depth. */
@@ -59,7 +59,7 @@ static void print(struct buf *out, const Pk__SearchKey *key)
 
 static bool parse(struct str text, struct buf *out, const char **ret_error)
 {
-	struct imap_folder *folder = make_folder();
+	struct view *folder = make_folder();
 	struct arena *arena = arena_new(4 * 1024 * 1024);
 	struct imap_parse in = {.c = cursor_of(text), .arena = arena};
 	struct search search;
@@ -69,7 +69,7 @@ static bool parse(struct str text, struct buf *out, const char **ret_error)
 	if (ok && search.bad_charset)
 		buf_add_text(out, "charset");
 	*ret_error = in.error;
-	imap_folder_free(folder);
+	view_free(folder);
 	arena_free(arena);
 	return ok;
 }

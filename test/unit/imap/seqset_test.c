@@ -111,26 +111,6 @@ static void test_search_result(void **state)
 	arena_free(arena);
 }
 
-static void test_list(void **state)
-{
-	(void)state;
-	struct seq_list list = {0};
-	seq_list_add(&list, 1, 3);
-	seq_list_add(&list, 4, 4);
-	seq_list_add(&list, 7, 9);
-	assert_int_equal(list.count, 2);
-	static const uint32_t in[] = {1, 3, 4, 7, 8, 9}, out[] = {0, 5, 6, 10, UINT32_MAX};
-	for (size_t i = 0; i < ARRAY_LEN(in); i++)
-		assert_true(seq_list_contains(&list, in[i]));
-	for (size_t i = 0; i < ARRAY_LEN(out); i++)
-		assert_false(seq_list_contains(&list, out[i]));
-	seq_list_push(&list, 2, 6);
-	seq_list_normalize(&list);
-	assert_int_equal(list.count, 1);
-	assert_int_equal(seq_ranges_size(list.ranges, list.count), 9);
-	seq_list_done(&list);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,7 +118,6 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_arena_full),
 		cmocka_unit_test(test_search_result),
-		cmocka_unit_test(test_list),
 	};
 	return cmocka_run_group_tests_name("imap/seqset", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "imap/uidmap.h"
+#include "front/uidmap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,14 +106,12 @@ static void test_seqs_to_uids(void **state)
 	uidmap_append(&map, 10, 12);
 	uidmap_append(&map, 20, 20);
 	struct seq_range ranges[] = {{1, 2}, {4, 4}};
-	struct seqset set = {.ranges = ranges, .count = 2};
-	assert_int_equal(uidmap_seqs_to_uids(&map, &set), 0);
+	assert_int_equal(uidmap_seqs_to_uids(&map, ranges, 2), 0);
 	assert_int_equal(ranges[0].first, 10);
 	assert_int_equal(ranges[0].last, 11);
 	assert_int_equal(ranges[1].first, 20);
 	struct seq_range beyond[] = {{1, 5}};
-	set = (struct seqset){.ranges = beyond, .count = 1};
-	assert_int_equal(uidmap_seqs_to_uids(&map, &set), E_INVALID);
+	assert_int_equal(uidmap_seqs_to_uids(&map, beyond, 1), E_INVALID);
 	uidmap_done(&map);
 }
 
@@ -125,5 +123,5 @@ int main(void)
 		cmocka_unit_test(test_consecutive_uids_are_one_run),
 		cmocka_unit_test(test_seqs_to_uids),
 	};
-	return cmocka_run_group_tests_name("imap/uidmap", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("front/uidmap", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "imap/uidmap.h"
+#include "front/uidmap.h"
 
 #include <stdlib.h>
 
@@ -131,15 +131,14 @@ void uidmap_remove(struct uidmap *map, const struct seq_range *ranges, size_t co
 	*map = kept;
 }
 
-int uidmap_seqs_to_uids(const struct uidmap *map, struct seqset *set)
+int uidmap_seqs_to_uids(const struct uidmap *map, struct seq_range *ranges, size_t count)
 {
 	uint32_t messages = uidmap_messages(map);
-	if (set->count > 0 && set->ranges[set->count - 1].last > messages)
+	if (count > 0 && ranges[count - 1].last > messages)
 		return E_INVALID;
-	for (size_t i = 0; i < set->count; i++) {
-		struct seq_range *range = &set->ranges[i];
-		range->first = uidmap_uid(map, range->first);
-		range->last = uidmap_uid(map, range->last);
+	for (size_t i = 0; i < count; i++) {
+		ranges[i].first = uidmap_uid(map, ranges[i].first);
+		ranges[i].last = uidmap_uid(map, ranges[i].last);
 	}
 	return 0;
 }

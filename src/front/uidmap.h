@@ -1,5 +1,5 @@
-#ifndef POSTKASSE_IMAP_UIDMAP_H
-#define POSTKASSE_IMAP_UIDMAP_H
+#ifndef POSTKASSE_FRONT_UIDMAP_H
+#define POSTKASSE_FRONT_UIDMAP_H
 
 /*
  * Which UID has which message sequence number in one selected mailbox, as the client knows it. Kept
@@ -7,7 +7,8 @@
  * binary search over the runs.
  */
 
-#include "imap/seqset.h"
+#include "base/error.h"
+#include "front/seq_list.h"
 
 struct uid_run {
 	uint32_t first, last;
@@ -36,9 +37,9 @@ uint32_t uidmap_count(const struct uidmap *map, uint32_t first, uint32_t last);
 /* Removes the messages with UIDs in the normalized ranges. */
 void uidmap_remove(struct uidmap *map, const struct seq_range *ranges, size_t count);
 
-/* Turns a normalized set of sequence numbers into UID ranges in place. A number above
+/* Turns normalized ranges of sequence numbers into ranges of UIDs in place. A number above
  * uidmap_messages is E_INVALID. A range of numbers becomes one range of UIDs: UIDs in between that
  * are not in the map name no message. */
-int uidmap_seqs_to_uids(const struct uidmap *map, struct seqset *set) MUST_USE;
+int uidmap_seqs_to_uids(const struct uidmap *map, struct seq_range *ranges, size_t count) MUST_USE;
 
 #endif
