@@ -151,8 +151,10 @@ int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info)
 {
 	memset(ret, 0, sizeof(*ret));
 	struct cursor c = cursor_of(bytes);
-	while (!cursor_at_end(&c)) {
+	for (int fields = 0; !cursor_at_end(&c); fields++) {
 		struct wire_field read;
+		if (fields == FRAME_FIELDS_MAX)
+			return err_set(info, E_INVALID, "frame: too many fields");
 		if (!wire_next(&c, &read))
 			return err_set(info, E_INVALID, "frame: no field of protobuf");
 		int known = type_of(read.number);

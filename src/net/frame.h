@@ -14,6 +14,7 @@ enum {
 	FRAME_HEAD_MAX = 1200, /* the bytes of a frame before its body, at most */
 	FRAME_TEXT_MAX = 1024,
 	FRAME_REPEAT_ID_SIZE = 16,
+	FRAME_FIELDS_MAX = 64, /* those of later versions included */
 };
 
 struct frame {
@@ -34,7 +35,8 @@ struct frame {
 void frame_put_head(struct buf *out, const struct frame *frame);
 
 /* Reads a whole frame; its strings borrow from bytes. E_INVALID, with the reason in info, for what is
- * not protobuf, a field of the wrong type or size, or no kind; unknown fields are passed over, of a field that comes twice the last one holds, as protobuf has it. */
+ * not protobuf, has a field of the wrong type or size or more than FRAME_FIELDS_MAX, or no kind; unknown
+ * fields are passed over, of a field that comes twice the last one holds, as protobuf has it. */
 int frame_parse(struct frame *ret, struct str bytes, struct errinfo *info) MUST_USE;
 
 #endif

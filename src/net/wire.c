@@ -64,7 +64,7 @@ bool wire_next(struct cursor *c, struct wire_field *ret)
 struct level {
 	const ProtobufCMessageDescriptor *type;
 	struct cursor c;
-	size_t fields;
+	size_t fields, singles; /* all; those that no list is made of */
 };
 
 struct walk {
@@ -80,7 +80,7 @@ static bool enter(struct walk *walk, const ProtobufCMessageDescriptor *type, str
 		return false;
 	walk->items++;
 	walk->memory += type->sizeof_message + ALLOCATION_COST;
-	walk->levels[walk->depth] = (struct level){type, cursor_of(content), 0};
+	walk->levels[walk->depth] = (struct level){.type = type, .c = cursor_of(content)};
 	return true;
 }
 
@@ -109,9 +109,11 @@ static size_t count_packed(ProtobufCType type, struct str bytes)
 static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
                        const struct wire_field *read)
 {
-	if (walk->levels[walk->depth].fields++ >= FIELDS_FREE)
+	struct level *level = &walk->levels[walk->depth];
+	if (level->fields++ >= FIELDS_FREE)
 		walk->memory += FIELD_COST;
-	if (field == NULL) { /* kept as an unknown one */
+	if (field == NULL) { /* of a later version: kept, and perhaps a list's */
+		walk->items++;
 		walk->memory += sizeof(ProtobufCMessageUnknownField) + ALLOCATION_COST;
 		return true;
 	}
@@ -122,6 +124,8 @@ static bool take_field(struct walk *walk, const ProtobufCFieldDescriptor *field,
 		size_t count = packed ? count_packed(field->type, read->bytes) : 1;
 		walk->items += count;
 		walk->memory += count * sizeof(ProtobufCBinaryData);
+	} else if (++level->singles > level->type->n_fields) {
+		return false; /* again and again: only the last would count, and each takes its time */
 	}
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE && read->type == WIRE_BYTES)
 		return enter(walk, field->descriptor, read->bytes);
@@ -140,7 +144,7 @@ bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_
 	struct walk walk = {.items_max = items_max, .memory_max = items_max * WIRE_ITEM_MEMORY};
 	if (walk.memory_max < WIRE_MEMORY_MAX)
 		walk.memory_max = WIRE_MEMORY_MAX;
-	walk.levels[0] = (struct level){type, cursor_of(bytes), 0};
+	walk.levels[0] = (struct level){.type = type, .c = cursor_of(bytes)};
 	for (;;) {
 		struct level *level = &walk.levels[walk.depth];
 		struct wire_field read;

@@ -37,10 +37,11 @@ struct wire_field {
  * more. Not to be called at the end. */
 bool wire_next(struct cursor *c, struct wire_field *ret) __attribute__((warn_unused_result));
 
-/* Whether bytes are of the shape of protobuf, hold no more than items_max values of repeated fields and
- * inner messages together, and take no more than WIRE_MEMORY_MAX, or items_max * WIRE_ITEM_MEMORY where
- * that is more, and their own length to unpack as type, on the way there included. Stops at the first
- * that is too much. */
+/* Whether bytes are of the shape of protobuf, hold no more than items_max values of repeated fields, inner
+ * messages and fields that type does not have together, repeat no other field time and again, and take no
+ * more than WIRE_MEMORY_MAX, or items_max * WIRE_ITEM_MEMORY where that is more, and their own length to
+ * unpack as type, on the way there included. Stops at the first that is too much: items_max bounds the
+ * time, too. */
 bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max);
 /* Unpacks what wire_within lets pass: the only way to do so, see test/style.py. NULL when it does not, or
  * when the bytes are no such message, or when allocator (NULL: malloc) has no room. */

@@ -192,6 +192,14 @@ static void refused_test(void **state)
 		if (error == 0)
 			assert_int_equal(frame.unknown, frame.kind == PK__FRAME__KIND__NONE);
 	}
+	/* Many fields: each takes its time, and only the last would hold. */
+	struct buf many BUF_AUTO;
+	buf_init(&many, 8192);
+	for (size_t i = 0; i < FRAME_FIELDS_MAX; i++)
+		buf_add_text(&many, i % 2 == 0 ? "\x08\x02" : "\xf8\x07\x01");
+	assert_int_equal(frame_parse(&(struct frame){0}, buf_str(&many), NULL), 0);
+	buf_add_text(&many, "\x10\x07");
+	assert_int_equal(frame_parse(&(struct frame){0}, buf_str(&many), NULL), E_INVALID);
 	/* Text of a peer is bounded when read, and cut when written. */
 	char text[FRAME_TEXT_MAX + 2];
 	memset(text, 't', sizeof(text));

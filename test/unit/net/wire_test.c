@@ -90,6 +90,34 @@ static void what_grows(void **state)
 	assert_false(wire_within(&pk__changed_event__descriptor, STR("\x0a\x03\x01\x02\x03"), 2));
 }
 
+/* What only costs time: a field that is no list's again and again, and fields that nobody knows. */
+static void what_repeats(void **state)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *type;
+		struct str piece;
+		size_t fit, items_max;
+	} cases[] = {
+		{&pk__fetch_request__descriptor, STR("\x08\x01"), 7, WIRE_ITEMS_MANY},
+		{&pk__session_request__descriptor, STR("\x08\x01"), 1, WIRE_ITEMS_FEW},
+		{&pk__mailbox_request__descriptor, STR("\x0a\x01x"), 1, WIRE_ITEMS_FEW},
+		{&pk__append_request__descriptor, STR("\x3a\x00"), 7, WIRE_ITEMS_MANY},
+		{&pk__session_request__descriptor, STR("\xf8\x07\x01"), 1000, WIRE_ITEMS_FEW},
+		{&pk__fetch_request__descriptor, STR("\xfa\x07\x01x"), 1000, WIRE_ITEMS_FEW},
+		/* And of those that are lists there may be as many as there may be. */
+		{&pk__fetch_request__descriptor, STR("\x1a\x00"), 500, WIRE_ITEMS_FEW},
+		{&pk__store_request__descriptor, STR("\x32\x00"), 1000, WIRE_ITEMS_FEW},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf all BUF_AUTO;
+		struct str bytes = repeat(&all, cases[i].piece, cases[i].fit + 1);
+		assert_false(wire_within(cases[i].type, bytes, cases[i].items_max));
+		bytes.len -= cases[i].piece.len;
+		assert_true(wire_within(cases[i].type, bytes, cases[i].items_max));
+	}
+}
+
 static void what_nests(void **state)
 {
 	(void)state;
@@ -256,7 +284,7 @@ static void what_it_costs(void **state)
 		assert_null(wire_unpack(cases[i].type, bytes, cases[i].limit, &taken.allocator));
 		assert_int_equal(taken.most, 0);
 		size_t fits = 0, too_many = bytes.len / cases[i].piece.len;
-		while (too_many - fits > too_many / 16) {
+		while (too_many - fits > too_many / 16 + 1) {
 			size_t middle = fits + (too_many - fits) / 2;
 			bool within = wire_within(
 				cases[i].type, str_slice(bytes, 0, middle * cases[i].piece.len), cases[i].limit);
@@ -303,13 +331,10 @@ static void what_is_large_and_real(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_field),
-		cmocka_unit_test(what_is_sent),
-		cmocka_unit_test(what_grows),
-		cmocka_unit_test(what_nests),
-		cmocka_unit_test(what_is_broken),
-		cmocka_unit_test(what_it_costs),
-		cmocka_unit_test(what_is_large_and_real),
+		cmocka_unit_test(one_field),     cmocka_unit_test(what_is_sent),
+		cmocka_unit_test(what_grows),    cmocka_unit_test(what_repeats),
+		cmocka_unit_test(what_nests),    cmocka_unit_test(what_is_broken),
+		cmocka_unit_test(what_it_costs), cmocka_unit_test(what_is_large_and_real),
 	};
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }
