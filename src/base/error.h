@@ -31,15 +31,15 @@ enum error {
 	E_LAST = -18
 };
 
-/* Where the human text of a failure goes; text is UTF-8 without control characters and holds no
+/* Where the human text of a failure goes; text is UTF-8 that a terminal can be shown and holds no
  * secret, no address of a correspondent and no content of mail. */
 struct errinfo {
 	int error;
 	char text[200];
 };
 
-/* Sets *info (may be NULL) and returns error. The text is cut at the size of the field and control
- * characters become '?'. */
+/* Sets *info (may be NULL) and returns error. A text that is longer than the field loses its
+ * middle; control characters and what is no UTF-8 become '?'. */
 int err_set(struct errinfo *info, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -62,6 +62,37 @@ bool utf8_valid(struct str s)
 	return utf8_valid_length(s) == s.len;
 }
 
+bool utf8_hides(uint32_t code_point)
+{
+	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0) || code_point == 0x61c ||
+	       code_point == 0x200e || code_point == 0x200f ||
+	       (code_point >= 0x2028 && code_point <= 0x202e) ||
+	       (code_point >= 0x2066 && code_point <= 0x2069);
+}
+
+/* Of one character of len bytes, which utf8_character has seen. */
+static uint32_t code_point_of(const char *text, size_t len)
+{
+	static const unsigned char first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	uint32_t code_point = (unsigned char)text[0] & first[len];
+	for (size_t i = 1; i < len; i++)
+		code_point = code_point << 6 | ((unsigned char)text[i] & 0x3f);
+	return code_point;
+}
+
+void utf8_disarm(char *text, size_t len, const char *keep)
+{
+	for (size_t at = 0; at < len;) {
+		size_t bytes = utf8_character(STR_OF(text + at, len - at));
+		bool kept = bytes == 1 && strchr(keep, text[at]) != NULL;
+		bool shown = bytes > 0 && !utf8_hides(code_point_of(text + at, bytes));
+		size_t step = bytes == 0 ? 1 : bytes;
+		if (!kept && !shown)
+			memset(text + at, '?', step);
+		at += step;
+	}
+}
+
 struct str utf8_cut(struct str s, size_t max)
 {
 	if (s.len <= max)

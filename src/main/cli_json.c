@@ -3,6 +3,7 @@
 #include <unicode/utf8.h>
 
 #include "base/must.h"
+#include "base/utf8.h"
 
 void json_init(struct json *json, struct buf *out)
 {
@@ -39,7 +40,7 @@ static void add_code_point(struct buf *out, const uint8_t *bytes, int32_t from, 
 		buf_addf(out, "\\%c", (char)c);
 	else if (c == '\n')
 		buf_add_text(out, "\\n");
-	else if (c < 0x20 || c == 0x7f)
+	else if (utf8_hides((uint32_t)c))
 		buf_addf(out, "\\u%04x", (unsigned)c);
 	else
 		buf_add(out, bytes + from, (size_t)(to - from));

@@ -8,19 +8,11 @@
 
 void cli_add_column(struct buf *out, const char *text, size_t width)
 {
-	struct str rest = str_from(text);
-	size_t columns = 0;
-	for (; rest.len > 0; columns++) {
-		size_t len = utf8_character(rest);
-		bool shown = len > 1
-		                 ? (unsigned char)rest.ptr[0] != 0xc2 || (unsigned char)rest.ptr[1] >= 0xa0
-		                 : len == 1 && rest.ptr[0] > ' ' && rest.ptr[0] != 0x7f;
-		if (shown)
-			buf_add(out, rest.ptr, len);
-		else
-			buf_add_byte(out, '?');
-		rest = str_from_byte(rest, len == 0 ? 1 : len);
-	}
+	size_t from = out->len, columns = 0;
+	buf_add_text(out, text);
+	utf8_disarm(out->ptr + from, out->len - from, "");
+	for (size_t at = from; at < out->len; at++)
+		columns += ((unsigned char)out->ptr[at] & 0xc0) != 0x80;
 	do
 		buf_add_byte(out, ' ');
 	while (++columns <= width);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -79,12 +80,40 @@ static void fronts_have_their_length(void **state)
 	}
 }
 
+static void what_commands_a_terminal_is_disarmed(void **state)
+{
+	static const struct {
+		const char *text, *keep, *shown;
+	} rows[] = {
+		{"", "", ""},
+		{"plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "",
+	     "plain \xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+		{"a\x1b[31m\a\x7f", "", "a?[31m??"},
+		{"a\nb\tc\r", "\n", "a\nb?c?"},
+		{"a\nb\tc\r", "\n\t", "a\nb\tc?"},
+		{"\xc2\x9b"
+	     "31m \xc2\x85 \xc2\xa0",
+	     "", "??31m ?? \xc2\xa0"},
+		{"\xff\xc3", "", "??"},
+		{"\xe2\x80\xae|\xe2\x80\xa8|\xe2\x81\xa6|\xe2\x80\x8f|\xd8\x9c", "", "???|???|???|???|??"},
+		{"\xe2\x80\xaf \xe2\x81\xaa \xe2\x80\x8d", "", "\xe2\x80\xaf \xe2\x81\xaa \xe2\x80\x8d"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[64];
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		utf8_disarm(text, strlen(text), rows[i].keep);
+		assert_string_equal(text, rows[i].shown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(characters_are_whole_and_shortest),
 		cmocka_unit_test(cuts_are_between_characters),
 		cmocka_unit_test(fronts_have_their_length),
+		cmocka_unit_test(what_commands_a_terminal_is_disarmed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
