@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "main/cli_cores.h"
 #include "main/cli_internal.h"
 #include "main/sandbox.h"
@@ -79,6 +80,7 @@ void cli_warn(struct cli *cli, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	utf8_disarm(text, strlen(text), "");
 	print_said(cli, NULL, text);
 }
 
@@ -107,6 +109,8 @@ int cli_flush(struct cli *cli, struct errinfo *info)
 	size_t at = 0;
 	if (cli->out->failed)
 		return err_set(info, E_TOO_LARGE, "the result is too large to print");
+	if (!cli->json) /* whoever named what is in it must not command the terminal */
+		utf8_disarm(cli->out->ptr, cli->out->len, "\n\t");
 	while (at < cli->out->len) {
 		ssize_t done = write(cli->output, cli->out->ptr + at, cli->out->len - at);
 		if (done < 0 && errno == EINTR)
@@ -117,6 +121,24 @@ int cli_flush(struct cli *cli, struct errinfo *info)
 	}
 	buf_clear(cli->out);
 	return 0;
+}
+
+/* Who may not do what the service's own user may is told who that is. */
+static void say_who_may(const struct cli *cli, int rc, struct errinfo *info)
+{
+	char cause[sizeof(info->text)], who[64] = "root and the user of the service";
+	struct stat folder;
+	int marked = info->error;
+	if (rc != E_DENIED || geteuid() == 0 || strstr(info->text, strerror(EACCES)) == NULL)
+		return;
+	if (cli->config != NULL && stat(config_text(cli->config, "data_dir"), &folder) == 0) {
+		if (folder.st_uid == geteuid())
+			return;
+		snprintf(who, sizeof(who), folder.st_uid == 0 ? "root" : "root and user %u", folder.st_uid);
+	}
+	memcpy(cause, info->text, sizeof(cause));
+	(void)err_set(info, rc, "%s: only %s may", cause, who);
+	info->error = marked;
 }
 
 /* Usage errors have an exit code that no enum error stands for. */
@@ -135,8 +157,6 @@ static int run(struct cli *cli, struct errinfo *info)
 			cli_help_command(cli->out, cli->command);
 		return 0;
 	}
-	if (cli->command->run == NULL)
-		return cli_usage_failed(err_set(info, E_INVALID, "this command must come first"), info);
 	return cli->command->run(cli, info);
 }
 
@@ -150,6 +170,7 @@ int cli_main(int argc, char **argv)
 		.input = STDIN_FILENO,
 		.output = STDOUT_FILENO,
 		.current_fd = -1,
+		.exit_code = CLI_FAILED,
 	};
 	signal(SIGPIPE, SIG_IGN);
 	buf_init(&out, CLI_OUTPUT_MAX);
@@ -163,6 +184,7 @@ int cli_main(int argc, char **argv)
 		rc = cli_open_current(&cli, &info);
 	if (rc == 0)
 		rc = run(&cli, &info);
+	say_who_may(&cli, rc, &info);
 	if (cli.current_fd >= 0)
 		close(cli.current_fd);
 	cores_close(cli.cores);
@@ -174,7 +196,7 @@ int cli_main(int argc, char **argv)
 	if (rc != 0 && rc != CLI_SAID)
 		print_error(&cli, rc, info.text);
 	if (rc == CLI_SAID)
-		return CLI_FAILED;
+		return cli.exit_code;
 	if (rc != 0 && info.error == USAGE_FAILED)
 		return CLI_USAGE;
 	return info.error == CONFIG_FAILED ? CLI_CONFIG : cli_exit_code(rc);

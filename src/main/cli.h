@@ -2,7 +2,7 @@
 #define POSTKASSE_MAIN_CLI_H
 
 /*
- * The command line: every subcommand but serve. One table of commands (cli_table.c) is what the
+ * The command line. One table of commands (cli_table.c) is what the
  * parser, the help, the shell completion and the manual page are made from.
  */
 
@@ -24,11 +24,7 @@ enum cli_exit {
 };
 
 /* Runs the command that argv names and returns the process's exit code. crypto_init has been called.
- * argv[0] is the program. "serve" must not come here. */
+ * argv[0] is the program. */
 int cli_main(int argc, char **argv);
-
-/* The index of the command in argv, argc when there is none. For main(), which has to find "serve"
- * before anything else. */
-int cli_find_command(int argc, char **argv);
 
 #endif

@@ -424,7 +424,9 @@ static int run(struct attaching *attaching, struct errinfo *info)
 	struct cli *cli = attaching->cli;
 	Pk__AttachReply *found = NULL;
 	Pk__AliasReply *alias = NULL;
-	int rc = check_first(attaching, info);
+	int rc = cores_open(cli, info); /* what that refuses is none of the password's business */
+	if (rc == 0)
+		rc = check_first(attaching, info);
 	if (rc == 0)
 		rc = cli_read_current(cli, cli->arguments[0], &attaching->password, info);
 	if (rc == 0)

@@ -39,7 +39,8 @@ struct cores {
 	struct loop *loop;
 	struct log log;
 	struct core directory, store;
-	int lock_fd; /* -1: the service runs */
+	int lock_fd;            /* -1: the service runs */
+	struct errinfo failure; /* why they cannot be used */
 	struct link_patience patience;
 	/* What the supervisor's functions for starting a process want to see. */
 	struct supervisor_options options;
@@ -239,17 +240,9 @@ static void add_core(struct cores *cores, struct core *core, const char *name)
 	*core = (struct core){.name = name, .child = child, .cores = cores};
 }
 
-int cores_open(struct cli *cli, struct errinfo *info)
+static int find_cores(struct cli *cli, struct errinfo *info)
 {
-	if (cli->cores != NULL)
-		return 0;
-	int rc = cli_load_config(cli, info);
-	if (rc == 0)
-		rc = become_owner(cli->config, info);
-	if (rc != 0)
-		return rc;
-	struct cores *cores = mem_new(sizeof(*cores));
-	cli->cores = cores;
+	struct cores *cores = cli->cores = mem_new(sizeof(*cores));
 	cores->cli = cli;
 	cores->loop = loop_new();
 	cores->log = (struct log){.role = "cli", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
@@ -267,9 +260,26 @@ int cores_open(struct cli *cli, struct errinfo *info)
 	if (!settings_has_role(cli->config, "directory") || !settings_has_role(cli->config, "store"))
 		return err_set(info, E_UNSUPPORTED,
 		               "run this on the host of the directory and the store: see roles");
-	rc = find_service(cores, info);
+	int rc = find_service(cores, info);
 	if (rc == 0 && cores->lock_fd >= 0)
 		rc = prepare_settings(cores, info);
+	return rc;
+}
+
+int cores_open(struct cli *cli, struct errinfo *info)
+{
+	if (cli->cores != NULL) {
+		*info = cli->cores->failure;
+		return cli->cores->failure.error;
+	}
+	int rc = cli_load_config(cli, info);
+	if (rc == 0)
+		rc = become_owner(cli->config, info);
+	if (rc != 0)
+		return rc;
+	rc = find_cores(cli, info);
+	if (rc != 0) /* it stays so: nobody who goes on after it may believe that they were found */
+		cli->cores->failure = *info;
 	return rc;
 }
 

@@ -4,10 +4,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "crypto/slot.h"
 #include "main/cli_internal.h"
 
-enum { LINE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 1024, QUESTION_SIZE = 500 };
 
 /* Reads one byte at a time, so that what follows the line stays for the next reader. */
 static int read_line(int fd, struct buf *ret, struct errinfo *info)
@@ -34,8 +35,11 @@ static int ask(struct cli *cli, int fd, const char *question, bool secret, struc
                struct errinfo *info)
 {
 	struct termios before, silent;
+	char shown[QUESTION_SIZE];
 	bool quiet = secret && tcgetattr(fd, &before) == 0;
-	fprintf(cli->error, "%s", question);
+	snprintf(shown, sizeof(shown), "%s", question);
+	utf8_disarm(shown, strlen(shown), "");
+	fprintf(cli->error, "%s", shown);
 	fflush(cli->error);
 	if (quiet) {
 		silent = before;
@@ -54,7 +58,7 @@ static int read_password(struct cli *cli, const char *address, struct buf *line,
                          struct errinfo *info)
 {
 	const char *file = cli->values[CLI_OPTION_CURRENT_FILE];
-	char question[400];
+	char question[QUESTION_SIZE];
 	if (file == NULL && isatty(cli->input)) {
 		snprintf(question, sizeof(question), "Current password of %.300s: ", address);
 		return ask(cli, cli->input, question, true, line, info);
@@ -93,7 +97,7 @@ int cli_read_current(struct cli *cli, const char *address, struct buf *ret, stru
 int cli_confirm(struct cli *cli, const char *question, struct errinfo *info)
 {
 	struct buf line BUF_AUTO;
-	char text[500];
+	char text[QUESTION_SIZE];
 	buf_init(&line, LINE_MAX_BYTES);
 	if (cli_given(cli, CLI_OPTION_YES))
 		return 0;

@@ -58,7 +58,7 @@ extern const struct cli_option_info cli_options[CLI_OPTION_COUNT];
 enum {
 	CLI_ARGUMENTS_MAX = 4,
 	CLI_OUTPUT_MAX = 256 * 1024 * 1024,
-	/* Returned by a command that failed and whose result says all about it: no further sentence. */
+	/* Returned by a command whose result says all about it: no further sentence. */
 	CLI_SAID = 1,
 };
 
@@ -70,7 +70,7 @@ struct cli_command {
 	int least, most;       /* arguments */
 	unsigned options;      /* bits besides CLI_COMMON */
 	const char *sentence;
-	int (*run)(struct cli *cli, struct errinfo *info); /* NULL: main() does it (serve) */
+	int (*run)(struct cli *cli, struct errinfo *info);
 };
 
 extern const struct cli_command cli_commands[];
@@ -91,6 +91,7 @@ struct cli {
 	int current_fd;        /* of --current-file; -1: none */
 	struct config *config; /* once cli_load_config was called */
 	struct cores *cores;   /* once cli_cores was called */
+	int exit_code;         /* after CLI_SAID */
 	int64_t deadline_ms;   /* of calls without a deadline of their own; 0: the link's */
 	void *ctx;             /* the command's own */
 };
@@ -165,11 +166,11 @@ void cli_completion_bash(struct buf *out);
 
 typedef int cli_run(struct cli *cli, struct errinfo *info);
 
-cli_run cli_init, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add, cli_alias_list,
-	cli_alias_remove, cli_alias_disable, cli_alias_enable, cli_password_new, cli_password_app,
-	cli_password_recovery, cli_password_list, cli_password_revoke, cli_session_list,
-	cli_session_end, cli_status, cli_login_list, cli_login_unlock, cli_mailbox_list,
-	cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept, cli_mailbox_attach,
+cli_run cli_init, cli_serve, cli_domain_add, cli_domain_list, cli_domain_remove, cli_alias_add,
+	cli_alias_list, cli_alias_remove, cli_alias_disable, cli_alias_enable, cli_password_new,
+	cli_password_app, cli_password_recovery, cli_password_list, cli_password_revoke,
+	cli_session_list, cli_session_end, cli_status, cli_login_list, cli_login_unlock,
+	cli_mailbox_list, cli_mailbox_verify, cli_mailbox_copy, cli_mailbox_accept, cli_mailbox_attach,
 	cli_link_authority, cli_link_certificate, cli_config_check, cli_config_print, cli_completion,
 	cli_help, cli_version;
 
@@ -201,8 +202,7 @@ void cli_sweep_removed(struct cli *cli);
 void cli_add_age(struct buf *out, uint64_t seconds);
 /* "12.3 MB" */
 void cli_add_size(struct buf *out, uint64_t bytes);
-/* text, blanks up to width, and one more; what is no visible ASCII or UTF-8 becomes "?": a peer's text
- * must not command the terminal. */
+/* text, as utf8_disarm leaves it, blanks up to width, and one more. */
 void cli_add_column(struct buf *out, const char *text, size_t width);
 
 #endif

@@ -31,6 +31,28 @@ static int find_option(const char *word, const char **ret_value)
 	return -1;
 }
 
+/* No address, number or name that anybody would give has one: it would reach logs, lists and the terminal. */
+static bool has_control_character(const char *word)
+{
+	for (; *word != '\0'; word++)
+		if ((unsigned char)*word < 0x20 || *word == 0x7f)
+			return true;
+	return false;
+}
+
+/* An empty word is a variable of a script that was not set: it must not mean all, or any. */
+static int check_words(int argc, char *const *argv, struct errinfo *info)
+{
+	for (int at = 1; at < argc; at++) {
+		if (argv[at][0] == '\0')
+			return err_set(info, E_INVALID, "argument %d is empty", at);
+		if (has_control_character(argv[at]))
+			return err_set(info, E_INVALID, "argument %d holds a control character: %.60s", at,
+			               argv[at]);
+	}
+	return 0;
+}
+
 static int take_option(struct cli *cli, int argc, char *const *argv, int *at, struct errinfo *info)
 {
 	const char *value;
@@ -46,6 +68,8 @@ static int take_option(struct cli *cli, int argc, char *const *argv, int *at, st
 			               about->value);
 		value = argv[++*at];
 	}
+	if (value != NULL && value[0] == '\0')
+		return err_set(info, E_INVALID, "%s: the value is empty", about->name);
 	cli->given |= 1u << option;
 	cli->values[option] = value;
 	return 0;
@@ -117,11 +141,14 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 	int count = 0, used = 0;
 	bool options = true;
 	cli->json = asks_for_json(argc, argv);
+	int rc = check_words(argc, argv, info);
+	if (rc != 0)
+		return rc;
 	for (int at = 1; at < argc; at++) {
 		if (options && strcmp(argv[at], "--") == 0) {
 			options = false;
 		} else if (options && argv[at][0] == '-' && argv[at][1] != '\0') {
-			int rc = take_option(cli, argc, argv, &at, info);
+			rc = take_option(cli, argc, argv, &at, info);
 			if (rc != 0)
 				return rc;
 		} else {
@@ -144,7 +171,7 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 		count = 2;
 		cli->given &= ~CLI_BIT(HELP);
 	}
-	int rc = find_command(words, count, &cli->command, &used, info);
+	rc = find_command(words, count, &cli->command, &used, info);
 	if (rc == 0)
 		rc = check_options(cli, info);
 	if (rc == 0)
@@ -154,20 +181,4 @@ int cli_parse(struct cli *cli, int argc, char *const *argv, struct errinfo *info
 	for (int i = used; i < count && i - used < CLI_ARGUMENTS_MAX; i++)
 		cli->arguments[i - used] = words[i];
 	return 0;
-}
-
-int cli_find_command(int argc, char **argv)
-{
-	const char *value;
-	int at = 1;
-	for (; at < argc && argv[at][0] == '-' && argv[at][1] != '\0'; at++) {
-		if (strcmp(argv[at], "--") == 0) {
-			at++;
-			break;
-		}
-		int option = find_option(argv[at], &value);
-		if (option >= 0 && cli_options[option].value != NULL && value == NULL)
-			at++;
-	}
-	return at < argc ? at : argc;
 }

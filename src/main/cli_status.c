@@ -75,10 +75,12 @@ static int ask_supervisor(struct cli *cli, struct buf *ret, struct errinfo *info
 	if (!supervisor_status_path(cli->config, address.sun_path, sizeof(address.sun_path)))
 		return err_set(info, E_INVALID, "run_dir: too long for the path of a socket");
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0
-	             ? err_set(info, E_UNAVAILABLE, "the service does not run: %s: %s",
-	                       address.sun_path, strerror(errno))
-	             : 0;
+	int rc = 0;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		rc = errno == EACCES
+		         ? err_set(info, E_DENIED, "run_dir: %s: %s", address.sun_path, strerror(errno))
+		         : err_set(info, E_UNAVAILABLE, "the service does not run: %s: %s",
+		                   address.sun_path, strerror(errno));
 	while (rc == 0) {
 		char piece[4096];
 		struct pollfd readable = {.fd = fd, .events = POLLIN};

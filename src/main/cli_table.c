@@ -57,8 +57,8 @@ const struct cli_command cli_commands[] = {
 	 "say what is left to do.",
 	 cli_init},
 	{"serve", "", 0, 0, CLI_BIT(READY_FD),
-	 "Run the service in the foreground until SIGTERM; SIGHUP reads the configuration again.",
-	 NULL},
+	 "Run the service in the foreground until SIGTERM; SIGHUP reads the configuration again. Logs go to "
+	 "standard error.", cli_serve},
 	{"domain add", "DOMAIN", 1, 1, CLI_BIT(JSON),
 	 "Take mail for a domain.", cli_domain_add},
 	{"domain list", "", 0, 0, CLI_BIT(JSON),
@@ -109,9 +109,9 @@ const struct cli_command cli_commands[] = {
 	{"mailbox copy", "ADDRESS FILE", 2, 2, CLI_BIT(JSON),
 	 "Copy a mailbox file, in use or not. The mailbox password opens the copy in any program that is "
 	 "built with SQLite3MultipleCiphers.", cli_mailbox_copy},
-	{"mailbox accept", "ADDRESS", 1, 1, CLI_BIT(JSON) | CLI_BIT(YES),
-	 "Serve a mailbox whose file came back with less than it had (an old copy, a lost WAL): all folders "
-	 "get a new UIDVALIDITY at the next login, and the owner a message.", cli_mailbox_accept},
+	{"mailbox accept", "ADDRESS", 1, 1, CURRENT | CLI_BIT(YES),
+	 "Serve a mailbox that is refused because its file came back with less than it had (an old copy, a lost "
+	 "WAL): all folders get a new UIDVALIDITY at the next login, and the owner a message.", cli_mailbox_accept},
 	{"mailbox attach", "ADDRESS MAILBOX|FILE", 2, 2, CURRENT | CLI_BIT(QUOTA),
 	 "Make a mailbox file that belongs to no alias the mailbox of this one, which is added if need be: "
 	 "one in place, as mailbox list --orphans names it, or a copy of FILE. Its mailbox password opens "

@@ -53,6 +53,7 @@ static void parsing(void **state)
 		{"domain add --help", "domain add", NULL, CLI_BIT(HELP)},
 		{"-h", "help", NULL, CLI_BIT(HELP)},
 		{"--version", "version", NULL, CLI_BIT(VERSION)},
+		{"--config x serve --ready-fd 3", "serve", NULL, CLI_BIT(CONFIG) | CLI_BIT(READY_FD)},
 		{"domain --help", "help", "domain", 0},
 		{"help password new", "help", "password", 0},
 		{"", NULL, NULL, 0},
@@ -68,6 +69,13 @@ static void parsing(void **state)
 		{"domain list --version", NULL, NULL, 0},
 		{"version a b c d e f g h", NULL, NULL, 0},
 		{"domainadd a", NULL, NULL, 0},
+		{"--json serve", NULL, NULL, 0},
+		{"alias list a\nb", NULL, NULL, 0},
+		{"alias list \x1b[31m", NULL, NULL, 0},
+		{"alias list a\x7f", NULL, NULL, 0},
+		{"password app a@b.test --label a\tb", NULL, NULL, 0},
+		{"password app a@b.test --label=", NULL, NULL, 0},
+		{"domain add a --config=", NULL, NULL, 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -93,25 +101,26 @@ static void parsing(void **state)
 	}
 }
 
-static void finding_serve(void **state)
+/* What a script passes on when its variable is not set. */
+static void empty_words(void **state)
 {
-	static const struct {
-		const char *line;
-		int index;
-	} cases[] = {
-		{"serve", 1},
-		{"--config x serve --ready-fd 3", 3},
-		{"--config=x serve", 2},
-		{"--json serve", 2},
-		{"-- serve", 2},
-		{"--config", 2},
-		{"--help", 2},
+	static const char *const lines[][5] = {
+		{"", "alias", "list", ""},
+		{"", "", "alias", "list"},
+		{"", "--", "alias", "list", ""},
+		{"", ""},
+		{"", "alias", "list", "--config", ""},
 	};
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char *line = str_dup(str_from(cases[i].line)), *argv[WORDS_MAX + 2];
-		assert_int_equal(cli_find_command(split(line, argv), argv), cases[i].index);
-		free(line);
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		char *argv[6] = {NULL};
+		struct cli cli = {0};
+		struct errinfo info = {0};
+		int argc = 0;
+		for (; argc < 5 && lines[i][argc] != NULL; argc++)
+			argv[argc] = (char *)(uintptr_t)lines[i][argc];
+		assert_int_equal(cli_parse(&cli, argc, argv, &info), E_INVALID);
+		assert_non_null(strstr(info.text, "empty"));
 	}
 }
 
@@ -174,7 +183,7 @@ static void json(void **state)
 	buf_init(&out, 4096);
 	json_init(&json, &out);
 	json_object(&json);
-	json_text_field(&json, "text", "a \"quoted\" \\ line\n\tand æ \xff \x7f");
+	json_text_field(&json, "text", "a \"quoted\" \\ line\n\tand æ \xff \x7f \u202e");
 	json_date_field(&json, "date", "");
 	json_number_field(&json, "number", UINT64_MAX);
 	json_bool_field(&json, "bool", true);
@@ -189,20 +198,20 @@ static void json(void **state)
 	json_object_end(&json);
 	json_array_end(&json);
 	json_object_end(&json);
-	assert_true(
-		str_eq(buf_str(&out),
-	           STR("{\n"
-	               "  \"text\": \"a \\\"quoted\\\" \\\\ line\\n\\u0009and æ \\ufffd \\u007f\",\n"
-	               "  \"date\": null,\n"
-	               "  \"number\": 18446744073709551615,\n"
-	               "  \"bool\": true,\n"
-	               "  \"empty\": [],\n"
-	               "  \"list\": [\n"
-	               "    \"x\",\n"
-	               "    -1,\n"
-	               "    {}\n"
-	               "  ]\n"
-	               "}\n")));
+	assert_true(str_eq(
+		buf_str(&out),
+		STR("{\n"
+	        "  \"text\": \"a \\\"quoted\\\" \\\\ line\\n\\u0009and æ \\ufffd \\u007f \\u202e\",\n"
+	        "  \"date\": null,\n"
+	        "  \"number\": 18446744073709551615,\n"
+	        "  \"bool\": true,\n"
+	        "  \"empty\": [],\n"
+	        "  \"list\": [\n"
+	        "    \"x\",\n"
+	        "    -1,\n"
+	        "    {}\n"
+	        "  ]\n"
+	        "}\n")));
 }
 
 /* A password comes from the first line of a file or of standard input, and nothing after it is read. */
@@ -264,7 +273,7 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parsing), cmocka_unit_test(finding_serve),
+		cmocka_unit_test(parsing), cmocka_unit_test(empty_words),
 		cmocka_unit_test(table),   cmocka_unit_test(exit_codes),
 		cmocka_unit_test(json),    cmocka_unit_test(current_password),
 		cmocka_unit_test(sizes),
