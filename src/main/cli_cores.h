@@ -39,6 +39,10 @@ int cli_find_addresses(struct cli *cli, char **mailboxes, size_t count, Pk__Alia
 /* That of a mailbox, borrowed, or NULL. */
 const Pk__AliasReply *cli_alias_of(const Pk__AliasListReply *list, const char *mailbox);
 
+/* The mailbox of the address that is the command's first argument, owned by the caller. E_NOT_FOUND: no such
+ * alias, or none yet. */
+int cli_mailbox_of(struct cli *cli, char **ret, struct errinfo *info) MUST_USE;
+
 /* One page of sessions; an error ends the walk. */
 typedef int cli_session_page(struct cli *cli, const Pk__SessionListReply *page,
                              struct errinfo *info);

@@ -1,5 +1,7 @@
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/mem.h"
 #include "crypto/slot.h"
 #include "main/cli_cores.h"
 
@@ -163,6 +165,49 @@ int cli_mailbox_list(struct cli *cli, struct errinfo *info)
 
 /* ---------------------------------------------------------------- mailbox accept */
 
+/* Only whoever has the key can tell whether a file has less than it had: the owner at a login, or somebody with a
+ * password here. The store remembers what came of it. */
+static int try_to_open(struct cli *cli, struct errinfo *info)
+{
+	struct buf current __attribute__((cleanup(buf_done_wiped)));
+	Pk__LoginReply *login = NULL;
+	buf_init(&current, PASSWORD_MAX);
+	if (!cli_given(cli, CLI_OPTION_CURRENT_FILE))
+		return 0;
+	int rc = cli_read_current(cli, cli->arguments[0], &current, info);
+	if (rc == 0)
+		rc = cli_login(cli, cli->arguments[0], buf_str(&current), &login, info);
+	cli_login_free(login);
+	if (rc == 0)
+		rc = cli_check_opens(cli, cli->arguments[0], buf_str(&current), info);
+	return rc == E_CORRUPT ? 0 : rc; /* as it should be; of what kind it is, the store says */
+}
+
+static int check_refused(struct cli *cli, struct errinfo *info)
+{
+	Pk__Empty request = PK__EMPTY__INIT;
+	ProtobufCMessage *message;
+	char *mailbox MEM_AUTO = NULL;
+	int rc = cli_mailbox_of(cli, &mailbox, info);
+	if (rc == 0)
+		rc = cores_store(cli, PK__STORE_METHOD__STORE_STATISTICS, &request.base,
+		                 &pk__statistics_reply__descriptor, 0, &message, info);
+	if (rc != 0)
+		return rc;
+	Pk__StatisticsReply *store = (Pk__StatisticsReply *)message;
+	bool less = store->refused_full;
+	for (size_t i = 0; i < store->n_refused; i++)
+		less = less ||
+		       (store->refused[i]->less && strcmp(store->refused[i]->mailbox, mailbox) == 0);
+	CORES_FREE(store);
+	return less ? 0
+	            : err_set(
+					  info, E_NOT_FOUND,
+					  "nothing to accept: %.80s was not found to have less than it had. That shows "
+					  "when its owner logs in, or with --current-file",
+					  cli->arguments[0]);
+}
+
 int cli_mailbox_accept(struct cli *cli, struct errinfo *info)
 {
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
@@ -172,6 +217,10 @@ int cli_mailbox_accept(struct cli *cli, struct errinfo *info)
 	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
 	if (rc == 0 && !ready)
 		rc = no_mailbox_yet(cli, info);
+	if (rc == 0)
+		rc = try_to_open(cli, info);
+	if (rc == 0)
+		rc = check_refused(cli, info);
 	if (rc == 0)
 		rc = cli_confirm(
 			cli, "Mail that is missing in this mailbox will not be looked for again. Go on?", info);

@@ -76,8 +76,7 @@ static int print_page(struct cli *cli, const Pk__SessionListReply *page, struct 
 	return 0;
 }
 
-/* The mailbox of the address that is the command's argument. */
-static int mailbox_of(struct cli *cli, char **ret, struct errinfo *info)
+int cli_mailbox_of(struct cli *cli, char **ret, struct errinfo *info)
 {
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
 	ProtobufCMessage *message;
@@ -120,7 +119,7 @@ int cli_session_pages(struct cli *cli, const char *mailbox, cli_session_page *ea
 int cli_session_list(struct cli *cli, struct errinfo *info)
 {
 	char *mailbox MEM_AUTO = NULL;
-	int rc = cli->arguments[0] == NULL ? 0 : mailbox_of(cli, &mailbox, info);
+	int rc = cli->arguments[0] == NULL ? 0 : cli_mailbox_of(cli, &mailbox, info);
 	if (rc == 0 && cli->json) {
 		json_object(&cli->writer);
 		json_name(&cli->writer, "sessions");
@@ -146,7 +145,7 @@ int cli_session_end(struct cli *cli, struct errinfo *info)
 	char *mailbox MEM_AUTO = NULL;
 	int rc = 0;
 	if (!str_to_u64(str_from(cli->arguments[0]), UINT64_MAX, &request.session)) {
-		rc = mailbox_of(cli, &mailbox, info);
+		rc = cli_mailbox_of(cli, &mailbox, info);
 		request.mailbox = mailbox;
 	}
 	if (rc == 0)

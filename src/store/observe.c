@@ -77,6 +77,7 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	Pk__RefusedMailbox refused[REFUSED_MAX], *refused_pointers[REFUSED_MAX];
 	reply.n_refused = refused_rows(store->refused, refused, refused_pointers);
 	reply.refused = refused_pointers;
+	reply.refused_full = reply.n_refused == REFUSED_MAX;
 	link_reply(inbound, &reply.base);
 }
 

@@ -87,6 +87,15 @@ def test_an_old_copy_is_refused_until_it_is_accepted():
         service.start()
         assert count(service, password) == 8
         assert uid_validity(service, password) == before
+        # Nothing is missing: nothing is accepted, with a password neither, and no UIDVALIDITY is lost for it.
+        for current in ((), ("--current-file", "-")):
+            done = service.run("mailbox", "accept", ADDRESS, "--yes", *current, stdin=password + "\n",
+                               check=False)
+            assert done.returncode == 67 and "nothing to accept" in done.stderr, done
+        done = service.run("mailbox", "accept", ADDRESS, "--yes", "--current-file", "-", stdin="no\n",
+                           check=False)
+        assert done.returncode == 77, done
+        assert uid_validity(service, password) == before
         service.stop()
         # Or the old one is what there is.
         put_back(service, path, ".old")
