@@ -53,9 +53,7 @@ int request_reply(struct request *request, const ProtobufCMessage *message)
 {
 	buf_clear(&request->reply);
 	link_pack(&request->reply, message);
-	if (request->reply.failed)
-		return err_set(&request->info, E_TOO_LARGE, "the answer is too large");
-	return 0;
+	return request->reply.failed ? err_set(&request->info, E_TOO_LARGE, "too large an answer") : 0;
 }
 
 void request_changed(struct request *request, uint64_t folder, uint64_t modseq, bool to_all)
@@ -106,11 +104,10 @@ int request_unlock(struct request *request, struct str secret, struct str record
 
 static void mailbox_release(struct store *store, struct mailbox *mailbox)
 {
-	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox) ||
-	    mailbox_held(mailbox))
-		return;
 	/* How often that failed counts, also for an owner who never stays until it is tried again. */
-	if (mailbox->merge_failures > 0 && !store->stopping)
+	bool counts = mailbox->merge_failures > 0 && !store->stopping;
+	if (mailbox->task_count > 0 || mailbox->session_count > 0 || mailbox_holds_anything(mailbox) ||
+	    mailbox_held(mailbox) || counts)
 		return;
 	TAILQ_REMOVE(&store->by_use, mailbox, by_use);
 	map_remove(store->mailboxes, str_from(mailbox->id));
