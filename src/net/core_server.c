@@ -38,7 +38,28 @@ static const char *refuse(const struct core_server *server, const struct core_me
 	*ret_error = E_INVALID;
 	if (!method->upload && link_inbound_upload(inbound).len > 0)
 		return "an upload that does not belong here";
-	return method->check == NULL ? NULL : method->check(link_inbound_body(inbound));
+	*ret_error = E_TOO_LARGE;
+	return !method->aside && link_inbound_body(inbound).len > CORE_BODY_MAX
+	           ? "the request is too long"
+	           : NULL;
+}
+
+int core_unpack(const struct core_method *method, struct link_inbound *inbound,
+                ProtobufCMessage **ret, struct errinfo *info)
+{
+	struct str body = link_inbound_body(inbound);
+	size_t items_max = method->items_max == 0 ? WIRE_ITEMS_FEW : method->items_max;
+	const char *problem = method->check == NULL ? NULL : method->check(body);
+	uint64_t memory;
+	if (problem != NULL)
+		return err_set(info, E_INVALID, "%s", problem);
+	if (!wire_cost(method->request, body, items_max, &memory))
+		return err_set(info, E_INVALID, "the request does not parse, or holds too much");
+	int rc = link_inbound_charge(inbound, memory + body.len, info);
+	if (rc != 0)
+		return rc;
+	*ret = wire_unpack_measured(method->request, body, NULL);
+	return *ret == NULL ? err_set(info, E_INVALID, "the request does not parse") : 0;
 }
 
 static void on_request(void *ctx, struct link_inbound *inbound)
@@ -51,10 +72,12 @@ static void on_request(void *ctx, struct link_inbound *inbound)
 		link_reply_error(inbound, error, refusal);
 		return;
 	}
-	size_t items_max = method->items_max == 0 ? WIRE_ITEMS_FEW : method->items_max;
-	ProtobufCMessage *message = link_unpack(method->request, link_inbound_body(inbound), items_max);
-	if (message == NULL)
-		link_reply_error(inbound, E_INVALID, "the request does not parse, or holds too much");
+	struct errinfo info = {0};
+	ProtobufCMessage *message = NULL;
+	bool aside = method->aside && link_inbound_body(inbound).len > CORE_BODY_MIN;
+	error = aside ? 0 : core_unpack(method, inbound, &message, &info);
+	if (error != 0)
+		link_reply_error(inbound, error, info.text);
 	else
 		server->core->request(server->ctx, method, inbound, message);
 }

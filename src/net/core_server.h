@@ -12,6 +12,11 @@
 #include "net/link.h"
 #include "net/role.h"
 
+enum {
+	CORE_BODY_MIN = 16 * 1024,  /* what is shorter takes less than a millisecond to unpack */
+	CORE_BODY_MAX = 256 * 1024, /* bytes of a request that is always unpacked in the loop */
+};
+
 /* What the server knows of a method; a core puts it at the head of what it knows itself. */
 struct core_method {
 	uint32_t number;
@@ -21,7 +26,11 @@ struct core_method {
 	const ProtobufCMessageDescriptor *request;
 	size_t
 		items_max; /* values of lists and inner messages in it, see link_unpack; 0: WIRE_ITEMS_FEW */
-	/* Looks at a request before anything is unpacked: NULL, or what is wrong with it. May be NULL. */
+	/* Whether it may be long: of more than CORE_BODY_MIN bytes it comes to the core as it is. Without
+	 * that it has CORE_BODY_MAX at most. */
+	bool aside;
+	/* Looks at a request before anything is unpacked: NULL, or what is wrong with it. In the thread that
+	 * unpacks. May be NULL. */
 	const char *(*check)(struct str body);
 };
 
@@ -34,7 +43,8 @@ struct core {
 	const char *(*refuse)(void *ctx, const struct core_method *method,
 	                      const struct link_inbound *inbound, int *ret_error);
 	/* The core's from here on: inbound wants one link_reply..., at once or later, and message is freed
-	 * with protobuf_c_message_free_unpacked or link_free_secret. */
+	 * with protobuf_c_message_free_unpacked or link_free_secret. message is NULL where the method says
+	 * so: it is for core_unpack then, in another thread than the loop's, which others wait for. */
 	void (*request)(void *ctx, const struct core_method *method, struct link_inbound *inbound,
 	                ProtobufCMessage *message);
 	/* As of struct link_server_handlers; may be NULL. */
@@ -43,6 +53,11 @@ struct core {
 	void (*peer_up)(void *ctx, struct link_peer *peer);
 	void (*peer_down)(void *ctx, struct link_peer *peer);
 };
+
+/* Unpacks a request that came without its message; free it before the reply. What it takes is charged to its
+ * sender first. From any thread that has the request. E_INVALID, E_LIMIT. */
+int core_unpack(const struct core_method *method, struct link_inbound *inbound,
+                ProtobufCMessage **ret, struct errinfo *info) MUST_USE;
 
 struct core_server;
 

@@ -41,6 +41,9 @@ enum {
 	LINK_REPEAT_MEMORY_MAX = 32 * 1024 *
 	                         1024, /* bytes of remembered replies; the oldest go first */
 	LINK_DEADLINE_MS = 60 * 1000,
+	LINK_UNPACKED_MAX = 512 * 1024 *
+	                    1024,      /* bytes of requests that are unpacked, of one core; half for
+	                                          one process, user or address */
 	LINK_UPLOAD_FIRST = 64 * 1024, /* bytes of an upload that need no grant: most are whole then */
 	LINK_UPLOAD_MAX = 64 * 1024 * 1024,        /* standard upload_max */
 	LINK_UPLOAD_TOTAL_MAX = 512 * 1024 * 1024, /* standard upload_total_max */
@@ -265,6 +268,11 @@ uint32_t link_inbound_method(const struct link_inbound *request);
 struct str link_inbound_body(const struct link_inbound *request);   /* borrowed until the reply */
 struct str link_inbound_upload(const struct link_inbound *request); /* likewise */
 struct link_peer *link_inbound_peer(const struct link_inbound *request); /* NULL once it is gone */
+/* Says that the request takes so many bytes more until its reply, beside those that came: what is unpacked
+ * of it. They count in any case; E_LIMIT when its sender has more than its share of LINK_UNPACKED_MAX then,
+ * or all together have more than that. From any thread that has the request. */
+int link_inbound_charge(struct link_inbound *request, uint64_t bytes,
+                        struct errinfo *info) MUST_USE;
 void link_inbound_set_data(struct link_inbound *request, void *data);
 void *link_inbound_data(const struct link_inbound *request);
 

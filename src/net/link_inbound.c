@@ -9,6 +9,8 @@
 
 /* Smaller bodies are copied, for larger ones the message is kept. */
 enum { BODY_COPY_MAX = 16384 };
+/* Of LINK_UNPACKED_MAX, for all of one owner. */
+enum { UNPACKED_OWNER_PART = 2 };
 
 /* ---------------------------------------------------------------- memory of requests */
 
@@ -41,9 +43,26 @@ static void drop_pieces(struct link_inbound *request)
 	}
 }
 
+int link_inbound_charge(struct link_inbound *request, uint64_t bytes, struct errinfo *info)
+{
+	uint64_t owners = atomic_fetch_add(&request->owner->unpacked, bytes) + bytes;
+	uint64_t all = atomic_fetch_add(&request->server->unpacked, bytes) + bytes;
+	request->unpacked += bytes;
+	if (owners > LINK_UNPACKED_MAX / UNPACKED_OWNER_PART || all > LINK_UNPACKED_MAX)
+		return err_set(info, E_LIMIT, "too much at once");
+	return 0;
+}
+
+static void discharge(struct link_inbound *request)
+{
+	atomic_fetch_sub(&request->owner->unpacked, request->unpacked);
+	atomic_fetch_sub(&request->server->unpacked, request->unpacked);
+}
+
 void link_inbound_free(struct link_inbound *request)
 {
 	struct link_server *server = request->server;
+	discharge(request);
 	link_upload_end(request);
 	leave_peer(request);
 	link_owner_release(server, request->owner);

@@ -7,6 +7,7 @@
  * pointer becomes NULL) when that goes away or, with a repeat id, for the peer that repeats it.
  */
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,7 @@ struct link_owner {
 	size_t users; /* peers and requests */
 	size_t peers;
 	struct link_held held;
+	atomic_uint_fast64_t unpacked; /* bytes, of its requests */
 };
 
 struct link_inbound {
@@ -54,6 +56,7 @@ struct link_inbound {
 	struct str body;
 	struct buf upload;
 	uint64_t upload_size, upload_granted;
+	uint64_t unpacked;       /* bytes; of whoever has the request */
 	uint64_t held;           /* bytes that count in the three struct link_held */
 	int64_t moved_ms;        /* when the last bytes of the upload came, or were granted */
 	int64_t upload_until_ms; /* all that is granted has to be here by then */
@@ -110,6 +113,7 @@ struct link_server {
 	struct timer *sweep;                  /* for those that do not come */
 	bool sweeping;                        /* it runs */
 	struct link_held held;
+	atomic_uint_fast64_t unpacked; /* bytes, of all requests */
 	struct map *owners;
 	uint64_t output; /* bytes that peers have not read */
 	bool freeing;

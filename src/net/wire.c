@@ -139,7 +139,8 @@ static bool within(const struct walk *walk)
 	return walk->items <= walk->items_max && walk->memory <= walk->memory_max;
 }
 
-bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max)
+bool wire_cost(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max,
+               uint64_t *ret_memory)
 {
 	struct walk walk = {.items_max = items_max, .memory_max = items_max * WIRE_ITEM_MEMORY};
 	if (walk.memory_max < WIRE_MEMORY_MAX)
@@ -149,9 +150,10 @@ bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_
 		struct level *level = &walk.levels[walk.depth];
 		struct wire_field read;
 		if (cursor_at_end(&level->c)) {
-			if (walk.depth-- == 0)
-				return true;
-			continue;
+			if (walk.depth-- > 0)
+				continue;
+			*ret_memory = walk.memory;
+			return true;
 		}
 		if (!wire_next(&level->c, &read))
 			return false;
@@ -162,12 +164,23 @@ bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_
 	}
 }
 
+bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max)
+{
+	uint64_t memory;
+	return wire_cost(type, bytes, items_max, &memory);
+}
+
+ProtobufCMessage *wire_unpack_measured(const ProtobufCMessageDescriptor *type, struct str bytes,
+                                       ProtobufCAllocator *allocator)
+{
+	static const uint8_t nothing[1];
+	return protobuf_c_message_unpack(type, allocator, bytes.len,
+	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
+}
+
 ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,
                               size_t items_max, ProtobufCAllocator *allocator)
 {
-	static const uint8_t nothing[1];
-	if (!wire_within(type, bytes, items_max))
-		return NULL;
-	return protobuf_c_message_unpack(type, allocator, bytes.len,
-	                                 bytes.len == 0 ? nothing : (const uint8_t *)bytes.ptr);
+	return wire_within(type, bytes, items_max) ? wire_unpack_measured(type, bytes, allocator)
+	                                           : NULL;
 }

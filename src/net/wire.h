@@ -43,6 +43,12 @@ bool wire_next(struct cursor *c, struct wire_field *ret) __attribute__((warn_unu
  * unpack as type, on the way there included. Stops at the first that is too much: items_max bounds the
  * time, too. */
 bool wire_within(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max);
+/* The same; *ret_memory: what it takes to unpack besides the length of the strings in it. */
+bool wire_cost(const ProtobufCMessageDescriptor *type, struct str bytes, size_t items_max,
+               uint64_t *ret_memory);
+/* Unpacks what wire_within or wire_cost has let pass. NULL as of wire_unpack. */
+ProtobufCMessage *wire_unpack_measured(const ProtobufCMessageDescriptor *type, struct str bytes,
+                                       ProtobufCAllocator *allocator);
 /* Unpacks what wire_within lets pass: the only way to do so, see test/style.py. NULL when it does not, or
  * when the bytes are no such message, or when allocator (NULL: malloc) has no room. */
 ProtobufCMessage *wire_unpack(const ProtobufCMessageDescriptor *type, struct str bytes,

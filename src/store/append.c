@@ -8,6 +8,7 @@ const struct method store_method_append = {
 	.core.upload = true,
 	.core.request = &pk__append_request__descriptor,
 	.core.items_max = REQUEST_PARTS_MAX,
+	.core.aside = true,
 	.fills = true,
 	.scope = METHOD_SESSION,
 	.grouped = true,

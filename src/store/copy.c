@@ -253,6 +253,7 @@ const struct method store_method_copy = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__copy_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
+	.core.aside = true,
 	.scope = METHOD_SESSION,
 	.changes = true,
 	.run = copy_run,

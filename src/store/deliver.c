@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "store/group.h"
-#include "store/server.h"
+#include "store/internal.h"
 
 const struct method store_method_deliver = {
 	.core.number = PK__STORE_METHOD__STORE_DELIVER,
@@ -13,6 +13,7 @@ const struct method store_method_deliver = {
 	.core.upload = true,
 	.core.request = &pk__deliver_request__descriptor,
 	.core.items_max = REQUEST_PARTS_MAX,
+	.core.aside = true,
 	.fills = true,
 	.scope = METHOD_TARGETS,
 	.grouped = true,
@@ -97,4 +98,53 @@ void deliver_start(struct store *store, struct link_inbound *inbound, ProtobufCM
 		}
 	}
 	one_less(delivery);
+}
+
+/* ---------------------------------------------------------------- long ones */
+
+/* It is for several mailboxes, so it is in a line of its own until it is known for which. */
+struct arrival {
+	struct task task;
+	struct turn turn;
+	struct store *store;
+	struct link_inbound *inbound;
+	ProtobufCMessage *message;
+	int error;
+	struct errinfo info;
+};
+
+static enum task_outcome arrival_run(struct worker *worker, struct task *task)
+{
+	struct arrival *arrival = container_of(task, struct arrival, task);
+	(void)worker;
+	arrival->error = core_unpack(&store_method_deliver.core, arrival->inbound, &arrival->message,
+	                             &arrival->info);
+	return TASK_DONE;
+}
+
+static void arrival_done(struct task *task)
+{
+	struct arrival *arrival = container_of(task, struct arrival, task);
+	struct store *store = arrival->store;
+	store->arrivals--;
+	if (arrival->error == 0)
+		deliver_start(store, arrival->inbound, arrival->message);
+	else
+		link_reply_error(arrival->inbound, arrival->error, arrival->info.text);
+	free(arrival);
+	if (store->stopping)
+		store_stop_further(store);
+}
+
+void deliver_arrive(struct store *store, struct link_inbound *inbound)
+{
+	struct arrival *arrival = mem_new(sizeof(*arrival));
+	arrival->store = store;
+	arrival->inbound = inbound;
+	turn_init(&arrival->turn);
+	arrival->task.turn = &arrival->turn;
+	arrival->task.run = arrival_run;
+	arrival->task.done = arrival_done;
+	store->arrivals++;
+	task_start(store->pool, &arrival->task);
 }

@@ -23,6 +23,8 @@ struct delivery {
 
 /* Splits an unpacked DELIVER, which it takes over, into requests and starts them. */
 void deliver_start(struct store *store, struct link_inbound *inbound, ProtobufCMessage *message);
+/* Has a worker unpack a long one first. */
+void deliver_arrive(struct store *store, struct link_inbound *inbound);
 /* Takes the result of one recipient's request; the last one answers. */
 void deliver_done(struct request *request);
 

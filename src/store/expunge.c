@@ -115,6 +115,7 @@ const struct method store_method_expunge = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__expunge_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
+	.core.aside = true,
 	.scope = METHOD_SESSION,
 	.changes = true,
 	.run = expunge_run,

@@ -531,6 +531,7 @@ const struct method store_method_fetch = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__fetch_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
+	.core.aside = true,
 	.scope = METHOD_SESSION,
 	.run = fetch_run,
 };

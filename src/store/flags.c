@@ -280,6 +280,7 @@ const struct method store_method_store = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__store_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
+	.core.aside = true,
 	.scope = METHOD_SESSION,
 	.changes = true,
 	.run = store_run_request,

@@ -68,6 +68,9 @@ static void add_member(struct batch *batch, struct request *member, struct batch
 		member->error = err_set(&member->info, E_CANCELLED, "nobody waits for this any more");
 		return;
 	}
+	member->error = request_unpack(member);
+	if (member->error != 0)
+		return;
 	if (member->delivery != NULL)
 		deliver_item(member, &item);
 	else
@@ -199,7 +202,9 @@ int group_run(struct request *leader)
 		run_sealed(&group);
 	else
 		fail(leader, rc, &info);
-	for (size_t i = 1; i < group.count; i++)
+	for (size_t i = 1; i < group.count; i++) {
+		request_free_message(group.members[i]);
 		task_finish(leader->worker, &group.members[i]->task);
+	}
 	return leader->error;
 }

@@ -41,6 +41,7 @@ struct store {
 	int64_t start_ms;
 	unsigned session_count;
 	uint64_t deliveries, upload_bytes_held;
+	unsigned arrivals; /* deliveries that are being unpacked */
 
 	atomic_bool stopping; /* set in the loop's thread */
 	void (*stopped)(void *ctx);

@@ -3,8 +3,8 @@
 
 /*
  * One request of the link on its way through the store, and the table of methods. The loop's thread
- * unpacks it, checks who may ask, and gives it to the mailbox's turn; the method's run works on it in
- * a worker; back in the loop the reply goes out and sessions are told of changes.
+ * checks who may ask, unpacks it when it is short, and gives it to the mailbox's turn; the method's run
+ * works on it in a worker; back in the loop the reply goes out and sessions are told of changes.
  */
 
 #include <protobuf-c/protobuf-c.h>
@@ -77,7 +77,8 @@ struct request {
 	bool waiting;                    /* for credit */
 	LIST_ENTRY(request) under_way;
 
-	ProtobufCMessage *message; /* the unpacked body; of a delivery's: borrowed from it */
+	ProtobufCMessage *message; /* the unpacked body; of a delivery's: borrowed from it; NULL: see
+	                              request_unpack */
 	struct str upload;         /* borrowed from inbound */
 	struct delivery *delivery; /* with target: one recipient's part of a DELIVER */
 	size_t target;
@@ -150,6 +151,15 @@ extern const struct method store_method_open, store_method_close, store_method_f
 	store_method_session_list, store_method_session_end, store_method_file_list,
 	store_method_waiting;
 
+/* In the worker: unpacks a long request, which nobody else shall wait for, when its turn has come. Nothing to
+ * do for all others. */
+int request_unpack(struct request *request) MUST_USE;
+/* Frees the message, unless it is a delivery's. */
+void request_free_message(struct request *request);
+/* Frees what a request of method was unpacked to. */
+void request_free_unpacked(const struct method *method, ProtobufCMessage *message);
+/* Field 1, which names a session or a mailbox. */
+const void *request_first_field(const ProtobufCMessage *message, ProtobufCType type);
 /* mailbox_unlock for a request of several slices: the key that it has put in stays until it is through.
  * A request that shows no right secret holds nothing up. */
 int request_unlock(struct request *request, struct str secret, struct str record,

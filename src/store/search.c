@@ -555,6 +555,7 @@ const struct method store_method_search = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__search_request__descriptor,
 	.core.items_max = REQUEST_UIDS_MAX,
+	.core.aside = true,
 	.core.check = search_check,
 	.scope = METHOD_SESSION,
 	.run = search_run,

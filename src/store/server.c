@@ -47,59 +47,6 @@ static const struct core_method *const methods[] = {
 	&store_method_waiting.core,
 };
 
-/* ---------------------------------------------------------------- requests, common parts */
-
-int request_reply(struct request *request, const ProtobufCMessage *message)
-{
-	buf_clear(&request->reply);
-	link_pack(&request->reply, message);
-	return request->reply.failed ? err_set(&request->info, E_TOO_LARGE, "too large an answer") : 0;
-}
-
-void request_changed(struct request *request, uint64_t folder, uint64_t modseq, bool to_all)
-{
-	for (int i = 0; i < request->change_count; i++) {
-		if (request->changes[i].folder == folder) {
-			request->changes[i].modseq = modseq;
-			request->changes[i].to_all = request->changes[i].to_all || to_all;
-			return;
-		}
-	}
-	must(request->change_count < CHANGES_MAX);
-	request->changes[request->change_count++] = (struct change){folder, modseq, to_all};
-}
-
-bool request_cancelled(const struct request *request)
-{
-	return atomic_load_explicit(&request->cancelled, memory_order_relaxed);
-}
-
-bool request_slice_over(const struct request *request)
-{
-	return clock_monotonic_ms() >= request->slice_end_ms || request_cancelled(request);
-}
-
-ProtobufCBinaryData packed_bytes(struct str s)
-{
-	union {
-		const char *in;
-		uint8_t *out;
-	} pointer = {.in = s.ptr}; /* protobuf-c only reads what it packs */
-	return (ProtobufCBinaryData){.len = s.len, .data = pointer.out};
-}
-
-int request_unlock(struct request *request, struct str secret, struct str record,
-                   struct buf *new_record)
-{
-	int rc = mailbox_unlock(request->mailbox, secret, record, new_record, &request->info);
-	request->shown_secret = request->shown_secret || rc == 0;
-	if (rc == 0 && !request->holds_key) {
-		request->holds_key = true;
-		request->mailbox->key_holders++;
-	}
-	return rc;
-}
-
 /* ---------------------------------------------------------------- back in the loop */
 
 static void mailbox_release(struct store *store, struct mailbox *mailbox)
@@ -114,22 +61,13 @@ static void mailbox_release(struct store *store, struct mailbox *mailbox)
 	mailbox_free(mailbox);
 }
 
-static void free_message(const struct method *method, ProtobufCMessage *message)
-{
-	if (request_brings_secret(method))
-		link_free_secret(message);
-	else
-		protobuf_c_message_free_unpacked(message, NULL);
-}
-
 static void request_free(struct request *request)
 {
 	struct store *store = request->store;
 	LIST_REMOVE(request, under_way);
 	if (request->state != NULL)
 		request->state_free(request->state);
-	if (request->message != NULL && request->delivery == NULL)
-		free_message(request->method, request->message);
+	request_free_message(request);
 	buf_done_wiped(&request->reply); /* may hold a key record */
 	buf_done(&request->chunk);
 	if (request->session != NULL)
@@ -282,15 +220,6 @@ void store_start_target(struct store *store, struct delivery *delivery, size_t t
 	start(request);
 }
 
-/* Field 1 of every request that names a session or a mailbox. */
-static const void *first_field(const ProtobufCMessage *message, ProtobufCType type)
-{
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-		message->descriptor, 1);
-	must(field != NULL && field->type == type && field->label != PROTOBUF_C_LABEL_REPEATED);
-	return (const char *)message + field->offset;
-}
-
 static void close_at_once(struct store *store, struct link_inbound *inbound, uint64_t id)
 {
 	struct session *session = session_find(store, link_inbound_peer(inbound), id);
@@ -303,14 +232,30 @@ static void close_at_once(struct store *store, struct link_inbound *inbound, uin
 	link_reply(inbound, &reply.base);
 }
 
+/* Of one that is not unpacked: what we write begins with it, and whoever writes another one further on is
+ * found out when it is. */
+static bool session_id_of(struct str body, uint64_t *ret)
+{
+	struct cursor c = cursor_of(body);
+	struct wire_field read;
+	if (!wire_next(&c, &read) || read.number != 1 || read.type != WIRE_VARINT)
+		return false;
+	*ret = read.value;
+	return true;
+}
+
 static void start_on_session(struct store *store, const struct method *method,
                              struct link_inbound *inbound, ProtobufCMessage *message)
 {
-	const uint64_t *id = first_field(message, PROTOBUF_C_TYPE_UINT64);
-	struct session *session = session_find(store, link_inbound_peer(inbound), *id);
-	if (session == NULL) {
-		protobuf_c_message_free_unpacked(message, NULL);
-		link_reply_error(inbound, E_STALE, "no such session");
+	uint64_t id = 0;
+	if (message != NULL)
+		id = *(const uint64_t *)request_first_field(message, PROTOBUF_C_TYPE_UINT64);
+	bool named = message != NULL || session_id_of(link_inbound_body(inbound), &id);
+	struct session *session = session_find(store, link_inbound_peer(inbound), id);
+	if (!named || session == NULL) {
+		if (message != NULL)
+			protobuf_c_message_free_unpacked(message, NULL);
+		link_reply_error(inbound, named ? E_STALE : E_INVALID, "no such session");
 		return;
 	}
 	touch(store, session->mailbox);
@@ -354,7 +299,7 @@ static void start_known(struct request *request)
 static void start_on_mailbox(struct store *store, const struct method *method,
                              struct link_inbound *inbound, ProtobufCMessage *message)
 {
-	char *const *id = first_field(message, PROTOBUF_C_TYPE_STRING);
+	char *const *id = request_first_field(message, PROTOBUF_C_TYPE_STRING);
 	const char *problem = NULL;
 	int error = E_INVALID;
 	if (!mailbox_id_valid(str_from(*id))) {
@@ -370,7 +315,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 		}
 	}
 	if (problem != NULL) {
-		free_message(method, message);
+		request_free_unpacked(method, message);
 		link_reply_error(inbound, error, problem);
 		return;
 	}
@@ -422,7 +367,10 @@ static void on_request(void *ctx, const struct core_method *core_method,
 		start_on_mailbox(store, method, inbound, message);
 		break;
 	case METHOD_TARGETS:
-		deliver_start(store, inbound, message);
+		if (message == NULL)
+			deliver_arrive(store, inbound);
+		else
+			deliver_start(store, inbound, message);
 		break;
 	case METHOD_CLOSING:
 		close_at_once(store, inbound, ((Pk__SessionRequest *)message)->session);
@@ -589,7 +537,7 @@ void store_stop_further(struct store *store)
 		if (mailbox->task_count == 0 && mailbox_holds_anything(mailbox))
 			store_start_care(store, mailbox, CARE_FORGET);
 	}
-	if (LIST_EMPTY(&store->under_way) && store->stopped != NULL) {
+	if (LIST_EMPTY(&store->under_way) && store->arrivals == 0 && store->stopped != NULL) {
 		void (*stopped)(void *ctx) = store->stopped;
 		store->stopped = NULL;
 		if (store->marks != NULL)

@@ -48,6 +48,8 @@ static void leave(struct request *request)
 	if (db_is_damage(request->error))
 		mailbox_close_handles(mailbox);
 	request->wants_care = mailbox->needs_care;
+	if (!request->more)
+		request_free_message(request); /* here, where nobody waits for it */
 	if (request->holds_key)
 		mailbox->key_holders--;
 	request->holds_key = false;
@@ -64,10 +66,13 @@ static int run_method(struct request *request)
 	if (request->unknown_error != 0)
 		return err_set(&request->info, request->unknown_error,
 		               "the directory does not say what the mailbox should have");
+	int rc = request_unpack(request);
+	if (rc != 0)
+		return rc;
 	if (mark_newer(&request->known, &request->mailbox->mark))
 		request->mailbox->mark = request->known;
 	if (request->method->scope == METHOD_SESSION) {
-		int rc = mailbox_ready(request->mailbox, &request->info);
+		rc = mailbox_ready(request->mailbox, &request->info);
 		if (rc != 0)
 			return rc;
 	}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,11 +18,14 @@
  * A core of a few lines, which is what a new one costs: it echoes a mailbox's name, to who may ask.
  */
 
-enum { METHOD_ECHO = 7, METHOD_KEEP = 8, METHOD_FEW = 9 };
+enum { METHOD_ECHO = 7, METHOD_KEEP = 8, METHOD_FEW = 9, METHOD_LONG = 10 };
+enum { HELD_MAX = 4, MB = 1024 * 1024 };
 
 struct echo {
 	bool stopping;
 	unsigned served, peers;
+	struct link_inbound *held[HELD_MAX]; /* long ones, which are answered when the test says so */
+	size_t held_count;
 };
 
 static const char *check_echo(struct str body)
@@ -53,7 +57,17 @@ static const struct core_method few_method = {
 	.items_max = 1,
 };
 
-static const struct core_method *const methods[] = {&echo_method, &keep_method, &few_method};
+static const struct core_method long_method = {
+	.number = METHOD_LONG,
+	.name = "long",
+	.roles = ROLE_MAIL,
+	.request = &pk__mailbox_request__descriptor,
+	.aside = true,
+	.check = check_echo,
+};
+
+static const struct core_method *const methods[] = {&echo_method, &keep_method, &few_method,
+                                                    &long_method};
 
 static const char *refuse(void *ctx, const struct core_method *method,
                           const struct link_inbound *inbound, int *ret_error)
@@ -71,6 +85,11 @@ static void serve(void *ctx, const struct core_method *method, struct link_inbou
 	struct echo *echo = ctx;
 	(void)method;
 	echo->served++;
+	if (message == NULL) {
+		assert_true(echo->held_count < HELD_MAX);
+		echo->held[echo->held_count++] = inbound;
+		return;
+	}
 	link_reply(inbound, message);
 	protobuf_c_message_free_unpacked(message, NULL);
 }
@@ -140,6 +159,38 @@ static int tear_down(void **state)
 	loop_free(rig->loop);
 	free(rig);
 	return 0;
+}
+
+static struct link *connect_from(struct rig *rig, const char *role, uint32_t process)
+{
+	static const struct link_handlers handlers = {0};
+	const struct link_origin origin = {role, process};
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	link_server_add_fd(core_server_link(rig->server), pair[1], &origin);
+	return link_new_fd(rig->loop, NULL, pair[0], role, &handlers);
+}
+
+static void take_error(void *ctx, int error, struct str text, struct str body)
+{
+	(void)text;
+	(void)body;
+	*(int *)ctx = error;
+}
+
+/* Until *error, 1 before, is set. */
+static void run_until(struct rig *rig, int *error)
+{
+	for (int i = 0; i < 1000 && *error == 1; i++)
+		loop_run_once(rig->loop, 10);
+	assert_int_not_equal(*error, 1);
+}
+
+static void run_until_held(struct rig *rig, size_t count)
+{
+	for (int i = 0; i < 1000 && rig->echo.held_count < count; i++)
+		loop_run_once(rig->loop, 10);
+	assert_int_equal(rig->echo.held_count, count);
 }
 
 static int ask(struct rig *rig, struct link *link, uint32_t method, const ProtobufCMessage *body,
@@ -221,6 +272,74 @@ static void what_does_not_parse_or_is_too_much(void **state)
 	assert_int_equal(rig->echo.served, 1);
 }
 
+/* A mailbox's name of so many bytes. */
+static void ask_long(struct link *link, uint32_t method, size_t len, int *ret_error)
+{
+	*ret_error = 1;
+	char *name MEM_AUTO = mem_new(len + 1);
+	memset(name, 'x', len);
+	Pk__MailboxRequest body = PK__MAILBOX_REQUEST__INIT;
+	body.mailbox = name;
+	link_call(link,
+	          &(struct link_request){
+				  .method = method, .body = &body.base, .ctx = ret_error, .reply = take_error});
+}
+
+static void what_is_long(void **state)
+{
+	struct rig *rig = *state;
+	struct errinfo info;
+	ProtobufCMessage *message;
+	int error = 1;
+	/* Without leave to be long it is not, and with it the core gets it as it came. */
+	ask_long(rig->link, METHOD_ECHO, CORE_BODY_MAX + 1, &error);
+	run_until(rig, &error);
+	assert_int_equal(error, E_TOO_LARGE);
+	ask_long(rig->link, METHOD_LONG, 1000, &error);
+	run_until(rig, &error);
+	assert_int_equal(error, 0);
+	assert_int_equal(rig->echo.held_count, 0);
+	ask_long(rig->link, METHOD_LONG, 10 * MB, &error);
+	run_until_held(rig, 1);
+	assert_int_equal(core_unpack(&long_method, rig->echo.held[0], &message, &info), 0);
+	assert_int_equal(strlen(((Pk__MailboxRequest *)message)->mailbox), 10 * MB);
+	protobuf_c_message_free_unpacked(message, NULL);
+	link_reply(rig->echo.held[0], NULL);
+	run_until(rig, &error);
+	assert_int_equal(error, 0);
+}
+
+/* Who holds much has no more than his share, which leaves one to others; with the reply it is free. */
+static void what_is_unpacked_is_shared(void **state)
+{
+	struct rig *rig = *state;
+	struct link *others[2];
+	int errors[4], again = 1;
+	for (int i = 0; i < 2; i++)
+		others[i] = connect_from(rig, "imap", (uint32_t)i + 1);
+	for (int i = 0; i < 4; i++) {
+		ask_long(i < 2 ? rig->link : others[i - 2], METHOD_LONG, CORE_BODY_MIN + 1, &errors[i]);
+		run_until_held(rig, (size_t)i + 1);
+	}
+	struct link_inbound **held = rig->echo.held;
+	assert_int_equal(link_inbound_charge(held[0], 200 * MB, &rig->info), 0);
+	assert_int_equal(link_inbound_charge(held[1], 56 * MB, &rig->info), 0);
+	assert_int_equal(link_inbound_charge(held[1], 1, &rig->info), E_LIMIT);
+	assert_int_equal(link_inbound_charge(held[2], 200 * MB, &rig->info), 0);
+	assert_int_equal(link_inbound_charge(held[3], 100 * MB, &rig->info), E_LIMIT); /* of all */
+	for (size_t i = 1; i < 4; i++)
+		link_reply(held[i], NULL);
+	rig->echo.held_count = 1;
+	ask_long(rig->link, METHOD_LONG, CORE_BODY_MIN + 1, &again);
+	run_until_held(rig, 2);
+	assert_int_equal(link_inbound_charge(held[1], 56 * MB, &rig->info), 0);
+	for (size_t i = 0; i < 2; i++)
+		link_reply(held[i], NULL);
+	run_until(rig, &again);
+	link_free(others[0]);
+	link_free(others[1]);
+}
+
 static void every_role_has_a_bit_of_its_own(void **state)
 {
 	static const char *const names[] = {"imap",    "pop3",  "smtp",  "submission", "web",
@@ -245,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_there_or_not_theirs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_method_does_not_want, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_does_not_parse_or_is_too_much, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_long, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_unpacked_is_shared, set_up, tear_down),
 		cmocka_unit_test(every_role_has_a_bit_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
