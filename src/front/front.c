@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-
 enum {
 	STOP_STEP_MS = 20, /* looks whether the last goodbyes have left */
 	STOP_STEPS_MAX = 50,
@@ -24,7 +22,7 @@ static void check_memory(void *ctx)
 {
 	struct front *front = ctx;
 	front->memory_watched = false;
-	budget_check(&front->memory, clock_monotonic_ms());
+	budget_check(&front->memory, front_now_ms(front));
 	if (!budget_idle(&front->memory))
 		front_memory_used(front);
 }

@@ -69,6 +69,12 @@ struct front {
 	int stop_steps;
 };
 
+/* Of the process's loop. */
+static inline int64_t front_now_ms(const struct front *front)
+{
+	return loop_now_ms(front->role->loop);
+}
+
 /* Runs until the service stops; front is zeroed before, and ctx what the kind's functions get. Returns the
  * process's exit code. */
 int front_run(struct front *front, struct role *role, const struct front_kind *kind,

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "front/session_internal.h"
@@ -60,7 +59,7 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	if (login->public_key.len > 0)
 		memcpy(session->public_key, login->public_key.data, login->public_key.len);
 	session->quota_bytes = login->quota_bytes;
-	session->away_from = clock_monotonic_ms();
+	session->away_from = session_now_ms(hub);
 	session->patience = *patience;
 	session->state = SESSION_WAITING;
 	TAILQ_INSERT_TAIL(&hub->waiting, session, entry);
@@ -156,7 +155,7 @@ static void call_reply(void *ctx, int error, struct str text, struct str body)
 	if (lost && call->request.repeatable && call->repeats < SESSION_REPEATS &&
 	    session->state != SESSION_CLOSED) {
 		call->repeats++;
-		call->away_from = clock_monotonic_ms();
+		call->away_from = session_now_ms(hub);
 		if (call->request.again != NULL)
 			call->request.again(call->request.ctx);
 	} else if (lost) {
@@ -189,7 +188,7 @@ int64_t session_call_left(const struct session_call *call, int64_t now_ms)
 static void send_call(struct session_call *call)
 {
 	const struct session_request *request = &call->request;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = session_now_ms(call->session->hub);
 	int64_t left = call->deadline_at - now;
 	struct link_patience *patience = request->patience;
 	if (patience != NULL && now > call->away_from)
@@ -226,7 +225,7 @@ struct session_call *session_call(struct session *session, const struct session_
 	call->session = session;
 	call->request = *request;
 	int64_t deadline = request->deadline_ms > 0 ? request->deadline_ms : SESSION_CALL_DEADLINE_MS;
-	call->away_from = clock_monotonic_ms();
+	call->away_from = session_now_ms(session->hub);
 	call->deadline_at = call->away_from + deadline;
 	TAILQ_INSERT_TAIL(&session->calls, call, entry);
 	if (session->state == SESSION_READY)

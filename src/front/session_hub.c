@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "front/session_internal.h"
@@ -40,7 +39,7 @@ void session_lose(struct session *session)
 		TAILQ_REMOVE(&hub->opening, session, entry);
 		hub->opening_count--;
 	} else {
-		session->away_from = clock_monotonic_ms();
+		session->away_from = session_now_ms(hub);
 	}
 	if (session->step != NULL)
 		link_call_cancel(session->step);
@@ -167,7 +166,7 @@ static bool end_late(struct session_list *list, int64_t now)
 static void retry(void *ctx)
 {
 	struct session_hub *hub = ctx;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = session_now_ms(hub);
 	while (end_late(&hub->waiting, now) || end_late(&hub->opening, now)) {
 		/* until none is left */
 	}

@@ -29,6 +29,12 @@ struct session_hub {
 	uint64_t check_round; /* rises with each connection to the directory */
 };
 
+/* Of the process's loop. */
+static inline int64_t session_now_ms(const struct session_hub *hub)
+{
+	return loop_now_ms(hub->role->loop);
+}
+
 /* A STORE_OPEN under way. It outlives a session that is freed meanwhile: the session that the store
  * then makes has to be closed again, or it would keep the mailbox's key in memory. */
 struct opening {

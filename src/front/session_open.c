@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "front/session_internal.h"
@@ -22,7 +21,7 @@ static bool is_passing(const struct session *session, int error)
 static void open_failed(struct session *session, int error, struct str text)
 {
 	session_end_in_store(session);
-	session->try_at = clock_monotonic_ms() + SESSION_RETRY_MS;
+	session->try_at = session_now_ms(session->hub) + SESSION_RETRY_MS;
 	if (is_passing(session, error))
 		session_lose(session);
 	else
@@ -103,7 +102,7 @@ static struct link_patience step_patience(const struct session *session)
 	struct link_patience patience = {.left_ms = session->hub->core_wait_ms};
 	if (session->opened_told)
 		return patience;
-	int64_t waited = clock_monotonic_ms() - session->away_from;
+	int64_t waited = session_now_ms(session->hub) - session->away_from;
 	patience = session->patience;
 	patience.left_ms = waited < patience.left_ms ? patience.left_ms - waited : 0;
 	return patience;
@@ -295,7 +294,7 @@ void session_pump(struct session_hub *hub)
 {
 	if (TAILQ_EMPTY(&hub->waiting) || !link_connected(hub->store))
 		return;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = session_now_ms(hub);
 	struct session *session = TAILQ_FIRST(&hub->waiting);
 	while (session != NULL && hub->opening_count < SESSION_OPENING_MAX) {
 		struct session *next = TAILQ_NEXT(session, entry);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "imap/command.h"
@@ -347,8 +346,9 @@ void imap_restart_deadline(struct imap_client *client)
 	/* Before login the whole of it has a deadline, not each command. */
 	if (client->session != NULL || client->state != IMAP_NOT_AUTHENTICATED)
 		conn_deadline(client->common.conn, front->idle_timeout_ms);
-	else if (client->login_deadline_at > clock_monotonic_ms())
-		conn_deadline(client->common.conn, client->login_deadline_at - clock_monotonic_ms());
+	else if (client->login_deadline_at > front_now_ms(client->common.front))
+		conn_deadline(client->common.conn,
+		              client->login_deadline_at - front_now_ms(client->common.front));
 	else
 		conn_deadline(client->common.conn, 1);
 }
@@ -359,7 +359,7 @@ void imap_client_new(struct imap_front *front, int fd, const struct listener_pee
 	struct imap_client *client = mem_new(sizeof(*client));
 	client->front = front;
 	client->state = IMAP_NOT_AUTHENTICATED;
-	client->login_deadline_at = clock_monotonic_ms() + front->login_timeout_ms;
+	client->login_deadline_at = front_now_ms(&front->common) + front->login_timeout_ms;
 	imap_reader_init(&client->reader, LINE_MAX_BEFORE_LOGIN, TEXT_MAX_BEFORE_LOGIN);
 	buf_init_secret(&client->out, OUTPUT_MAX); /* tags are repeated */
 	front_client_start(&front->common, &client->common, fd, peer, implicit_tls, &conn_handlers);

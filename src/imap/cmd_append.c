@@ -26,6 +26,7 @@ struct message {
 	uint64_t size;
 	uint64_t filled;
 	struct budget_ticket memory;
+	struct front *front;
 	struct imap_client *client; /* NULL: it has gone while the message was being described */
 	struct describing describing;
 };
@@ -62,7 +63,7 @@ static void message_free(struct message *message)
 {
 	describing_done(&message->describing);
 	free(message->bytes);
-	budget_release(&message->memory, clock_monotonic_ms());
+	budget_release(&message->memory, front_now_ms(message->front));
 	free(message);
 }
 
@@ -98,12 +99,13 @@ static bool message_begin(struct imap_client *client, uint64_t size)
 	struct imap_front *front = client->front;
 	struct message *message = mem_new(sizeof(*message));
 	client->taken = message;
+	message->front = &front->common;
 	message->size = size;
 	budget_ticket_init(&message->memory, &front->common.memory,
 	                   str_from(session_mailbox(client->session)), &memory_handlers, client);
 	front_memory_used(&front->common);
 	/* The message, and about as much again for its description with the text to search. */
-	if (!budget_take(&message->memory, 2 * size, clock_monotonic_ms()))
+	if (!budget_take(&message->memory, 2 * size, front_now_ms(client->common.front)))
 		return false;
 	take_memory(message);
 	return true;
@@ -128,7 +130,7 @@ static size_t append_bytes(struct imap_client *client, struct str input)
 	size_t take = input.len < left ? input.len : (size_t)left;
 	memcpy(message->bytes + message->filled, input.ptr, take);
 	message->filled += take;
-	budget_received(&message->memory, take, clock_monotonic_ms());
+	budget_received(&message->memory, take, front_now_ms(client->common.front));
 	return take;
 }
 

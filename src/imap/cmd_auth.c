@@ -1,6 +1,5 @@
 /* STARTTLS, LOGIN and AUTHENTICATE. The exchange itself is front/sasl.h's. */
 
-#include "base/clock.h"
 #include "imap/command.h"
 #include "imap/folder.h"
 #include "imap/front.h"
@@ -188,7 +187,7 @@ static struct sasl *sasl_of(struct imap_client *client)
 /* The directory and the store together have as long for a login as either has for a request. */
 static void start_clock(struct imap_client *client)
 {
-	client->patience.until_ms = clock_monotonic_ms() + LINK_DEADLINE_MS;
+	client->patience.until_ms = front_now_ms(client->common.front) + LINK_DEADLINE_MS;
 }
 
 static void auth_cancel(struct imap_client *client)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "imap/command.h"
@@ -198,7 +197,7 @@ static void hand_line(struct imap_client *client)
 /* Until the next piece of what is taken or read past, and until its end. */
 static void input_deadline(struct imap_client *client)
 {
-	int64_t left = client->input_end_at - clock_monotonic_ms();
+	int64_t left = client->input_end_at - front_now_ms(client->common.front);
 	if (left > INPUT_STALL_MS)
 		left = INPUT_STALL_MS;
 	conn_deadline(client->common.conn, left > 0 ? left : 1);
@@ -208,7 +207,7 @@ static void divert_literal(struct imap_client *client)
 {
 	bool synchronizing = client->reader.synchronizing;
 	client->waits = IMAP_WAITS_FOR_NOTHING;
-	client->input_end_at = clock_monotonic_ms() + INPUT_TOTAL_MS;
+	client->input_end_at = front_now_ms(client->common.front) + INPUT_TOTAL_MS;
 	imap_reader_divert(&client->reader);
 	input_deadline(client);
 	if (synchronizing)
@@ -223,7 +222,7 @@ static void refuse_literal(struct imap_client *client, int error, uint64_t more)
 		return;
 	}
 	client->refusal = error;
-	client->input_end_at = clock_monotonic_ms() + INPUT_TOTAL_MS;
+	client->input_end_at = front_now_ms(client->common.front) + INPUT_TOTAL_MS;
 	imap_reader_skip(&client->reader, more);
 }
 

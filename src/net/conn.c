@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
@@ -92,7 +91,7 @@ static void arm(struct conn *conn, int64_t at)
 	if (at >= conn->timer_at || conn->timer == NULL || conn->gone)
 		return;
 	conn->timer_at = at;
-	timer_start(conn->timer, at - clock_monotonic_ms());
+	timer_start(conn->timer, at - loop_now_ms(conn->loop));
 }
 
 static int64_t stalls_at(const struct conn *conn)
@@ -107,7 +106,7 @@ static int64_t stalls_at(const struct conn *conn)
 static void on_timer(void *ctx)
 {
 	struct conn *conn = ctx;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(conn->loop);
 	conn->timer_at = INT64_MAX;
 	if (now >= conn->close_at) {
 		destroy(conn);
@@ -139,7 +138,7 @@ static void on_timer(void *ctx)
 
 void conn_deadline(struct conn *conn, int64_t ms)
 {
-	conn->deadline_at = ms <= 0 ? INT64_MAX : clock_monotonic_ms() + ms;
+	conn->deadline_at = ms <= 0 ? INT64_MAX : loop_now_ms(conn->loop) + ms;
 	arm(conn, conn->deadline_at);
 }
 
@@ -327,7 +326,7 @@ static void linger(struct conn *conn)
 		destroy(conn);
 		return;
 	}
-	conn->close_at = clock_monotonic_ms() + CONN_LINGER_MS;
+	conn->close_at = loop_now_ms(conn->loop) + CONN_LINGER_MS;
 	arm(conn, conn->close_at);
 }
 
@@ -375,11 +374,11 @@ static void start_tls(struct conn *conn, struct tls_context *tls)
 	SSL *ssl = tls_connection_new(tls);
 	conn->handshaking = true;
 	if (ssl == NULL) {
-		conn->handshake_at = clock_monotonic_ms();
+		conn->handshake_at = loop_now_ms(conn->loop);
 		arm(conn, conn->handshake_at);
 		return;
 	}
-	conn->handshake_at = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
+	conn->handshake_at = loop_now_ms(conn->loop) + CONN_HANDSHAKE_MS;
 	arm(conn, conn->handshake_at);
 	stream_start_tls(conn->stream, ssl);
 	cleanse_records(conn);
@@ -471,7 +470,7 @@ void conn_close(struct conn *conn)
 	stream_shutdown(conn->stream);
 	stream_set_reading(conn->stream, true);
 	if (stream_output_len(conn->stream) > 0) {
-		conn->close_at = clock_monotonic_ms() + CONN_CLOSE_MS;
+		conn->close_at = loop_now_ms(conn->loop) + CONN_CLOSE_MS;
 		arm(conn, conn->close_at);
 	} else {
 		stream_flush(conn->stream);

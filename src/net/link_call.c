@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "net/link_client_internal.h"
@@ -25,7 +24,7 @@ static void call_unlink(struct link_call *call)
 	struct link *link = call->link;
 	struct link_life life = link_life(link);
 	call->ended = true;
-	link_wait_end(&call->wait, &life, clock_monotonic_ms());
+	link_wait_end(&call->wait, &life, loop_now_ms(link->loop));
 	id_table_remove(&link->table, &call->node);
 	TAILQ_REMOVE(&link->calls, call, order);
 	if (call->sending)
@@ -73,7 +72,7 @@ static void watch_deadline(struct link *link, int64_t at)
 {
 	if (at >= link->sweep_at)
 		return;
-	int64_t delay = at - clock_monotonic_ms();
+	int64_t delay = at - loop_now_ms(link->loop);
 	link->sweep_at = at;
 	timer_start(link->sweep, delay < SWEEP_MIN_MS ? SWEEP_MIN_MS : delay);
 }
@@ -113,7 +112,7 @@ static struct link_call *first_late(struct link *link, int64_t now, int64_t *ret
 static void watch_call(struct link_call *call)
 {
 	int64_t next = INT64_MAX;
-	if (is_late(call, clock_monotonic_ms(), &next))
+	if (is_late(call, loop_now_ms(call->link->loop), &next))
 		next = 0; /* soon, and not from in here */
 	watch_deadline(call->link, next);
 }
@@ -121,7 +120,7 @@ static void watch_call(struct link_call *call)
 void link_calls_sweep(void *ctx)
 {
 	struct link *link = ctx;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(link->loop);
 	int64_t next;
 	struct link_call *call;
 	link->sweep_at = INT64_MAX;
@@ -185,7 +184,7 @@ static void send_request(struct link_call *call)
 	if (request->kind == LINK_REPEAT)
 		frame.repeat_id = STR_OF(call->repeat_id, sizeof(call->repeat_id));
 	call->sent = call->sent_before = true;
-	link_wait_sent(&call->wait, clock_monotonic_ms());
+	link_wait_sent(&call->wait, loop_now_ms(call->link->loop));
 	watch_call(call);
 	call->credit = (int64_t)frame.credit;
 	call->upload_sent = 0;
@@ -211,7 +210,7 @@ static void take_chunk(struct link_call *call, struct str body)
 	call->streaming = true;
 	call->credit -= (int64_t)body.len;
 	if (call->credit <= 0) {
-		int64_t left = call->deadline_at - clock_monotonic_ms();
+		int64_t left = call->deadline_at - loop_now_ms(call->link->loop);
 		call->deadline_left = left < 0 ? 0 : left;
 		call->deadline_at = INT64_MAX;
 	}
@@ -302,7 +301,7 @@ void link_calls_send(struct link *link)
 void link_calls_settle(struct link *link, const struct link_life *life)
 {
 	struct link_call *call = TAILQ_FIRST(&link->calls);
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(link->loop);
 	while (call != NULL && !link->freed) {
 		if (call->sent)
 			link_wait_lost(&call->wait, life, now);
@@ -355,7 +354,7 @@ struct link_call *link_call(struct link *link, const struct link_request *reques
 	if (request->kind == LINK_REPEAT)
 		random_bytes(call->repeat_id, sizeof(call->repeat_id));
 	int64_t deadline = request->deadline_ms <= 0 ? LINK_DEADLINE_MS : request->deadline_ms;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(link->loop);
 	call->deadline_at = now + (deadline > DEADLINE_MAX_MS ? DEADLINE_MAX_MS : deadline);
 	const struct link_patience *patience = request->patience;
 	if (patience != NULL && patience->until_ms > 0 && patience->until_ms < call->deadline_at)
@@ -383,7 +382,7 @@ void link_call_grant(struct link_call *call, uint64_t bytes)
 	bool waited = call->credit <= 0 && call->deadline_at == INT64_MAX;
 	call->credit += (int64_t)bytes;
 	if (waited && call->credit > 0) {
-		int64_t now = clock_monotonic_ms();
+		int64_t now = loop_now_ms(call->link->loop);
 		call->deadline_at = now + call->deadline_left;
 		link_wait_again(&call->wait, now);
 		watch_call(call);

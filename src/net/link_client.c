@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
@@ -37,7 +36,7 @@ static const char *take_hello(struct link *link, const struct frame *frame, stru
 	memcpy(link->core_instance, hello.instance, LINK_INSTANCE_SIZE);
 	memcpy(link->core_role, hello.role, sizeof(hello.role));
 	link->epoch++;
-	link->up_since_ms = clock_monotonic_ms();
+	link->up_since_ms = loop_now_ms(link->loop);
 	timer_stop(link->retry);
 	link->complained = false;
 	const struct link_dialer *dialer = link->target.dialer;
@@ -109,7 +108,7 @@ static void on_written(void *ctx)
 {
 	struct link *link = ctx;
 	if (ws_output_len(link->ws) > 0)
-		link->moved_ms = clock_monotonic_ms();
+		link->moved_ms = loop_now_ms(link->loop);
 	link_calls_pump(link);
 }
 
@@ -144,7 +143,7 @@ static void on_closed(void *ctx, const char *text)
 	if (was_up) {
 		log_info(link->log, "link.lost", F_TEXT("core", core_name(link)),
 		         F_TEXT("address", link->where), F_TEXT("reason", text));
-		if (clock_monotonic_ms() - link->up_since_ms >= STEADY_MS)
+		if (loop_now_ms(link->loop) - link->up_since_ms >= STEADY_MS)
 			link->retry_ms = LINK_RETRY_MIN_MS;
 	} else {
 		complain(link, text);

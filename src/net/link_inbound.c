@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
@@ -107,7 +106,7 @@ static void finish(struct link_inbound *request, int error, const char *text, st
 	body->secret = request->secret;
 	if (request->repeat != NULL)
 		repeat_finish(server->repeats, request->repeat, error, frame.text, buf_str(body),
-		              request->secret, clock_monotonic_ms());
+		              request->secret, loop_now_ms(server->loop));
 	if (request->peer != NULL && !request->cancelled)
 		link_peer_send_buf(request->peer, &frame, body);
 	buf_done(body);
@@ -236,7 +235,7 @@ static bool known_repeat(struct link_peer *peer, uint64_t id, struct str repeat_
 {
 	struct link_server *server = peer->server;
 	struct repeat *repeat = repeat_find(server->repeats, peer->role, repeat_id,
-	                                    clock_monotonic_ms());
+	                                    loop_now_ms(server->loop));
 	if (repeat == NULL)
 		return false;
 	struct link_inbound *running = repeat_owner(repeat);
@@ -259,7 +258,8 @@ static void deliver(struct link_inbound *request)
 		struct str repeat_id = STR_OF(request->repeat_id, FRAME_REPEAT_ID_SIZE);
 		struct link_peer *peer = request->peer;
 		uint64_t id = request->node.id;
-		if (repeat_find(server->repeats, peer->role, repeat_id, clock_monotonic_ms()) != NULL) {
+		if (repeat_find(server->repeats, peer->role, repeat_id, loop_now_ms(server->loop)) !=
+		    NULL) {
 			link_inbound_free(request);
 			(void)known_repeat(peer, id, repeat_id);
 			return;
@@ -365,7 +365,7 @@ static void take_data(struct link_inbound *request, struct str bytes)
 	/* Room for all that is granted at once: the bytes are on their way. */
 	if (buf_reserve(&request->upload, request->upload_granted - request->upload.len) != NULL)
 		buf_add_str(&request->upload, bytes);
-	request->moved_ms = clock_monotonic_ms();
+	request->moved_ms = loop_now_ms(request->server->loop);
 	if (request->upload.len == request->upload_size)
 		deliver(request);
 }

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "net/certificate.h"
@@ -84,7 +83,7 @@ static const char *take_hello(struct link_peer *peer, const struct frame *frame,
 	/* Who is not let in never hears ours: its link does not come up for a moment. */
 	link_send_hello(peer->ws, server->role, server->instance);
 	peer->up = true;
-	peer->since_ms = clock_monotonic_ms();
+	peer->since_ms = loop_now_ms(server->loop);
 	timer_stop(peer->hello_timer);
 	log_info(server->log, "link.peer_up", F_TEXT("peer", peer->role),
 	         F_TEXT("address", peer->where), F_INT("uid", peer->uid),
@@ -152,7 +151,7 @@ static void peer_free(struct link_peer *peer)
 /* One line a second at most: who may not connect may not fill the log either. */
 static void log_refused(struct link_server *server, const char *where, const char *reason)
 {
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(server->loop);
 	server->refused++;
 	if (server->refused_told_ms != 0 && now - server->refused_told_ms < REFUSED_EVERY_MS)
 		return;

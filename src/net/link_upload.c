@@ -1,7 +1,6 @@
 /* What the requests of a core's peers hold in memory: bodies, and uploads, which are admitted in turn and
  * within shares, and have to come once they are. */
 
-#include "base/clock.h"
 #include "net/link_server_internal.h"
 
 enum {
@@ -88,7 +87,7 @@ void link_upload_sweep(void *ctx)
 {
 	struct link_server *server = ctx;
 	struct link_inbound *late;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(server->loop);
 	server->sweeping = false;
 	while ((late = first_late(server, now)) != NULL)
 		link_inbound_fault(late, E_TIMEOUT, "the upload does not come");
@@ -99,7 +98,7 @@ static void expect(struct link_inbound *request)
 {
 	const struct link_server_limits *limits = &request->server->options.limits;
 	uint64_t due = request->upload_granted - request->upload.len;
-	request->moved_ms = clock_monotonic_ms();
+	request->moved_ms = loop_now_ms(request->server->loop);
 	request->upload_until_ms = request->moved_ms + limits->upload_stall_ms +
 	                           (int64_t)(due * 1000 / LINK_UPLOAD_RATE_MIN);
 }

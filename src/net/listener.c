@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -169,7 +168,7 @@ static bool within_limits(struct listener *listener, struct prefix *prefix, bool
                           enum listener_refusal *ret)
 {
 	const struct listener_options *limits = &listener->options;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(listener->loop);
 	if (now - prefix->window_start_ms >= window_ms(listener)) {
 		prefix->window_start_ms = now;
 		prefix->recent = 0;
@@ -196,7 +195,7 @@ void listener_release(struct listener *listener, const struct listener_peer *pee
 	prefix->connections--;
 	listener->connections--;
 	if (prefix->connections == 0 &&
-	    clock_monotonic_ms() - prefix->window_start_ms >= window_ms(listener)) {
+	    loop_now_ms(listener->loop) - prefix->window_start_ms >= window_ms(listener)) {
 		map_remove(listener->prefixes, key);
 		free(prefix);
 	}
@@ -220,7 +219,7 @@ static void log_refusal(struct listener *listener, const struct listener_peer *p
                         enum listener_refusal reason)
 {
 	static const char *const words[] = {"full", "prefix_full", "prefix_rate", "closed"};
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(listener->loop);
 	listener->refused++;
 	if (listener->told_ms != 0 && now - listener->told_ms < LOG_EVERY_MS)
 		return;

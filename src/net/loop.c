@@ -3,10 +3,13 @@
 #include <event2/event_struct.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
@@ -31,6 +34,10 @@ struct loop {
 	pthread_mutex_t post_lock; /* guards the next two */
 	struct post *posts;
 	struct post **posts_end;
+	/* While time is held: when it stands, and the timers, earliest first. */
+	bool time_is_held;
+	_Atomic int64_t held_ms;
+	TAILQ_HEAD(timers, timer) timers;
 };
 
 /* ---------------------------------------------------------------- the end of a round */
@@ -190,6 +197,7 @@ struct loop *loop_new(void)
 	/* A peer that closes while we write must be an error of that write, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
 	struct loop *loop = mem_new(sizeof(*loop));
+	TAILQ_INIT(&loop->timers);
 	loop->later.next = loop->later.previous = &loop->later;
 	loop->next.next = loop->next.previous = &loop->next;
 	loop->tidy.next = loop->tidy.previous = &loop->tidy;
@@ -300,8 +308,12 @@ size_t loop_held_count(const struct loop *loop)
 
 struct timer {
 	struct event event;
+	struct loop *loop;
 	void (*callback)(void *ctx);
 	void *ctx;
+	TAILQ_ENTRY(timer) entry; /* of the loop's, while its time is held and this one waits */
+	int64_t due_ms;
+	bool waits;
 };
 
 static void timer_cb(evutil_socket_t fd, short what, void *ctx)
@@ -315,16 +327,36 @@ static void timer_cb(evutil_socket_t fd, short what, void *ctx)
 struct timer *timer_new(struct loop *loop, void (*callback)(void *ctx), void *ctx)
 {
 	struct timer *timer = mem_new(sizeof(*timer));
+	timer->loop = loop;
 	timer->callback = callback;
 	timer->ctx = ctx;
 	event_assign(&timer->event, loop->base, -1, 0, timer_cb, timer);
 	return timer;
 }
 
+static void insert(struct timer *timer, int64_t due_ms)
+{
+	struct loop *loop = timer->loop;
+	struct timer *other = TAILQ_FIRST(&loop->timers);
+	timer->due_ms = due_ms;
+	timer->waits = true;
+	while (other != NULL && other->due_ms <= due_ms)
+		other = TAILQ_NEXT(other, entry);
+	if (other != NULL)
+		TAILQ_INSERT_BEFORE(other, timer, entry);
+	else
+		TAILQ_INSERT_TAIL(&loop->timers, timer, entry);
+}
+
 void timer_start(struct timer *timer, int64_t delay_ms)
 {
 	if (delay_ms < 0)
 		delay_ms = 0;
+	if (timer->loop->time_is_held) {
+		timer_stop(timer);
+		insert(timer, loop_now_ms(timer->loop) + delay_ms);
+		return;
+	}
 	struct timeval delay = {(time_t)(delay_ms / 1000), (suseconds_t)(delay_ms % 1000 * 1000)};
 	event_add(&timer->event, &delay);
 }
@@ -332,12 +364,53 @@ void timer_start(struct timer *timer, int64_t delay_ms)
 void timer_stop(struct timer *timer)
 {
 	event_del(&timer->event);
+	if (timer->waits)
+		TAILQ_REMOVE(&timer->loop->timers, timer, entry);
+	timer->waits = false;
 }
 
 void timer_free(struct timer *timer)
 {
 	if (timer == NULL)
 		return;
-	event_del(&timer->event);
+	timer_stop(timer);
 	free(timer);
+}
+
+/* ---------------------------------------------------------------- time */
+
+int64_t loop_now_ms(const struct loop *loop)
+{
+	return loop->time_is_held ? atomic_load(&loop->held_ms) : clock_monotonic_ms();
+}
+
+void loop_hold_time(struct loop *loop)
+{
+	must(!loop->time_is_held);
+	loop->time_is_held = true;
+	atomic_store(&loop->held_ms, clock_monotonic_ms());
+}
+
+/* What is ready now, and what that makes ready. */
+static void run_ready(struct loop *loop)
+{
+	enum { ROUNDS = 8 };
+	for (int i = 0; i < ROUNDS; i++)
+		loop_run_once(loop, 0);
+}
+
+void loop_advance(struct loop *loop, int64_t ms)
+{
+	int64_t until = loop_now_ms(loop) + ms;
+	struct timer *timer;
+	must(loop->time_is_held);
+	run_ready(loop);
+	while ((timer = TAILQ_FIRST(&loop->timers)) != NULL && timer->due_ms <= until) {
+		if (timer->due_ms > loop_now_ms(loop))
+			atomic_store(&loop->held_ms, timer->due_ms);
+		timer_stop(timer);
+		timer->callback(timer->ctx);
+		run_ready(loop);
+	}
+	atomic_store(&loop->held_ms, until);
 }

@@ -23,6 +23,13 @@ void loop_stop(struct loop *loop);
 /* Handles what is ready, waiting at most timeout_ms for the first event. */
 void loop_run_once(struct loop *loop, int timeout_ms);
 
+/* The time that timers and deadlines go by: monotonic milliseconds. */
+int64_t loop_now_ms(const struct loop *loop);
+/* For tests, before the first timer: from now on time stands still until loop_advance. Threads may ask for it, too. */
+void loop_hold_time(struct loop *loop);
+/* For tests: lets held time pass. Timers run in the order in which they are due, each with what it causes. */
+void loop_advance(struct loop *loop, int64_t ms);
+
 /* One-shot timers; starting a pending one moves it. The callback may free its timer. */
 struct timer *timer_new(struct loop *loop, void (*callback)(void *ctx), void *ctx)
 	__attribute__((returns_nonnull, warn_unused_result));

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "crypto/secret.h"
@@ -146,7 +145,7 @@ static bool write_some(struct stream *stream, struct evbuffer *buffer)
 	size_t before = evbuffer_get_length(buffer);
 	int written = evbuffer_write(buffer, stream->below.fd);
 	if (written > 0) {
-		stream->moved_ms = clock_monotonic_ms();
+		stream->moved_ms = loop_now_ms(stream->loop);
 		if ((size_t)written == before)
 			return true;
 	} else if (written < 0 && errno != EAGAIN && errno != EINTR) {
@@ -225,7 +224,7 @@ void stream_write(struct stream *stream, struct str bytes)
 	if (stream->state == STREAM_BROKEN || bytes.len == 0)
 		return;
 	if (stream_output_len(stream) == 0)
-		stream->moved_ms = clock_monotonic_ms();
+		stream->moved_ms = loop_now_ms(stream->loop);
 	must(evbuffer_add(lazily(&stream->out), bytes.ptr, bytes.len) == 0);
 	loop_later(stream->loop, &stream->round);
 }
@@ -252,7 +251,7 @@ void stream_write_secret(struct stream *stream, struct str bytes)
 	if (stream->state == STREAM_BROKEN || bytes.len == 0)
 		return;
 	if (stream_output_len(stream) == 0)
-		stream->moved_ms = clock_monotonic_ms();
+		stream->moved_ms = loop_now_ms(stream->loop);
 	char *copy = mem_copy_string(bytes.ptr, bytes.len);
 	stream->secrets++;
 	must(evbuffer_add_reference(lazily(&stream->out), copy, bytes.len, free_secret, stream) == 0);
@@ -273,7 +272,7 @@ void stream_write_buf(struct stream *stream, struct buf *bytes)
 		return;
 	}
 	if (stream_output_len(stream) == 0)
-		stream->moved_ms = clock_monotonic_ms();
+		stream->moved_ms = loop_now_ms(stream->loop);
 	size_t len;
 	char *memory = buf_steal(bytes, &len);
 	must(evbuffer_add_reference(lazily(&stream->out), memory, len, free_reference, memory) == 0);

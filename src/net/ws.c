@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/must.h"
@@ -452,7 +451,7 @@ static void on_readable(void *ctx)
 		size_t len = stream_read(ws->stream, scratch, sizeof(scratch));
 		if (len == 0)
 			break;
-		ws->last_input_ms = clock_monotonic_ms();
+		ws->last_input_ms = loop_now_ms(ws->loop);
 		ws->input = STR_OF(scratch, len);
 		bool goes_on = ws->state == WS_UPGRADING ? take_http(ws) : take_frames(ws);
 		ws->input = (struct str){NULL, 0};
@@ -507,7 +506,7 @@ static void on_timer(void *ctx)
 		over(ws, "handshake took too long");
 		return;
 	}
-	int64_t silence = clock_monotonic_ms() - ws->last_input_ms;
+	int64_t silence = loop_now_ms(ws->loop) - ws->last_input_ms;
 	if (silence >= ws->dead_ms) {
 		over(ws, "no sign of life");
 		return;
@@ -531,7 +530,7 @@ struct ws *ws_new(struct loop *loop, int fd, const struct ws_options *options,
 	ws->host = str_dup(str_from(options->host == NULL ? "localhost" : options->host));
 	ws->message_max = options->message_max;
 	ws->dead_ms = options->dead_ms;
-	ws->last_input_ms = clock_monotonic_ms();
+	ws->last_input_ms = loop_now_ms(ws->loop);
 	ws->later.run = later_cb;
 	ws->later.ctx = ws;
 	ws->tidy.run = tidy_cb;

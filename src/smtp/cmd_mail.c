@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "smtp/session.h"
 
 /* RFC 1870, 6152, 6531: all are parameters of MAIL. */
@@ -21,7 +20,7 @@ static void mail_start(struct smtp_session *session, const struct smtp_arguments
 		smtp_session_reply(session, SMTP_REPLY_TOO_LARGE);
 		return;
 	}
-	session->transaction = smtp_transaction_new(&arguments->path, arguments->utf8,
+	session->transaction = smtp_transaction_new(&front->common, &arguments->path, arguments->utf8,
 	                                            front->limits.recipients_max);
 	session->transaction->patience.left_ms = front->limits.core_wait_ms;
 	smtp_receive_ticket(session);
@@ -97,7 +96,8 @@ static void rcpt_start(struct smtp_session *session, const struct smtp_arguments
 		return;
 	}
 	question(session, &arguments->path, &address);
-	if (smtp_resolve_kept(front->resolver, buf_str(&address), clock_monotonic_ms(), &target)) {
+	if (smtp_resolve_kept(front->resolver, buf_str(&address), front_now_ms(&front->common),
+	                      &target)) {
 		resolved(session, arguments->path.mailbox, SMTP_REPLY_RECIPIENT_OK, &target);
 		return;
 	}

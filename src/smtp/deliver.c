@@ -20,8 +20,8 @@ struct smtp_delivery {
 static void remember(struct smtp_delivery *delivery)
 {
 	smtp_retry_remember(delivery->front->retry, str_from(delivery->transaction->reverse_path),
-	                    smtp_transaction_content(delivery->transaction), clock_monotonic_ms(),
-	                    &delivery->seed);
+	                    smtp_transaction_content(delivery->transaction),
+	                    front_now_ms(&delivery->front->common), &delivery->seed);
 }
 
 static void delivery_done(struct smtp_delivery *delivery)
@@ -42,7 +42,7 @@ static void log_result(const struct smtp_delivery *delivery, enum smtp_reply_id 
 {
 	const struct log *log = delivery->front->common.role->log;
 	const struct smtp_transaction *transaction = delivery->transaction;
-	int64_t ms = clock_monotonic_ms() - delivery->started_ms;
+	int64_t ms = front_now_ms(&delivery->front->common) - delivery->started_ms;
 
 	if (answer == SMTP_REPLY_ACCEPTED) {
 		log_info(log, "smtp.delivered", F_TEXT("id", transaction->id),
@@ -161,7 +161,7 @@ struct smtp_delivery *smtp_deliver(struct smtp_front *front, struct smtp_transac
 	delivery->front = front;
 	delivery->transaction = transaction;
 	delivery->session = session;
-	delivery->started_ms = clock_monotonic_ms();
+	delivery->started_ms = front_now_ms(&front->common);
 	smtp_retry_seed(front->retry, str_from(transaction->reverse_path),
 	                smtp_transaction_content(transaction), delivery->started_ms, &delivery->seed);
 	TAILQ_INSERT_TAIL(&front->deliveries, delivery, deliveries);

@@ -43,12 +43,13 @@ static bool begun(const struct smtp_transaction *transaction)
 static void wait_for_memory(struct smtp_session *session)
 {
 	session->waiting = SMTP_WAITING_MEMORY;
-	session->waited_from_ms = clock_monotonic_ms();
+	session->waited_from_ms = front_now_ms(&session->front->common);
 }
 
 static void start_clock(struct smtp_session *session)
 {
-	session->message_until_ms = clock_monotonic_ms() + session->front->limits.message_timeout_ms;
+	session->message_until_ms = front_now_ms(&session->front->common) +
+	                            session->front->limits.message_timeout_ms;
 	session->dropped = 0;
 }
 
@@ -177,7 +178,7 @@ static void granted(void *ctx)
 {
 	struct smtp_session *session = ctx;
 
-	session->message_until_ms += clock_monotonic_ms() - session->waited_from_ms;
+	session->message_until_ms += front_now_ms(&session->front->common) - session->waited_from_ms;
 	session->waiting = SMTP_WAITING_NOTHING;
 	if (!begun(session->transaction))
 		smtp_receive_begin(session);
@@ -238,7 +239,7 @@ void smtp_receive_data(struct smtp_session *session, struct str input)
 		return;
 	taken = smtp_data_feed(&transaction->data, input, &transaction->message, &end);
 	conn_consume(session->client.conn, taken);
-	budget_received(&transaction->ticket, taken, clock_monotonic_ms());
+	budget_received(&transaction->ticket, taken, front_now_ms(&session->front->common));
 	check(session);
 	if (end)
 		message_end(session);
@@ -257,7 +258,7 @@ void smtp_receive_chunk(struct smtp_session *session, struct str input)
 		if (!room(session, size))
 			return;
 		smtp_data_feed_chunk(&transaction->data, str_slice(input, 0, size), &transaction->message);
-		budget_received(&transaction->ticket, size, clock_monotonic_ms());
+		budget_received(&transaction->ticket, size, front_now_ms(&session->front->common));
 		check(session);
 	}
 	conn_consume(session->client.conn, size);

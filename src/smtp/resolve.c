@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "directory.pb-c.h"
@@ -17,6 +16,7 @@ struct kept {
 };
 
 struct smtp_resolver {
+	struct loop *loop;
 	struct link *directory;
 	struct map *kept; /* by address; values are owned */
 	TAILQ_HEAD(kept_answers, kept) oldest;
@@ -30,10 +30,11 @@ struct smtp_resolving {
 	void *ctx;
 };
 
-struct smtp_resolver *smtp_resolver_new(struct link *directory)
+struct smtp_resolver *smtp_resolver_new(struct loop *loop, struct link *directory)
 {
 	struct smtp_resolver *resolver = mem_new(sizeof(*resolver));
 
+	resolver->loop = loop;
 	resolver->directory = directory;
 	resolver->kept = map_new();
 	TAILQ_INIT(&resolver->oldest);
@@ -96,7 +97,7 @@ static void keep(struct smtp_resolver *resolver, const char *address,
 	kept = mem_new(sizeof(*kept));
 	kept->address = str_dup(str_from(address));
 	kept->target = *target;
-	kept->until_ms = clock_monotonic_ms() + SMTP_RESOLVE_MEMORY_MS;
+	kept->until_ms = loop_now_ms(resolver->loop) + SMTP_RESOLVE_MEMORY_MS;
 	map_put(resolver->kept, str_from(kept->address), kept);
 	TAILQ_INSERT_TAIL(&resolver->oldest, kept, age);
 }

@@ -28,7 +28,7 @@ struct smtp_resolver;
 struct smtp_resolving; /* a question under way */
 
 /* directory is borrowed. */
-struct smtp_resolver *smtp_resolver_new(struct link *directory)
+struct smtp_resolver *smtp_resolver_new(struct loop *loop, struct link *directory)
 	__attribute__((returns_nonnull, warn_unused_result));
 void smtp_resolver_free(struct smtp_resolver *resolver);
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "smtp/deliver.h"
 
@@ -45,7 +44,8 @@ static int64_t time_left(const struct smtp_session *session)
 	if (session->waiting != SMTP_WAITING_NOTHING)
 		return 0;
 	/* A command has one deadline, not one for each of its bytes. */
-	left = (message ? session->message_until_ms : session->command_until_ms) - clock_monotonic_ms();
+	left = (message ? session->message_until_ms : session->command_until_ms) -
+	       front_now_ms(&session->front->common);
 	left = left < 1 ? 1 : left;
 	return left < timeout ? left : timeout;
 }
@@ -53,7 +53,8 @@ static int64_t time_left(const struct smtp_session *session)
 void smtp_session_await(struct smtp_session *session)
 {
 	session->input = SMTP_INPUT_COMMAND;
-	session->command_until_ms = clock_monotonic_ms() + session->front->limits.timeout_ms;
+	session->command_until_ms = front_now_ms(&session->front->common) +
+	                            session->front->limits.timeout_ms;
 }
 
 /* The end of every handler: does what must not be done from inside a command. */

@@ -74,7 +74,7 @@ static int start(void *ctx, struct errinfo *info)
 	if (error == 0)
 		error = core_link_new(&front->store, role, "store", &nothing, info);
 	if (error == 0)
-		front->resolver = smtp_resolver_new(front->directory);
+		front->resolver = smtp_resolver_new(role->loop, front->directory);
 	return error;
 }
 

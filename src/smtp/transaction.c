@@ -3,15 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 
-struct smtp_transaction *smtp_transaction_new(const struct smtp_path *reverse_path, bool utf8,
+struct smtp_transaction *smtp_transaction_new(const struct front *front,
+                                              const struct smtp_path *reverse_path, bool utf8,
                                               size_t target_max)
 {
 	struct smtp_transaction *transaction = mem_new(sizeof(*transaction));
 
+	transaction->front = front;
 	transaction->reverse_path = str_dup(reverse_path->mailbox);
 	transaction->utf8 = utf8;
 	transaction->target_max = target_max;
@@ -48,7 +49,7 @@ void smtp_transaction_add(struct smtp_transaction *transaction, struct str recip
 void smtp_transaction_drop(struct smtp_transaction *transaction)
 {
 	buf_done(&transaction->message);
-	budget_release(&transaction->ticket, clock_monotonic_ms());
+	budget_release(&transaction->ticket, front_now_ms(transaction->front));
 }
 
 /* As much as buf_reserve may come to hold. */
@@ -64,7 +65,8 @@ bool smtp_transaction_room(struct smtp_transaction *transaction, size_t incoming
 		need = message->max;
 	if (grown > message->max)
 		grown = message->max;
-	return budget_take(&transaction->ticket, need > grown ? need : grown, clock_monotonic_ms());
+	return budget_take(&transaction->ticket, need > grown ? need : grown,
+	                   front_now_ms(transaction->front));
 }
 
 struct str smtp_transaction_content(const struct smtp_transaction *transaction)

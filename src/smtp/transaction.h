@@ -6,7 +6,7 @@
  * message while it comes in, and its share of the memory budget.
  */
 
-#include "front/budget.h"
+#include "front/front.h"
 #include "smtp/data.h"
 #include "smtp/path.h"
 #include "smtp/resolve.h"
@@ -15,6 +15,7 @@
 enum { SMTP_TRACE_MAX = 4096, SMTP_ID_SIZE = 17 /* 16 hex digits and a NUL */ };
 
 struct smtp_transaction {
+	const struct front *front; /* for the time of its budget */
 	struct budget_ticket ticket;
 	struct link_patience patience; /* for the cores, from MAIL to the answer for the message */
 	char *reverse_path;            /* owned; without brackets, "" for the null path */
@@ -32,7 +33,8 @@ struct smtp_transaction {
 };
 
 /* Its ticket is the caller's to initialize. */
-struct smtp_transaction *smtp_transaction_new(const struct smtp_path *reverse_path, bool utf8,
+struct smtp_transaction *smtp_transaction_new(const struct front *front,
+                                              const struct smtp_path *reverse_path, bool utf8,
                                               size_t target_max)
 	__attribute__((returns_nonnull, warn_unused_result));
 void smtp_transaction_free(struct smtp_transaction *transaction);

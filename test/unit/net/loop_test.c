@@ -136,11 +136,68 @@ static void later_test(void **state)
 	assert_null(held.next);
 }
 
+/* Held time passes when it is told to, and what is due then runs in its order, at its time. */
+struct ticker {
+	struct loop *loop;
+	struct timer *timer;
+	int64_t every_ms;
+	struct buf *told; /* shared */
+	char name;
+	int left;
+};
+
+static void tick(void *ctx)
+{
+	struct ticker *ticker = ctx;
+	buf_addf(ticker->told, "%c%lld ", ticker->name,
+	         (long long)(loop_now_ms(ticker->loop) % 1000000));
+	if (--ticker->left > 0)
+		timer_start(ticker->timer, ticker->every_ms);
+}
+
+static void held_time_test(void **state)
+{
+	(void)state;
+	struct buf told BUF_AUTO;
+	struct loop *loop = loop_new();
+	loop_hold_time(loop);
+	loop_advance(loop, 1000000 - loop_now_ms(loop) % 1000000);
+	struct ticker fast = {loop, NULL, 20, &told, 'f', 3}, slow = {loop, NULL, 50, &told, 's', 2};
+	buf_init(&told, 1000);
+	fast.timer = timer_new(loop, tick, &fast);
+	slow.timer = timer_new(loop, tick, &slow);
+	timer_start(slow.timer, slow.every_ms);
+	timer_start(fast.timer, fast.every_ms);
+	loop_run_once(loop, 1);
+	assert_int_equal(told.len, 0);
+	loop_advance(loop, 19);
+	assert_int_equal(told.len, 0);
+	loop_advance(loop, 81);
+	buf_add_byte(&told, '\0');
+	assert_string_equal(told.ptr, "f20 f40 s50 f60 s100 ");
+	assert_int_equal(loop_now_ms(loop) % 1000000, 100);
+	buf_clear(&told);
+	slow.left = 1;
+	timer_start(slow.timer, 10);
+	timer_start(slow.timer, 30); /* moves it */
+	timer_start(fast.timer, 20);
+	timer_stop(fast.timer);
+	loop_advance(loop, 1000);
+	buf_add_byte(&told, '\0');
+	assert_string_equal(told.ptr, "s130 ");
+	timer_start(fast.timer, 20);
+	timer_free(fast.timer);
+	timer_free(slow.timer);
+	loop_advance(loop, 1000);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(post_test),
 		cmocka_unit_test(later_test),
+		cmocka_unit_test(held_time_test),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
