@@ -119,8 +119,16 @@ int cli_flush(struct cli *cli, struct errinfo *info)
 			return err_set(info, E_IO, "writing the result failed: %s", strerror(errno));
 		at += (size_t)done;
 	}
+	cli->printed = cli->printed || cli->out->len > 0;
 	buf_clear(cli->out);
 	return 0;
+}
+
+/* Scripts read an empty list; people would wonder what has happened. */
+static void say_nothing_there(struct cli *cli)
+{
+	if (!cli->printed && isatty(fileno(cli->error)))
+		fprintf(cli->error, "postkasse: %s: there are none\n", cli->command->name);
 }
 
 /* Who may not do what the service's own user may is told who that is. */
@@ -193,6 +201,8 @@ int cli_main(int argc, char **argv)
 	if (rc == 0)
 		rc = written;
 	buf_done_wiped(&out);
+	if (rc == 0)
+		say_nothing_there(&cli);
 	if (rc != 0 && rc != CLI_SAID)
 		print_error(&cli, rc, info.text);
 	if (rc == CLI_SAID)

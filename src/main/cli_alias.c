@@ -145,7 +145,10 @@ int cli_alias_remove(struct cli *cli, struct errinfo *info)
 	         cli->arguments[0]);
 	request.address = (char *)(uintptr_t)cli->arguments[0];
 	bool ready;
-	int rc = cli_look_up(cli, cli->arguments[0], &ready, info);
+	int rc = cores_open(cli, info);
+	if (rc != 0) /* E_NOT_FOUND of data_dir, too */
+		return rc;
+	rc = cli_look_up(cli, cli->arguments[0], &ready, info);
 	if (rc == 0)
 		rc = cli_confirm(cli, question, info);
 	if (rc == 0)

@@ -92,6 +92,7 @@ struct cli {
 	struct config *config; /* once cli_load_config was called */
 	struct cores *cores;   /* once cli_cores was called */
 	int exit_code;         /* after CLI_SAID */
+	bool printed;          /* something was written to output */
 	int64_t deadline_ms;   /* of calls without a deadline of their own; 0: the link's */
 	void *ctx;             /* the command's own */
 };

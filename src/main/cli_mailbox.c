@@ -40,9 +40,10 @@ static void print_verified(struct cli *cli, const Pk__LoginReply *reply,
 	if (!cli->json) {
 		for (size_t i = 0; i < result->n_findings; i++)
 			buf_addf(cli->out, "%s\n", result->findings[i]);
-		buf_addf(cli->out, "%s: %llu messages, %llu damaged, schema %u, ", reply->address,
-		         (unsigned long long)result->messages, (unsigned long long)result->damaged,
-		         result->schema_version);
+		buf_addf(cli->out, "%s: %llu %s, %llu damaged, schema %u, ", reply->address,
+		         (unsigned long long)result->messages,
+		         result->messages == 1 ? "message" : "messages",
+		         (unsigned long long)result->damaged, result->schema_version);
 		cli_add_size(cli->out, result->file_bytes);
 		buf_addf(cli->out, ": %s\n", result->ok ? "sound" : "damaged");
 		return;

@@ -193,23 +193,40 @@ static int finish_earlier(struct cli *cli, const char *address, struct str curre
 	return rc;
 }
 
-static int confirm(struct cli *cli, const Pk__PasswordReply *password, struct errinfo *info)
+static int about_slot(struct cli *cli, uint32_t method, const Pk__PasswordReply *password,
+                      struct errinfo *info)
 {
 	Pk__PasswordRevokeRequest request = PK__PASSWORD_REVOKE_REQUEST__INIT;
 	ProtobufCMessage *message;
 	request.address = password->address;
 	request.slot = password->slot;
-	int rc = cores_directory(cli, METHOD(PASSWORD_CONFIRM), &request.base,
-	                         &pk__password_list_reply__descriptor, &message, info);
+	int rc = cores_directory(cli, method, &request.base, &pk__password_list_reply__descriptor,
+	                         &message, info);
 	if (message != NULL)
 		protobuf_c_message_free_unpacked(message, NULL);
 	return rc;
+}
+
+static int confirm(struct cli *cli, const Pk__PasswordReply *password, struct errinfo *info)
+{
+	return about_slot(cli, METHOD(PASSWORD_CONFIRM), password, info);
+}
+
+/* Nobody has seen it, and nobody ever will. */
+static void take_back(struct cli *cli, const Pk__PasswordReply *password)
+{
+	struct errinfo cause;
+	if (about_slot(cli, METHOD(PASSWORD_REVOKE), password, &cause) != 0)
+		cli_warn(cli, "password %llu of %s was not shown, and is still there: %s",
+		         (unsigned long long)password->slot, password->address, cause.text);
 }
 
 static int finish_further(struct cli *cli, const Pk__PasswordReply *password, int kind,
                           struct errinfo *info)
 {
 	int rc = show(cli, password, kind, info);
+	if (rc != 0 && kind != KIND_MAILBOX)
+		take_back(cli, password);
 	if (rc == 0 && kind != KIND_APP)
 		rc = confirm(cli, password, info);
 	if (rc != 0 || !password->rekey)

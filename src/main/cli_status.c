@@ -152,6 +152,10 @@ static void print_service(struct status *status, struct str line)
 		cli_add_age(cli->out, (uint64_t)number_of(line, "seconds"));
 		buf_add_byte(cli->out, '\n');
 	}
+	if (!str_eq(value_of(line, "version"), STR(POSTKASSE_VERSION)))
+		status_say(status, false,
+		           "version %.*s runs, " POSTKASSE_VERSION " is installed: restart it",
+		           STR_ARG(value_of(line, "version")));
 	if (!str_eq(value_of(line, "phase"), STR("serving")))
 		status_say(status, true, "the service is stopping");
 }
@@ -192,12 +196,14 @@ static void print_certificate(struct status *status, struct str line)
 		json_signed(&cli->writer, days);
 		json_object_end(&cli->writer);
 	} else {
-		buf_addf(cli->out, "%.*s: %lld days left\n", STR_ARG(option), (long long)days);
+		buf_addf(cli->out, "%.*s: %lld %s left\n", STR_ARG(option), (long long)days,
+		         days == 1 ? "day" : "days");
 	}
 	if (days < 0)
 		status_say(status, true, "%.*s: has expired", STR_ARG(option));
 	else if (days < EXPIRY_WARN_DAYS)
-		status_say(status, false, "%.*s: ends in %lld days", STR_ARG(option), (long long)days);
+		status_say(status, false, "%.*s: ends in %lld %s", STR_ARG(option), (long long)days,
+		           days == 1 ? "day" : "days");
 }
 
 static void print_process(struct status *status, struct str line)
@@ -218,7 +224,8 @@ static void print_process(struct status *status, struct str line)
 		         (long long)number_of(line, "pid"), ready ? "serves since " : "does not serve");
 		if (ready)
 			cli_add_age(cli->out, (uint64_t)number_of(line, "seconds"));
-		buf_addf(cli->out, ", %lld restarts\n", (long long)number_of(line, "restarts"));
+		buf_addf(cli->out, ", %lld %s\n", (long long)number_of(line, "restarts"),
+		         number_of(line, "restarts") == 1 ? "restart" : "restarts");
 	}
 	if (!ready)
 		status_say(status, true, "a process of %.*s does not serve", STR_ARG(kind));
