@@ -122,6 +122,10 @@ static const struct config_option table[] = {
 	 "bits; not loopback) gets a quarter. When others have waited for ten seconds, the message that its "
 	 "sender would take longest to send again is thrown out, unless that is less than a minute: 421, to "
 	 "come back later."},
+	{"smtp_memory_max", CONFIG_SIZE, RESTARTS, "1G", 64 * MB, 1024 * GB, NULL, SECTION_SMTP,
+	 "All the memory that one SMTP process gets of the system. One that wants more, since it leaks or is "
+	 "no longer ours, ends with its connections and is started again; no other process feels it. Sound "
+	 "ones need smtp_memory_total, four times message_size_max and 100 KB for a connection."},
 	{"smtp_connections_max", CONFIG_NUMBER, RELOADS, "1000", 1, CONFIG_COUNT, NULL, SECTION_SMTP,
 	 "Connections that an SMTP process holds at a time; more are answered 421."},
 	{"smtp_timeout", CONFIG_DURATION, RELOADS, "5m", 1 * SECONDS, 1 * HOURS, NULL, SECTION_SMTP,
@@ -144,6 +148,9 @@ static const struct config_option table[] = {
 	{"imap_memory_total", CONFIG_SIZE, RELOADS, "256M", 1 * MB, 1024 * GB, NULL, SECTION_IMAP,
 	 "Memory of an IMAP process for messages that are being appended. Past it clients wait for their "
 	 "turn, by the rules of smtp_memory_total; a share is that of a mailbox."},
+	{"imap_memory_max", CONFIG_SIZE, RESTARTS, "2G", 64 * MB, 1024 * GB, NULL, SECTION_IMAP,
+	 "Likewise, of one IMAP process; on top of what smtp_memory_max says sound ones need 256 MB for the "
+	 "list of a very large folder."},
 	{"imap_connections_max", CONFIG_NUMBER, RELOADS, "10000", 1, CONFIG_COUNT, NULL, SECTION_IMAP,
 	 "Connections that an IMAP process holds at a time; more are answered BYE."},
 	{"imap_connections_per_address", CONFIG_NUMBER, RELOADS, "500", 1, CONFIG_COUNT, NULL, SECTION_IMAP,

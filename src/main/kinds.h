@@ -23,6 +23,7 @@ struct kind {
 	bool front;            /* faces the network, holds no file; a core is the opposite */
 	uint32_t user;         /* added to uid_base, and the process's index with it */
 	const char *processes; /* the option that says how many, or NULL for one */
+	const char *memory;    /* the option that says how much one may take; NULL: no limit */
 	const char *links[KIND_LINKS_MAX + 1]; /* the cores that it may have links to */
 	const char *const *folders;            /* below data_dir, for cores; NULL-terminated */
 	struct kind_listen listen[3];

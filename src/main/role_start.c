@@ -13,6 +13,7 @@
 #include "main/dialer.h"
 #include "main/kinds.h"
 #include "main/sandbox.h"
+#include "net/tls_memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZERS true
@@ -270,6 +271,14 @@ static void set_signals(void)
 /* More than any process of ours has: one that makes threads without end leaves the others room to start. */
 enum { FRONT_THREADS_MAX = 64, CORE_THREADS_MAX = 1024 };
 
+/* What is reserved for TLS counts from the start, used or not. */
+static int limit_memory(const struct started *started, const struct kind *kind,
+                        struct errinfo *info)
+{
+	uint64_t max = (uint64_t)config_number(started->role.config, kind->memory);
+	return sandbox_limit_memory(max + TLS_MEMORY_RESERVED, info);
+}
+
 /* Gives up everything; after this only the role's own work is possible. */
 static int confine(struct started *started, const struct kind *kind, const struct handoff *handoff,
                    struct errinfo *info)
@@ -278,6 +287,8 @@ static int confine(struct started *started, const struct kind *kind, const struc
 	if (error == 0 && !sandbox_lock_memory())
 		log_debug(started->role.log, "sandbox.memory_not_locked",
 		          F_TEXT("because", "RLIMIT_MEMLOCK"));
+	if (error == 0 && kind->memory != NULL && !SANITIZERS)
+		error = limit_memory(started, kind, info);
 	if (error == 0)
 		error = sandbox_drop_user(handoff->uid, handoff->gid, info);
 	/* Who runs us has other processes too. */

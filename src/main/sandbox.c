@@ -83,6 +83,12 @@ int sandbox_limit_threads(unsigned max, struct errinfo *info)
 	return setrlimit(RLIMIT_NPROC, &limit) == 0 ? 0 : failed(info, "RLIMIT_NPROC");
 }
 
+int sandbox_limit_memory(uint64_t max, struct errinfo *info)
+{
+	struct rlimit limit = {max, max};
+	return setrlimit(RLIMIT_DATA, &limit) == 0 ? 0 : failed(info, "RLIMIT_DATA");
+}
+
 /* Sets a limit to what is wanted, or as near to it as we may. */
 static void raise_limit(__rlimit_resource_t resource, rlim_t wanted)
 {

@@ -26,6 +26,10 @@ int sandbox_drop_user(uint32_t uid, uint32_t gid, struct errinfo *info) MUST_USE
 /* At most so many threads of the user that we have become: for processes that share it with nobody. */
 int sandbox_limit_threads(unsigned max, struct errinfo *info) MUST_USE;
 
+/* At most so many bytes of memory that is ours alone to write (RLIMIT_DATA), for good: past it there is none,
+ * which ends a process. Before sandbox_drop_user. Not in a build with sanitizers, whose shadow is larger. */
+int sandbox_limit_memory(uint64_t max, struct errinfo *info) MUST_USE;
+
 /* Of root's rights keeps what the supervisor needs to start processes and hand files to them, for
  * itself and for all that it starts. Without root's rights there is nothing to drop. */
 int sandbox_bound_capabilities(struct errinfo *info) MUST_USE;

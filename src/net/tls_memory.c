@@ -16,12 +16,10 @@ static struct {
 	uint16_t free[TLS_MEMORY_BLOCKS]; /* a stack: the last one freed is the next one used */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static const size_t pool_size = (size_t)TLS_MEMORY_BLOCK * TLS_MEMORY_BLOCKS;
-
 static bool in_pool(const void *ptr)
 {
 	uintptr_t at = (uintptr_t)ptr, base = (uintptr_t)pool.base;
-	return at >= base && at < base + pool_size;
+	return at >= base && at < base + TLS_MEMORY_RESERVED;
 }
 
 static void *pool_take(void)
@@ -95,17 +93,17 @@ bool tls_memory_init(void)
 {
 	if (pool.base != NULL)
 		return true;
-	void *base = mmap(NULL, pool_size, PROT_READ | PROT_WRITE,
+	void *base = mmap(NULL, TLS_MEMORY_RESERVED, PROT_READ | PROT_WRITE,
 	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED)
 		return false;
 	/* Records hold plain text of mail: not in a core dump, should one ever be written. */
-	(void)madvise(base, pool_size, MADV_DONTDUMP);
+	(void)madvise(base, TLS_MEMORY_RESERVED, MADV_DONTDUMP);
 	pool.base = base;
 	if (CRYPTO_set_mem_functions(take, resize, give) == 1)
 		return true;
 	pool.base = NULL;
-	munmap(base, pool_size);
+	munmap(base, TLS_MEMORY_RESERVED);
 	return false;
 }
 

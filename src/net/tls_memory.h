@@ -17,7 +17,8 @@ enum {
 	TLS_MEMORY_MIN = 15 * 1024,   /* what comes from the pool: sizes from here ... */
 	TLS_MEMORY_BLOCK = 24 * 1024, /* ... to here */
 	TLS_MEMORY_BLOCKS = 8192,     /* at once; beyond, the heap has to do */
-	TLS_MEMORY_KEPT = 64,         /* free blocks that keep their pages */
+	TLS_MEMORY_RESERVED = TLS_MEMORY_BLOCK * TLS_MEMORY_BLOCKS, /* bytes of address space */
+	TLS_MEMORY_KEPT = 64, /* free blocks that keep their pages */
 };
 
 /* Once, at the start of a process, before any other use of OpenSSL. False when it comes too late or the

@@ -29,6 +29,7 @@ RESTARTS = {
     "store_listen": "127.0.0.1:4", "directory_listen": "127.0.0.1:5",
     "store_address": "127.0.0.1:6", "directory_address": "127.0.0.1:7",
     "smtp_processes": "3", "imap_processes": "3", "store_workers": "9", "uid_base": "65000",
+    "smtp_memory_max": "3G", "imap_memory_max": "3G",
 }
 CHECKS = {}
 
