@@ -314,6 +314,7 @@ void db_close(struct db *db)
 	if (db == NULL) {
 		return;
 	}
+	db_read_end(db);
 	if (db_wal_settle(db, &ignored) != 0) {
 		keep_wal(db, true);
 	}
@@ -370,15 +371,44 @@ static int sync_apply(struct db *db, struct errinfo *info)
 void db_set_sync_full(struct db *db, bool full)
 {
 	db->sync_wanted = full;
-	if (full != db->sync_full && !db_in_transaction(db)) {
+	if (full != db->sync_full && sqlite3_get_autocommit(db->handle) != 0) {
 		struct errinfo ignored; /* db_begin tries again, and fails where this failed */
 		int rc = sync_apply(db, &ignored);
 		(void)rc;
 	}
 }
 
+int db_read_begin(struct db *db, struct errinfo *info)
+{
+	/* An error of the file may have ended it. */
+	if (sqlite3_get_autocommit(db->handle) == 0) {
+		return 0;
+	}
+	int rc = db_run(db_query(db, "BEGIN"), info);
+	db->reading = rc == 0;
+	return rc;
+}
+
+void db_read_end(struct db *db)
+{
+	if (!db->reading) {
+		return;
+	}
+	must(sqlite3_txn_state(db->handle, "main") !=
+	     SQLITE_TXN_WRITE); /* what changes begins with db_begin */
+	db->reading = false;
+	if (sqlite3_get_autocommit(db->handle) == 0) {
+		/* Statements that are in the middle of the file go on under locks of their own. */
+		struct errinfo ignored;
+		if (db_run(db_query(db, "COMMIT"), &ignored) != 0) {
+			db_rollback(db);
+		}
+	}
+}
+
 int db_begin(struct db *db, struct errinfo *info)
 {
+	db_read_end(db);
 	int rc = db->sync_wanted == db->sync_full ? 0 : sync_apply(db, info);
 	if (rc == 0) {
 		rc = db_wal_name(db, info);
@@ -418,7 +448,7 @@ void db_rollback(struct db *db)
 
 bool db_in_transaction(const struct db *db)
 {
-	return sqlite3_get_autocommit(db->handle) == 0;
+	return !db->reading && sqlite3_get_autocommit(db->handle) == 0;
 }
 
 int64_t db_last_rowid(struct db *db)
@@ -434,6 +464,7 @@ int db_changes(struct db *db)
 int db_checkpoint(struct db *db, bool truncate, struct errinfo *info)
 {
 	int frames = 0, checkpointed = 0;
+	db_read_end(db);
 	int rc = db_wal_settle(db, info);
 	if (rc != 0) {
 		return rc;

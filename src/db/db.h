@@ -87,6 +87,12 @@ void db_rollback(struct db *db);
  * are there still, and nobody knows whether a power cut would leave them. Not inside a transaction. */
 int db_sync(struct db *db, struct errinfo *info) MUST_USE;
 bool db_in_transaction(const struct db *db);
+/* From here on what is read is one state of the file, under one lock; else each statement takes a lock and drops
+ * it, which costs more than to find a row. Until db_read_end, or what changes or closes the file, which ends it by
+ * itself: db_begin, db_checkpoint, db_copy_step, db_close. Nothing happens when one has begun already, or inside
+ * a transaction. After damage nothing more can be read before its end: not for who passes over what is damaged. */
+int db_read_begin(struct db *db, struct errinfo *info) MUST_USE;
+void db_read_end(struct db *db);
 int64_t db_last_rowid(struct db *db);
 int db_changes(struct db *db);
 

@@ -22,6 +22,7 @@ struct db {
 	sqlite3 *handle; /* owned */
 	unsigned flags;
 	bool sync_wanted, sync_full; /* asked for, and in force */
+	bool reading;                /* the transaction that is open is that of db_read_begin */
 	bool wal_doubtful;           /* what is in the WAL may not be on the disk: see db_wal_settle */
 	bool wal_unnamed;            /* its name may not be on the disk */
 	uint32_t wal_frames;         /* in the WAL file after the last commit or checkpoint */

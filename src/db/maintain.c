@@ -148,6 +148,7 @@ int db_copy_step(struct db_copy *copy, const struct data_key *key, int pages, bo
                  struct errinfo *info)
 {
 	*ret_done = false;
+	db_read_end(copy->from);
 	int code = sqlite3_backup_step(copy->backup, pages);
 	int rc = 0;
 	if (code == SQLITE_DONE) {

@@ -250,7 +250,10 @@ static void on_request(void *ctx, const struct core_method *core_method,
 	};
 	int rc = check_place(d, &info);
 	if (rc == 0)
+		rc = db_read_begin(d->db, &info);
+	if (rc == 0)
 		rc = method->run(d, &request, &info);
+	db_read_end(d->db);
 	link_free_secret(message);
 	if (rc == 0 && reply.failed)
 		rc = err_set(&info, E_TOO_LARGE, "the reply is too large");

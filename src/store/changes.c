@@ -177,5 +177,6 @@ const struct method store_method_changes = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__changes_request__descriptor,
 	.scope = METHOD_SESSION,
+	.reads_once = true,
 	.run = changes_run,
 };

@@ -149,6 +149,7 @@ const struct method store_method_folder_list = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__session_request__descriptor,
 	.scope = METHOD_SESSION,
+	.reads_once = true,
 	.run = folder_list_run,
 };
 

@@ -50,6 +50,8 @@ static int unlock(struct request *request, struct opening *opening)
 	int rc = request_unlock(request, STR_OF_BYTES(message->mailbox_secret),
 	                        STR_OF_BYTES(message->key_record), &opening->new_record);
 	if (rc == 0)
+		rc = db_read_begin(request->mailbox->db, &request->info);
+	if (rc == 0)
 		rc = check_public_key(request->mailbox, STR_OF_BYTES(message->public_key), &request->info);
 	if (rc == 0)
 		rc = mark_renew(request->mailbox, request->packer, &request->info);
@@ -85,7 +87,8 @@ static int open_run(struct request *request)
 	if (last->folder != 0)
 		request_changed(request, (uint64_t)last->folder, last->modseq, true);
 	Pk__OpenReply reply = PK__OPEN_REPLY__INIT;
-	rc = mailbox_ready(request->mailbox, &request->info);
+	if (request->mailbox->db == NULL) /* after a merge that failed */
+		rc = mailbox_ready(request->mailbox, &request->info);
 	if (rc == 0)
 		rc = mailbox_used_bytes(request->mailbox, &reply.used_bytes, &request->info);
 	if (rc != 0)

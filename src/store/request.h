@@ -132,6 +132,7 @@ struct method {
 	bool fills;        /* refused when the volume is nearly full */
 	bool grouped;      /* takes its likes that wait behind it along */
 	bool changes;      /* in one slice; may share the sync of what ran before it */
+	bool reads_once;   /* its reads are one, see db_read_begin */
 	bool without_mark; /* works on a mailbox whatever it had before */
 	int (*run)(struct request *request); /* NULL where the loop's thread answers: */
 	/* of METHOD_STORE; replies before it returns */

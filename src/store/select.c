@@ -99,6 +99,7 @@ const struct method store_method_select = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__select_request__descriptor,
 	.scope = METHOD_SESSION,
+	.reads_once = true,
 	.run = select_run,
 };
 
@@ -165,5 +166,6 @@ const struct method store_method_folder_status = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_name_request__descriptor,
 	.scope = METHOD_SESSION,
+	.reads_once = true,
 	.run = status_run,
 };

@@ -73,6 +73,8 @@ static int run_method(struct request *request)
 		request->mailbox->mark = request->known;
 	if (request->method->scope == METHOD_SESSION) {
 		rc = mailbox_ready(request->mailbox, &request->info);
+		if (rc == 0 && request->method->reads_once)
+			rc = db_read_begin(request->mailbox->db, &request->info);
 		if (rc != 0)
 			return rc;
 	}
@@ -83,6 +85,8 @@ static enum task_outcome run_slice(struct request *request)
 {
 	request->slice_end_ms = clock_monotonic_ms() + SLICE_MS;
 	int rc = run_method(request);
+	if (request->mailbox->db != NULL)
+		db_read_end(request->mailbox->db);
 	if (rc == REQUEST_AGAIN)
 		return TASK_AGAIN;
 	request->error = rc < 0 ? rc : 0;

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "folder.h"
+#include "locks.h"
 
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -297,6 +298,73 @@ static void two_connections(void **state)
 	db_close(a);
 }
 
+/* One lock for what is read together, and one state of the file. */
+static void reads_together(void **state)
+{
+	struct folder *folder = *state;
+	struct errinfo info;
+	struct db *db = open_ok(folder, DB_CREATE), *other = open_ok(folder, 0);
+	exec_ok(db, "CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)");
+	static const char first[] = "SELECT count(*) FROM t", second[] = "SELECT max(a) FROM t";
+	locks_count();
+	assert_int_equal(query_int(db, first), 2);
+	assert_int_equal(query_int(db, second), 2);
+	assert_int_equal(locks_taken, 2);
+	locks_count();
+	assert_int_equal(db_read_begin(db, &info), 0);
+	assert_false(db_in_transaction(db)); /* none that could be rolled back */
+	assert_int_equal(query_int(db, first), 2);
+	exec_ok(other, "INSERT INTO t VALUES(3)");
+	locks_taken = 0;
+	assert_int_equal(db_read_begin(db, &info), 0);
+	assert_int_equal(query_int(db, second), 2);
+	assert_int_equal(locks_taken, 0);
+	db_read_end(db);
+	db_read_end(db);
+	assert_int_equal(query_int(db, second), 3);
+	db_close(other);
+	db_close(db);
+}
+
+/* What changes the file ends it, and it changes nothing of that. */
+static void reading_ends_by_itself(void **state)
+{
+	struct folder *folder = *state;
+	struct errinfo info;
+	struct db *db = open_ok(folder, DB_CREATE);
+	static const char max[] = "SELECT max(a) FROM t";
+	exec_ok(db, "CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)");
+	assert_int_equal(db_read_begin(db, &info), 0);
+	/* A statement that is under way goes on. */
+	struct db_stmt *q = db_query(db, "SELECT a FROM t ORDER BY rowid");
+	assert_int_equal(db_step(q, &info), DB_ROW);
+	db_set_sync_full(db, true);
+	assert_int_equal(db_begin(db, &info), 0);
+	assert_true(db_in_transaction(db));
+	assert_int_equal(query_int(db, "PRAGMA synchronous"), 2);
+	exec_ok(db, "INSERT INTO t VALUES(3)");
+	assert_int_equal(db_read_begin(db, &info), 0);
+	db_read_end(db);
+	assert_true(db_in_transaction(db));
+	assert_int_equal(db_commit(db, &info), 0);
+	assert_int_equal(db_step(q, &info), DB_ROW);
+	assert_int_equal(db_int(q, 0), 2);
+	db_reset(q);
+	assert_int_equal(query_int(db, max), 3);
+
+	assert_int_equal(db_read_begin(db, &info), 0);
+	assert_int_equal(query_int(db, max), 3);
+	assert_int_equal(db_checkpoint(db, true, &info), 0);
+	assert_int_equal(db_wal_bytes(db), 0);
+	assert_int_equal(db_read_begin(db, &info), 0);
+	assert_int_equal(query_int(db, max), 3);
+	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
+	assert_int_equal(db_read_begin(db, &info), 0);
+	assert_int_equal(query_int(db, max), 3);
+	db_close(db);
+	assert_int_equal(folder_count(folder), 2); /* no log is left of either */
+}
+
 static void counts_the_wal(void **state)
 {
 	struct folder *folder = *state;
@@ -469,6 +537,8 @@ int main(void)
 		TEST(errors_have_their_names),
 		TEST(transactions),
 		TEST(two_connections),
+		TEST(reads_together),
+		TEST(reading_ends_by_itself),
 		TEST(counts_the_wal),
 		TEST(damage_is_found),
 		TEST(copies_under_another_key),

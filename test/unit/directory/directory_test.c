@@ -1,4 +1,5 @@
 #include "fixture.h"
+#include "../db/locks.h"
 
 static void domains(void **state)
 {
@@ -762,6 +763,23 @@ static void last_used(void **state)
 	drop(first);
 }
 
+/* Whatever it asks of the file. */
+static void a_request_is_one_read(void **state)
+{
+	struct fixture *f = *state;
+	Pk__PasswordReply *first = make_mailbox(f, "hello@example.test");
+	Pk__ResolveReply *reply;
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	locks_count();
+	assert_int_equal(login_for(f, first, "imap"), 0);
+	assert_int_equal(locks_taken, 1);
+	locks_count();
+	assert_int_equal(resolve(f, "hello@example.test", &reply), 0);
+	assert_int_equal(locks_taken, 1);
+	drop(reply);
+	drop(first);
+}
+
 static void too_many_passwords(void **state)
 {
 	struct fixture *f = *state;
@@ -949,6 +967,7 @@ int main(void)
 		TEST(statistics),
 		TEST(scram),
 		TEST(last_used),
+		TEST(a_request_is_one_read),
 		TEST(too_many_passwords),
 		TEST(file_is_encrypted),
 		TEST(revocations),

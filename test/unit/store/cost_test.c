@@ -1,9 +1,9 @@
 /* Memory is as good as a disk here, and quicker. */
 #define HARNESS_ROOT "/dev/shm"
 #include "harness.h"
+#include "../db/locks.h"
 
 #include <dlfcn.h>
-#include <stdatomic.h>
 
 /*
  * What the requests of a login ask of the system, counted: it is the same on every machine and under any
@@ -12,7 +12,14 @@
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
-static atomic_uint agreements;
+static atomic_uint looks, agreements;
+
+/* In the place of the C library's. */
+int stat(const char *restrict path, struct stat *restrict ret)
+{
+	atomic_fetch_add(&looks, 1);
+	return fstatat(AT_FDCWD, path, ret, 0);
+}
 
 /* In the place of libsodium's: what makes a key of X25519 usable. */
 int crypto_scalarmult_base(unsigned char *ret, const unsigned char *secret);
@@ -27,6 +34,20 @@ int crypto_scalarmult_base(unsigned char *ret, const unsigned char *secret)
 	return real.call(ret, secret);
 }
 
+static void count_anew(void)
+{
+	looks = agreements = 0;
+	locks_count();
+}
+
+/* The file and its log are looked at once, and read under one lock. */
+static void assert_one_read(void)
+{
+	assert_int_equal(looks, 2);
+	assert_int_equal(locks_taken, 1);
+	assert_int_equal(agreements, 0);
+}
+
 static void test_login(void **state)
 {
 	struct harness *h = *state;
@@ -36,10 +57,12 @@ static void test_login(void **state)
 	append(h, session, "INBOX", STR("Subject: One\r\n\r\nOne.\r\n"), NULL);
 	FREE(select_folder(h, session, "INBOX")); /* the first one changes what is \Recent */
 	close_session(h, session);
-	agreements = 0;
+	count_anew();
 	session = open_session(h, &owner);
+	assert_one_read();
+	count_anew();
 	FREE(select_folder(h, session, "INBOX"));
-	assert_int_equal(agreements, 0);
+	assert_one_read();
 	owner_done(&owner);
 }
 
@@ -55,7 +78,7 @@ static void test_login_with_mail(void **state)
 	                            NULL, &sealed),
 	                 0);
 	assert_true(sealed);
-	agreements = 0;
+	count_anew();
 	uint64_t session = open_session(h, &owner);
 	assert_int_equal(agreements, 1);
 	close_session(h, session);
