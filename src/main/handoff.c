@@ -265,6 +265,9 @@ static int receive_all(int fd, int64_t first_ms, void *to, size_t len, struct ha
 				deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
 			take_descriptors(&message, ret);
 			have += (size_t)got;
+			/* More came than there is room for, here or in our table of descriptors: the rest is lost. */
+			if ((message.msg_flags & MSG_CTRUNC) != 0)
+				return E_INVALID;
 		} else if (got < 0 && errno == EAGAIN) {
 			if (!wait_for(fd, POLLIN, deadline_ms))
 				return have == 0 && first_ms == 0 ? E_AGAIN : E_TIMEOUT;
@@ -350,6 +353,15 @@ static bool take_link(struct handoff *ret, enum handoff_kind kind, struct str bo
 	return ret->socket_count == (kind == HANDOFF_PEER || ret->link.number == 0);
 }
 
+/* What a process is told: whether it has a body, and may be that long. */
+static bool is_told(const struct header *header)
+{
+	if (header->kind == HANDOFF_STOP)
+		return header->len == 0;
+	return (header->kind == HANDOFF_SETTINGS || is_about_link(header->kind)) && header->len > 0 &&
+	       header->len <= HANDOFF_BODY_MAX;
+}
+
 static int receive_body(int fd, const struct header *header, struct handoff *ret)
 {
 	enum handoff_kind kind = (enum handoff_kind)header->kind;
@@ -372,11 +384,12 @@ int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct hando
 	struct header header;
 	*ret = (struct handoff){0};
 	int error = receive_all(fd, wait ? -1 : 0, &header, sizeof(header), ret);
-	if (error == 0 &&
-	    (header.len > HANDOFF_BODY_MAX || (header.len == 0 && is_about_link(header.kind))))
+	if (error == 0 && !is_told(&header))
 		error = E_INVALID;
 	if (error == 0 && header.len > 0)
 		error = receive_body(fd, &header, ret);
+	else if (error == 0 && ret->socket_count > 0)
+		error = E_INVALID;
 	if (error != 0) {
 		handoff_done(ret);
 		return err_set(info, error, "control socket: %s", err_name(error));

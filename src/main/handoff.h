@@ -95,7 +95,7 @@ int handoff_receive_order(int fd, enum handoff_kind *ret_kind,
 /* For the process: receives one message, blocking for HANDOFF_TIMEOUT_MS at most once its first byte
  * is there; wait: also until then. *ret is filled for HANDOFF_SETTINGS, and its link and socket for
  * LINK and PEER. E_UNAVAILABLE: the supervisor is gone; E_AGAIN: nothing is there (only without
- * wait). */
+ * wait); E_INVALID: something else came, or descriptors that nothing names. */
 int handoff_receive(int fd, bool wait, enum handoff_kind *ret_kind, struct handoff *ret,
                     struct errinfo *info) MUST_USE;
 
