@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
-#include "crypto/digest.h"
 #include "store/folder.h"
 #include "store/message.h"
 #include "store/rekey.h"
@@ -186,9 +185,23 @@ bool mailbox_key(struct mailbox *mailbox, struct data_key *ret)
 	return true;
 }
 
+static void digest_key(const struct data_key *key, unsigned char ret[SHA256_SIZE])
+{
+	sha256(STR_OF(key->key.bytes, KEY_SIZE), ret);
+}
+
+/* To be asked at each login: opening the vault changes the rights of a page twice. */
+static bool holds_key(const struct mailbox *mailbox, const struct data_key *key)
+{
+	unsigned char digest[SHA256_SIZE];
+	digest_key(key, digest);
+	return mailbox->has_key && equal_constant_time(digest, mailbox->key_digest, sizeof(digest));
+}
+
 void mailbox_set_key(struct mailbox *mailbox, const struct data_key *key)
 {
 	store_key_put(mailbox->store, &key->key, &mailbox->key);
+	digest_key(key, mailbox->key_digest);
 	for (size_t i = 0; i < sizeof(key->salt); i++)
 		mailbox->salt[i] = key->salt[i];
 	mailbox->has_key = true;
@@ -197,6 +210,7 @@ void mailbox_set_key(struct mailbox *mailbox, const struct data_key *key)
 void mailbox_forget_key(struct mailbox *mailbox)
 {
 	wipe(&mailbox->key, sizeof(mailbox->key));
+	wipe(mailbox->key_digest, sizeof(mailbox->key_digest));
 	wipe(&mailbox->next_key, sizeof(mailbox->next_key));
 	mailbox->has_key = mailbox->has_next_key = false;
 }
@@ -388,10 +402,9 @@ static int find_key(struct mailbox *mailbox, const struct data_key *current,
                     struct errinfo *info)
 {
 	*ret_is_next = false;
-	struct data_key held DATA_KEY_AUTO = {0};
-	if (mailbox_key(mailbox, &held)) {
-		*ret_is_next = has_next && key32_eq(&held.key, &next->key);
-		if (*ret_is_next || key32_eq(&held.key, &current->key))
+	if (mailbox->has_key) {
+		*ret_is_next = has_next && holds_key(mailbox, next);
+		if (*ret_is_next || holds_key(mailbox, current))
 			return mailbox_ready(mailbox, info);
 		return err_set(info, E_STALE, "the mailbox has another key by now");
 	}

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "crypto/slot.h"
 #include "db/db.h"
@@ -72,6 +73,7 @@ struct mailbox {
 	unsigned
 		key_holders; /* requests under way that have shown the secret: the key stays for them */
 	struct vaulted key;
+	unsigned char key_digest[SHA256_SIZE]; /* tells it from others without the vault */
 	unsigned char salt[DATA_KEY_SALT_SIZE];
 	enum durability durability; /* of the transaction that was begun last */
 	bool unsynced;              /* there are commits that mailbox_sync is due for */
