@@ -65,7 +65,9 @@ int session_open(struct session **ret, struct session_hub *hub, const Pk__LoginR
 	TAILQ_INSERT_TAIL(&hub->waiting, session, entry);
 	timer_start(hub->retry, SESSION_RETRY_MS);
 	*ret = session;
+	session->fresh = &secret;
 	session_pump(hub);
+	session->fresh = NULL;
 	return 0;
 }
 

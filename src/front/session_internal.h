@@ -92,6 +92,7 @@ struct session {
 	const char *service; /* borrowed, static */
 	char client[64];
 	struct vaulted secret;
+	const struct key32 *fresh; /* the same, for an opening that begins with the login; else NULL */
 	char *record;
 	size_t record_len;
 	unsigned char public_key[32];

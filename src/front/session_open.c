@@ -282,7 +282,10 @@ static void ask_open(struct session *session, struct key32 *secret)
 static void open_step(struct session *session)
 {
 	struct key32 secret KEY32_AUTO;
-	must(vault_get(session->hub->vault, &session->secret, &secret));
+	if (session->fresh != NULL)
+		secret = *session->fresh;
+	else
+		must(vault_get(session->hub->vault, &session->secret, &secret));
 	if (session->record_stale)
 		ask_record(session, &secret);
 	else
