@@ -21,7 +21,7 @@ enum {
 	PROCESS_LOG_BURST_S = 4,
 	/* After it was read a log is left alone for so long: what comes meanwhile is read in one go, which
 	 * saves most of what a line costs when there are many. */
-	PROCESS_LOG_PAUSE_MS = 10,
+	PROCESS_LOG_PAUSE_MS = 20,
 };
 
 struct process_log {
