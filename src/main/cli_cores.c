@@ -190,7 +190,7 @@ static void link_to_service(struct cores *cores, struct core *core)
 /* ---------------------------------------------------------------- either */
 
 /* Until the service answers, or has gone and left us the lock. */
-static int find_service(struct cores *cores, struct errinfo *info)
+static int find_service(struct cores *cores, struct core *core, struct errinfo *info)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + CONNECT_MS;
 	for (;;) {
@@ -199,18 +199,18 @@ static int find_service(struct cores *cores, struct errinfo *info)
 			return err_set(info, rc, "data_dir: %s: is not there; has postkasse init been run?",
 			               config_text(cores->cli->config, "data_dir"));
 		if (rc == 0) {
-			link_free(cores->directory.link);
-			cores->directory.link = NULL;
+			link_free(core->link);
+			core->link = NULL;
 			return 0;
 		}
 		if (rc != E_BUSY)
 			return rc;
-		if (cores->directory.link == NULL)
-			link_to_service(cores, &cores->directory);
-		if (cores->directory.link == NULL)
+		if (core->link == NULL)
+			link_to_service(cores, core);
+		if (core->link == NULL)
 			return err_set(info, E_INVALID, "run_dir: is too long for the path of a socket");
 		loop_run_once(cores->loop, RETRY_MS);
-		if (link_connected(cores->directory.link))
+		if (link_connected(core->link))
 			return 0;
 		if (clock_monotonic_ms() > deadline_ms)
 			return err_set(info, E_UNAVAILABLE, "the service does not answer in %s",
@@ -240,6 +240,14 @@ static void add_core(struct cores *cores, struct core *core, const char *name)
 	*core = (struct core){.name = name, .child = child, .cores = cores};
 }
 
+int cores_both_here(const struct config *config, struct errinfo *info)
+{
+	return settings_has_role(config, "directory") && settings_has_role(config, "store")
+	           ? 0
+	           : err_set(info, E_UNSUPPORTED,
+	                     "run this on the host of the directory and the store: see roles");
+}
+
 static int find_cores(struct cli *cli, struct errinfo *info)
 {
 	struct cores *cores = cli->cores = mem_new(sizeof(*cores));
@@ -257,10 +265,13 @@ static int find_cores(struct cli *cli, struct errinfo *info)
 	};
 	add_core(cores, &cores->directory, "directory");
 	add_core(cores, &cores->store, "store");
-	if (!settings_has_role(cli->config, "directory") || !settings_has_role(cli->config, "store"))
-		return err_set(info, E_UNSUPPORTED,
-		               "run this on the host of the directory and the store: see roles");
-	int rc = find_service(cores, info);
+	bool has_directory = settings_has_role(cli->config, "directory");
+	int both = cores_both_here(cli->config, info);
+	if (both != 0 && !cli->one_core)
+		return both;
+	int rc = find_service(cores, has_directory ? &cores->directory : &cores->store, info);
+	if (rc == 0 && cores->lock_fd >= 0 && both != 0) /* none that starts one beside the other */
+		return err_set(info, E_UNAVAILABLE, "the service does not run");
 	if (rc == 0 && cores->lock_fd >= 0)
 		rc = prepare_settings(cores, info);
 	return rc;

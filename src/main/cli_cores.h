@@ -17,6 +17,8 @@
 
 /* Finds the cores, or gets ready to start them; waits for a service that is just starting. */
 int cores_open(struct cli *cli, struct errinfo *info) MUST_USE;
+/* What changes mailboxes needs both cores on this host. E_UNSUPPORTED where one of them is elsewhere. */
+int cores_both_here(const struct config *config, struct errinfo *info) MUST_USE;
 /* Ends what was started. NULL is fine. */
 void cores_close(struct cores *cores);
 

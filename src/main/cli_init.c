@@ -203,6 +203,14 @@ static int check_values(const struct cli *cli, struct errinfo *info)
 	return rc;
 }
 
+/* A directory is filled with the store beside it; --domain and --alias mean nothing to other hosts. */
+static int check_roles(const struct cli *cli, struct errinfo *info)
+{
+	bool fills = settings_has_role(cli->config, "directory") || cli_given(cli, CLI_OPTION_DOMAIN) ||
+	             cli_given(cli, CLI_OPTION_ALIAS);
+	return fills ? cores_both_here(cli->config, info) : 0;
+}
+
 /* Whether this user may make path, or what is missing of the folders above it. */
 static int check_place(const struct cli *cli, const char *option, const char *path,
                        struct errinfo *info)
@@ -389,6 +397,8 @@ int cli_init(struct cli *cli, struct errinfo *info)
 		rc = read_config(cli, &config_file, info);
 	if (rc == 0 && (rc = settings_check(cli->config, info)) != 0)
 		(void)cli_config_failed(rc, info);
+	if (rc == 0)
+		rc = check_roles(cli, info);
 	if (rc == 0)
 		rc = check_places(cli, info);
 	if (rc == 0)

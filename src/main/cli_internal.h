@@ -93,6 +93,7 @@ struct cli {
 	struct cores *cores;   /* once cli_cores was called */
 	int exit_code;         /* after CLI_SAID */
 	bool printed;          /* something was written to output */
+	bool one_core;         /* a host with only one of the cores will do, while the service runs */
 	int64_t deadline_ms;   /* of calls without a deadline of their own; 0: the link's */
 	void *ctx;             /* the command's own */
 };

@@ -332,7 +332,8 @@ int cli_status(struct cli *cli, struct errinfo *info)
 	if (cli->json)
 		json_object(&cli->writer);
 	print_answer(&status, buf_str(&answer));
-	if (settings_has_role(cli->config, "directory") && settings_has_role(cli->config, "store"))
+	cli->one_core = true; /* that of another host has a status there */
+	if (settings_has_role(cli->config, "directory") || settings_has_role(cli->config, "store"))
 		status_of_cores(&status);
 	rc = print_health(&status);
 	buf_done(&status.problems);

@@ -467,11 +467,13 @@ void status_of_cores(struct status *status)
 		json_name(&cli->writer, "peers");
 		json_array(&cli->writer);
 	}
-	int directory = of_directory(status, &quota, &info);
-	if (directory != 0)
+	bool has_directory = settings_has_role(cli->config, "directory");
+	bool has_store = settings_has_role(cli->config, "store");
+	int directory = has_directory ? of_directory(status, &quota, &info) : E_UNSUPPORTED;
+	if (has_directory && directory != 0)
 		status_say(status, true, "the directory does not answer: %s", info.text);
-	int store = of_store(status, &info);
-	if (store != 0)
+	int store = has_store ? of_store(status, &info) : E_UNSUPPORTED;
+	if (has_store && store != 0)
 		status_say(status, true, "the store does not answer: %s", info.text);
 	if (cli->json)
 		json_array_end(&cli->writer);
@@ -488,7 +490,7 @@ void status_of_cores(struct status *status)
 		rc = print_waiting(status, &info);
 	if (directory == 0 && store == 0 && rc == 0)
 		rc = print_space(status, quota, &info);
-	if (directory == 0 && store == 0 && rc == 0)
+	if ((directory == 0 || !has_directory) && store == 0 && rc == 0)
 		rc = status_refused(status, &info);
 	if (rc != 0)
 		status_say(status, true, "what is in the store cannot be told: %s", info.text);

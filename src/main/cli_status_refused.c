@@ -11,11 +11,22 @@
 /* status: mailboxes that nobody can open. The store knows of those that somebody has tried; that a file is
  * missing can be seen before anybody does. */
 
+static void json_refused(struct cli *cli, const Pk__RefusedMailbox *refused, const char *address)
+{
+	if (!cli->json)
+		return;
+	json_object(&cli->writer);
+	json_text_field(&cli->writer, "address", address);
+	json_text_field(&cli->writer, "mailbox", refused->mailbox);
+	json_text_field(&cli->writer, "text", refused->text);
+	json_number_field(&cli->writer, "seconds", refused->seconds);
+	json_object_end(&cli->writer);
+}
+
 /* A store names what it was asked for: only what has an alias is a mailbox. */
 static void print_refused(struct status *status, const Pk__RefusedMailbox *refused,
                           const Pk__AliasReply *alias)
 {
-	struct cli *cli = status->cli;
 	if (alias == NULL)
 		return;
 	if (refused->less && alias->accepting)
@@ -23,14 +34,7 @@ static void print_refused(struct status *status, const Pk__RefusedMailbox *refus
 		           alias->address);
 	else
 		status_say(status, true, "%s is not served: %s", alias->address, refused->text);
-	if (!cli->json)
-		return;
-	json_object(&cli->writer);
-	json_text_field(&cli->writer, "address", alias->address);
-	json_text_field(&cli->writer, "mailbox", refused->mailbox);
-	json_text_field(&cli->writer, "text", refused->text);
-	json_number_field(&cli->writer, "seconds", refused->seconds);
-	json_object_end(&cli->writer);
+	json_refused(status->cli, refused, alias->address);
 }
 
 static int add_present(struct cli *cli, const Pk__FileListReply *page, void *ctx,
@@ -107,21 +111,42 @@ static int each_refused(struct status *status, struct errinfo *info)
 	return 0;
 }
 
+/* Whose they are is known on the host of the directory. */
+static void each_without_address(struct status *status)
+{
+	const Pk__StatisticsReply *store = status->store;
+	for (size_t i = 0; i < store->n_refused; i++) {
+		status_say(status, true, "mailbox %s is not served: %s", store->refused[i]->mailbox,
+		           store->refused[i]->text);
+		json_refused(status->cli, store->refused[i], "");
+	}
+}
+
+static int each_with_address(struct status *status, struct errinfo *info)
+{
+	struct map *present = map_new();
+	int rc = each_refused(status, info);
+	if (rc == 0)
+		rc = cli_each_file(status->cli, false, add_present, present, info);
+	if (rc == 0)
+		rc = each_missing(status, present, info);
+	map_free(present);
+	return rc;
+}
+
 int status_refused(struct status *status, struct errinfo *info)
 {
 	struct cli *cli = status->cli;
-	struct map *present = map_new();
+	int rc = 0;
 	if (cli->json) {
 		json_name(&cli->writer, "refused");
 		json_array(&cli->writer);
 	}
-	int rc = each_refused(status, info);
-	if (rc == 0)
-		rc = cli_each_file(cli, false, add_present, present, info);
-	if (rc == 0)
-		rc = each_missing(status, present, info);
+	if (status->directory == NULL)
+		each_without_address(status);
+	else
+		rc = each_with_address(status, info);
 	if (cli->json)
 		json_array_end(&cli->writer);
-	map_free(present);
 	return rc;
 }
