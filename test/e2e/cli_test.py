@@ -256,6 +256,9 @@ def test_init_of_a_host_with_fronts_only():
                        f"data_dir = {folder}/data\nrun_dir = {folder}/run\n"
                        f"host_key_file = {folder}/host.key\n"
                        f"tls_certificate_file = {folder}/tls.pem\ntls_key_file = {folder}/tls.key\n")
+        for words in (("--domain", "example.test"), ("--alias", ADDRESS)):
+            done = init(service.binary, config, *words)
+            assert done.returncode == 76 and os.listdir(folder) == ["postkasse.conf"], done
         done = init(service.binary, config, "--json")
         made = json.loads(done.stdout)
         assert made["host_key"] is None and made["data"] is None and made["certificate"]["made"], made
