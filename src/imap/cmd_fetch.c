@@ -99,13 +99,16 @@ static void fetched(struct imap_client *client, const struct imap_answer *answer
 {
 	struct fetch *args = client->args;
 	args->stream = NULL; /* what is owed goes with it: the changes are asked for in another call */
-	bool whole = fetch_run_between_rows(&args->run) && !args->broken;
-	if (!whole) {
-		/* In the middle of a response, perhaps of a literal: there is no way to say so. */
+	bool between = fetch_run_between_rows(&args->run);
+	if (!between || args->broken)
 		log_warn(client->front->common.role->log, "imap.fetch_broken",
 		         F_TEXT("mailbox", session_mailbox(client->session)),
 		         F_ERR(answer->error != 0 ? answer->error : E_INVALID));
+	if (!between) {
+		/* In the middle of a response, perhaps of a literal: there is no way to say so. */
 		front_client_end(&client->common, false);
+	} else if (args->broken) {
+		imap_finish_error(client, IMAP_FAILED_COMMAND, E_INTERNAL, STR("rows that make no sense"));
 	} else if (answer->error != 0) {
 		imap_finish_error(client, IMAP_FAILED_COMMAND, answer->error, answer->text);
 	} else {
