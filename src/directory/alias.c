@@ -260,6 +260,8 @@ int directory_mailbox_discard(struct directory *d, const struct mailbox *mailbox
 	q = db_query(d->db, "DELETE FROM mailbox_state WHERE mailbox = $1");
 	db_bind_text(q, 1, str_from(mailbox->id));
 	rc = db_run(q, info);
+	if (rc == 0)
+		rc = directory_waiting_discard(d, mailbox->id, info);
 	if (rc != 0)
 		return rc;
 	q = db_query(d->db, "DELETE FROM mailbox WHERE id = $1");

@@ -217,6 +217,26 @@ int directory_alias_reply(struct directory *d, const struct address *address,
 int directory_state_put(struct directory *d, const Pk__MailboxState *state,
                         struct errinfo *info) MUST_USE;
 
+/* ---------------------------------------------------------------- mail that waits, waiting.c */
+
+enum { WAITING_MAX = 8 }; /* files of one mailbox in an answer, the oldest ones */
+
+struct waiting_states {
+	Pk__WaitingState rows[WAITING_MAX], *pointers[WAITING_MAX];
+	size_t count;
+};
+
+/* Within a transaction: what a store tells of a temporary mailbox. *ret_lost: of rows that were acknowledged
+ * so many were not there when it was opened again. */
+int directory_waiting_put(struct directory *d, const Pk__WaitingState *state, uint64_t *ret_lost,
+                          struct errinfo *info) MUST_USE;
+/* What is known of mailbox, for a reply. */
+int directory_waiting_get(struct directory *d, const char *mailbox, struct waiting_states *ret,
+                          struct errinfo *info) MUST_USE;
+/* Within a transaction: mailbox goes. */
+int directory_waiting_discard(struct directory *d, const char *mailbox,
+                              struct errinfo *info) MUST_USE;
+
 /* ---------------------------------------------------------------- live sessions, revoke.c */
 
 /* Within a transaction: a slot of the mailbox (0: the mailbox with all of them) opens nothing any more.

@@ -75,6 +75,16 @@ const char *const directory_migrations[] = {
 	" messages BIGINT NOT NULL,"
 	" accepting BIGINT NOT NULL," /* the operator lets the file have less */
 	" updated TEXT NOT NULL);",
+
+	/* 2 to 3: likewise of mail that waits for its owner; see waiting.c. */
+	"CREATE TABLE waiting_state ("
+	" mailbox TEXT NOT NULL REFERENCES mailbox (id),"
+	" file BIGINT NOT NULL,"
+	" acknowledged BIGINT NOT NULL,"
+	" opened BIGINT NOT NULL,"
+	" lost BIGINT NOT NULL,"
+	" updated TEXT NOT NULL,"
+	" PRIMARY KEY (mailbox, file));",
 };
 
 const int directory_migration_count = (int)ARRAY_LEN(directory_migrations);

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "directory/internal.h"
 
 #include "base/mem.h"
@@ -33,6 +35,12 @@ static int mailbox_state_get_run(struct directory *d, const struct request *requ
 		reply.accepting = db_int(q, 5) != 0;
 	}
 	db_reset(q);
+	struct waiting_states waiting;
+	rc = directory_waiting_get(d, asked->mailbox, &waiting, info);
+	if (rc != 0)
+		return rc;
+	reply.waiting = waiting.pointers;
+	reply.n_waiting = waiting.count;
 	link_pack(request->reply, &reply.base);
 	return 0;
 }
@@ -72,26 +80,43 @@ int directory_state_put(struct directory *d, const Pk__MailboxState *state, stru
 	return db_run(q, info);
 }
 
+/* The reply says of what waits something is lost: asked's own rows, with that number in them. */
+static int put_states(struct directory *d, const Pk__MailboxStates *asked, Pk__MailboxStates *reply,
+                      struct errinfo *info)
+{
+	int rc = 0;
+	for (size_t i = 0; i < asked->n_states && rc == 0; i++)
+		rc = directory_state_put(d, asked->states[i], info);
+	for (size_t i = 0; i < asked->n_waiting && rc == 0; i++) {
+		uint64_t lost;
+		rc = directory_waiting_put(d, asked->waiting[i], &lost, info);
+		asked->waiting[i]->lost = lost;
+		if (lost > 0)
+			reply->waiting[reply->n_waiting++] = asked->waiting[i];
+	}
+	return rc;
+}
+
 static int mailbox_state_set_run(struct directory *d, const struct request *request,
                                  struct errinfo *info)
 {
 	const Pk__MailboxStates *asked = (const Pk__MailboxStates *)request->message;
-	if (asked->n_states > STATES_MAX)
+	if (asked->n_states > STATES_MAX || asked->n_waiting > STATES_MAX)
 		return err_set(info, E_TOO_LARGE, "too many mailboxes at once");
+	Pk__MailboxStates reply = PK__MAILBOX_STATES__INIT;
+	reply.waiting = mem_new_array(asked->n_waiting + 1, sizeof(Pk__WaitingState *));
 	/* A row that a power cut takes back is only older: not worth the disk's time. */
 	db_set_sync_full(d->db, false);
 	int rc = db_begin(d->db, info);
 	if (rc == 0) {
-		for (size_t i = 0; i < asked->n_states && rc == 0; i++)
-			rc = directory_state_put(d, asked->states[i], info);
+		rc = put_states(d, asked, &reply, info);
 		rc = directory_end(d, rc, info);
 	}
 	db_set_sync_full(d->db, true);
-	if (rc != 0)
-		return rc;
-	Pk__MailboxStates reply = PK__MAILBOX_STATES__INIT;
-	link_pack(request->reply, &reply.base);
-	return 0;
+	if (rc == 0)
+		link_pack(request->reply, &reply.base);
+	free(reply.waiting);
+	return rc;
 }
 
 const struct method directory_method_mailbox_state_set = {

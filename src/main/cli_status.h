@@ -23,6 +23,8 @@ void status_say(struct status *status, bool problem, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Mailboxes that are not served, and what to do. */
 int status_refused(struct status *status, struct errinfo *info) MUST_USE;
+/* Mail that waited and is not there any more. */
+int status_missing_mail(struct status *status, struct errinfo *info) MUST_USE;
 /* Directory and store: links, figures, sessions, mail that waits, space, orphans. */
 void status_of_cores(struct status *status);
 

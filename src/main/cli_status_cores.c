@@ -492,6 +492,8 @@ void status_of_cores(struct status *status)
 		rc = print_space(status, quota, &info);
 	if ((directory == 0 || !has_directory) && store == 0 && rc == 0)
 		rc = status_refused(status, &info);
+	if ((directory == 0 || !has_directory) && store == 0 && rc == 0)
+		rc = status_missing_mail(status, &info);
 	if (rc != 0)
 		status_say(status, true, "what is in the store cannot be told: %s", info.text);
 	CORES_FREE(status->directory);

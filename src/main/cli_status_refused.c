@@ -134,6 +134,63 @@ static int each_with_address(struct status *status, struct errinfo *info)
 	return rc;
 }
 
+/* What is not put back before the owner comes is told; then there is nothing more to do. Without the directory
+ * nobody here knows whose it is. */
+static void print_missing_mail(struct status *status, const Pk__MissingMail *missing,
+                               const char *address)
+{
+	struct cli *cli = status->cli;
+	status_say(status, !missing->told, "%s%s: %llu messages that waited are missing%s",
+	           address[0] == '\0' ? "mailbox " : "",
+	           address[0] == '\0' ? missing->mailbox : address,
+	           (unsigned long long)missing->messages,
+	           missing->told ? "; the owner was told" : ": put the file of temporary/ back");
+	if (!cli->json)
+		return;
+	json_object(&cli->writer);
+	json_text_field(&cli->writer, "address", address);
+	json_text_field(&cli->writer, "mailbox", missing->mailbox);
+	json_number_field(&cli->writer, "messages", missing->messages);
+	json_bool_field(&cli->writer, "told", missing->told);
+	json_object_end(&cli->writer);
+}
+
+static int each_missing_mail(struct status *status, struct errinfo *info)
+{
+	const Pk__StatisticsReply *store = status->store;
+	Pk__AliasListReply *aliases;
+	char **mailboxes MEM_AUTO = mem_new_array(store->n_missing + 1, sizeof(*mailboxes));
+	for (size_t i = 0; i < store->n_missing; i++)
+		mailboxes[i] = store->missing[i]->mailbox;
+	int rc = cli_find_addresses(status->cli, mailboxes, store->n_missing, &aliases, info);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < store->n_missing; i++) {
+		const Pk__AliasReply *alias = cli_alias_of(aliases, mailboxes[i]);
+		if (alias != NULL)
+			print_missing_mail(status, store->missing[i], alias->address);
+	}
+	CORES_FREE(aliases);
+	return 0;
+}
+
+int status_missing_mail(struct status *status, struct errinfo *info)
+{
+	struct cli *cli = status->cli;
+	int rc = 0;
+	if (cli->json) {
+		json_name(&cli->writer, "missing_mail");
+		json_array(&cli->writer);
+	}
+	for (size_t i = 0; status->directory == NULL && i < status->store->n_missing; i++)
+		print_missing_mail(status, status->store->missing[i], "");
+	if (status->directory != NULL)
+		rc = each_missing_mail(status, info);
+	if (cli->json)
+		json_array_end(&cli->writer);
+	return rc;
+}
+
 int status_refused(struct status *status, struct errinfo *info)
 {
 	struct cli *cli = status->cli;

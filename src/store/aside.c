@@ -87,6 +87,9 @@ static int rename_both(const char *from, const char *to, struct errinfo *info)
 	int rc = mailbox_path_there(from_wal.ptr, &has_wal, info);
 	if (rc != 0)
 		return rc;
+	/* That of a file that somebody has removed without it. */
+	if (!has_wal && unlink(to_wal.ptr) != 0 && errno != ENOENT)
+		return err_set(info, err_from_errno(errno), "cannot remove the log of a file that is gone");
 	if ((has_wal && rename(from_wal.ptr, to_wal.ptr) != 0) || rename(from, to) != 0)
 		return err_set(info, err_from_errno(errno),
 		               "cannot set a damaged temporary mailbox aside: %s", strerror(errno));
@@ -95,7 +98,7 @@ static int rename_both(const char *from, const char *to, struct errinfo *info)
 
 int aside_put(struct mailbox *mailbox, struct errinfo *info)
 {
-	mailbox_temporary_close(mailbox);
+	mailbox_temporary_close_as_found(mailbox);
 	mailbox->none_aside_until_ms = 0;
 	unsigned number = 0;
 	int rc = free_number(mailbox, &number, info);

@@ -79,6 +79,11 @@ void session_close_all(struct store *store, struct mailbox *mailbox, const char 
 void session_end(struct store *store, struct session *session, const char *reason,
                  bool by_administrator);
 
+/* ---- outcome.c ---- */
+
+/* Tells what request has found out about its mailbox. */
+void outcome_tell(struct request *request);
+
 /* ---- server.c ---- */
 
 struct mailbox *store_mailbox(struct store *store, struct str id);

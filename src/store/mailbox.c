@@ -278,14 +278,24 @@ int mailbox_ready(struct mailbox *mailbox, struct errinfo *info)
 	return open_main(mailbox, &key, info);
 }
 
-void mailbox_temporary_close(struct mailbox *mailbox)
+static void close_temporary(struct mailbox *mailbox, void (*close_it)(struct db *db))
 {
 	if (mailbox->temporary == NULL)
 		return;
 	db_rollback(mailbox->temporary);
-	db_close(mailbox->temporary);
+	close_it(mailbox->temporary);
 	mailbox->temporary = NULL;
 	store_handle_closed(mailbox->store);
+}
+
+void mailbox_temporary_close(struct mailbox *mailbox)
+{
+	close_temporary(mailbox, db_close);
+}
+
+void mailbox_temporary_close_as_found(struct mailbox *mailbox)
+{
+	close_temporary(mailbox, db_close_as_found);
 }
 
 bool mailbox_temporary_ready(struct mailbox *mailbox)

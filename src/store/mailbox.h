@@ -19,6 +19,7 @@
 #include "crypto/slot.h"
 #include "db/db.h"
 #include "store/mark.h"
+#include "store/waits.h"
 #include "store/worker.h"
 
 struct store;
@@ -78,9 +79,13 @@ struct mailbox {
 	enum durability durability; /* of the transaction that was begun last */
 	bool unsynced;              /* there are commits that mailbox_sync is due for */
 	struct mark mark;           /* how far it had come, as far as is known */
-	uint32_t renew_to;   /* less was accepted as this generation: mark_renew is due; 0: is not */
-	bool mark_untold;    /* it has come further */
-	bool has_less;       /* it was found to have less, which nobody has been told yet */
+	uint32_t renew_to; /* less was accepted as this generation: mark_renew is due; 0: is not */
+	bool mark_untold;  /* it has come further */
+	bool has_less;     /* it was found to have less, which nobody has been told yet */
+	struct wait_marks waits;        /* what is known to wait, or to have waited: see waits.h */
+	struct wait_mark waiting;       /* of the temporary mailbox, while it is open to be added to */
+	struct wait_marks waits_untold; /* what the directory is to be told */
+	uint64_t waits_lost; /* so much has not come, which the operator has not been told yet */
 	bool needs_care;     /* mailbox_care has something to do */
 	struct rekey *rekey; /* one that is under way, or NULL */
 	bool has_next_key;   /* a re-key is due */
@@ -123,6 +128,8 @@ int mailbox_ready(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 /* Whether the temporary mailbox is open, and is what others would open: another is closed and logged. */
 bool mailbox_temporary_ready(struct mailbox *mailbox);
 void mailbox_temporary_close(struct mailbox *mailbox);
+/* The same, but leaves file and WAL as they are: something in them is damaged. */
+void mailbox_temporary_close_as_found(struct mailbox *mailbox);
 /* Opens the temporary mailbox; with create, makes it when there is none. E_NOT_FOUND;
  * E_CORRUPT for a damaged one (see aside.h), E_UNAVAILABLE for one of another host key. */
 int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo *info) MUST_USE;

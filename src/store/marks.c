@@ -17,7 +17,8 @@ enum {
 
 struct untold {
 	char mailbox[MAILBOX_ID_SIZE + 1];
-	struct mark mark;
+	struct mark mark; /* unless it is not known */
+	struct wait_marks waits;
 	bool sent; /* what is under way says the same */
 };
 
@@ -25,6 +26,8 @@ struct marks {
 	struct link *directory;
 	struct map *untold; /* by mailbox id; values are owned */
 	struct link_call *telling;
+	void (*missing)(void *ctx, const char *mailbox, uint64_t messages);
+	void *missing_ctx;
 	void (*flushed)(void *ctx);
 	void *flushed_ctx;
 };
@@ -33,14 +36,18 @@ struct marks_question {
 	struct marks *marks;
 	char mailbox[MAILBOX_ID_SIZE + 1];
 	struct link_call *call;
-	void (*answered)(void *ctx, int error, const struct mark *mark);
+	void (*answered)(void *ctx, int error, const struct mark *mark, const struct wait_marks *waits);
 	void *ctx;
 };
 
-struct marks *marks_new(struct link *directory)
+struct marks *marks_new(struct link *directory,
+                        void (*missing)(void *ctx, const char *mailbox, uint64_t messages),
+                        void *ctx)
 {
 	struct marks *marks = mem_new(sizeof(*marks));
 	marks->directory = directory;
+	marks->missing = missing;
+	marks->missing_ctx = ctx;
 	marks->untold = map_new();
 	return marks;
 }
@@ -60,7 +67,7 @@ void marks_free(struct marks *marks)
 	free(marks);
 }
 
-void marks_put(struct marks *marks, const char *mailbox, const struct mark *mark)
+static struct untold *untold_of(struct marks *marks, const char *mailbox)
 {
 	struct untold *untold = map_get(marks->untold, str_from(mailbox));
 	if (untold == NULL) {
@@ -69,20 +76,80 @@ void marks_put(struct marks *marks, const char *mailbox, const struct mark *mark
 			untold->mailbox[i] = mailbox[i];
 		map_put(marks->untold, str_from(untold->mailbox), untold);
 	}
-	untold->mark = *mark;
 	untold->sent = false;
+	return untold;
+}
+
+void marks_put(struct marks *marks, const char *mailbox, const struct mark *mark)
+{
+	untold_of(marks, mailbox)->mark = *mark;
+}
+
+void marks_put_waits(struct marks *marks, const char *mailbox, const struct wait_marks *waits)
+{
+	struct untold *untold = untold_of(marks, mailbox);
+	for (size_t i = 0; i < waits->count; i++)
+		wait_marks_put(&untold->waits, &waits->items[i]);
 }
 
 /* ---------------------------------------------------------------- telling */
 
-static size_t pick(struct marks *marks, struct untold *ret[TOLD_AT_ONCE])
+/* What goes into one request. */
+struct telling {
+	struct untold *picked[TOLD_AT_ONCE];
+	size_t count;
+	Pk__MailboxState states[TOLD_AT_ONCE], *state_pointers[TOLD_AT_ONCE];
+	Pk__WaitingState waiting[TOLD_AT_ONCE], *waiting_pointers[TOLD_AT_ONCE];
+	Pk__MailboxStates request;
+};
+
+static void add_state(struct telling *telling, struct untold *untold)
 {
-	size_t count = 0, position = 0;
+	Pk__MailboxState *state = &telling->states[telling->request.n_states];
+	const struct mark *mark = &untold->mark;
+	pk__mailbox_state__init(state);
+	state->mailbox = untold->mailbox;
+	state->generation = mark->generation;
+	state->uid_validity = mark->uid_validity;
+	state->modseq = mark->modseq;
+	state->uids = mark->uids;
+	state->messages = mark->messages;
+	telling->state_pointers[telling->request.n_states++] = state;
+}
+
+static void add_waiting(struct telling *telling, struct untold *untold,
+                        const struct wait_mark *mark)
+{
+	Pk__WaitingState *state = &telling->waiting[telling->request.n_waiting];
+	pk__waiting_state__init(state);
+	state->mailbox = untold->mailbox;
+	state->file = mark->file;
+	state->rows = mark->rows;
+	state->since = mark->since;
+	state->opened = mark->opened;
+	state->over = mark->over;
+	telling->waiting_pointers[telling->request.n_waiting++] = state;
+}
+
+static void pick(struct marks *marks, struct telling *telling)
+{
+	size_t position = 0;
 	struct str key;
-	void *untold;
-	while (count < TOLD_AT_ONCE && map_next(marks->untold, &position, &key, &untold))
-		ret[count++] = untold;
-	return count;
+	void *value;
+	pk__mailbox_states__init(&telling->request);
+	telling->request.states = telling->state_pointers;
+	telling->request.waiting = telling->waiting_pointers;
+	while (telling->request.n_states < TOLD_AT_ONCE &&
+	       telling->request.n_waiting + WAITS_MAX <= TOLD_AT_ONCE &&
+	       telling->count < TOLD_AT_ONCE && map_next(marks->untold, &position, &key, &value)) {
+		struct untold *untold = value;
+		telling->picked[telling->count++] = untold;
+		untold->sent = true;
+		if (untold->mark.known)
+			add_state(telling, untold);
+		for (size_t i = 0; i < untold->waits.count; i++)
+			add_waiting(telling, untold, &untold->waits.items[i]);
+	}
 }
 
 static void end_flush(struct marks *marks)
@@ -113,14 +180,27 @@ static void forget_sent(struct marks *marks)
 	}
 }
 
+/* What the directory has found missing. */
+static void hear(const struct marks *marks, struct str body)
+{
+	ProtobufCMessage *message = link_unpack(&pk__mailbox_states__descriptor, body, WIRE_ITEMS_FEW);
+	if (message == NULL)
+		return;
+	const Pk__MailboxStates *reply = (const Pk__MailboxStates *)message;
+	for (size_t i = 0; i < reply->n_waiting; i++)
+		marks->missing(marks->missing_ctx, reply->waiting[i]->mailbox, reply->waiting[i]->lost);
+	protobuf_c_message_free_unpacked(message, NULL);
+}
+
 static void told(void *ctx, int error, struct str text, struct str body)
 {
 	struct marks *marks = ctx;
 	(void)text;
-	(void)body;
 	marks->telling = NULL;
-	if (error == 0)
+	if (error == 0) {
+		hear(marks, body);
 		forget_sent(marks);
+	}
 	/* On an error the next tick tries again; who stops does not wait for that. */
 	if (error != 0 || map_count(marks->untold) == 0)
 		end_flush(marks);
@@ -130,30 +210,13 @@ static void told(void *ctx, int error, struct str text, struct str body)
 
 static void tell(struct marks *marks)
 {
-	struct untold *picked[TOLD_AT_ONCE];
-	size_t count = pick(marks, picked);
-	Pk__MailboxState *states MEM_AUTO = mem_new_array(count, sizeof(*states));
-	Pk__MailboxState **pointers MEM_AUTO = mem_new_array(count, sizeof(Pk__MailboxState *));
-	for (size_t i = 0; i < count; i++) {
-		const struct mark *mark = &picked[i]->mark;
-		picked[i]->sent = true;
-		pk__mailbox_state__init(&states[i]);
-		states[i].mailbox = picked[i]->mailbox;
-		states[i].generation = mark->generation;
-		states[i].uid_validity = mark->uid_validity;
-		states[i].modseq = mark->modseq;
-		states[i].uids = mark->uids;
-		states[i].messages = mark->messages;
-		pointers[i] = &states[i];
-	}
-	Pk__MailboxStates request = PK__MAILBOX_STATES__INIT;
-	request.states = pointers;
-	request.n_states = count;
+	struct telling *telling MEM_AUTO = mem_new(sizeof(*telling));
+	pick(marks, telling);
 	marks->telling = link_call(
 		marks->directory,
 		&(struct link_request){
 			.method = PK__DIRECTORY_METHOD__DIRECTORY_MAILBOX_STATE_SET,
-			.body = &request.base,
+			.body = &telling->request.base,
 			.kind = LINK_IDEMPOTENT,
 			.deadline_ms = marks->flushed != NULL ? FLUSH_DEADLINE_MS : TELL_DEADLINE_MS,
 			.ctx = marks,
@@ -183,23 +246,25 @@ void marks_flush(struct marks *marks, void (*done)(void *ctx), void *ctx)
 
 /* ---------------------------------------------------------------- asking */
 
-static void answer(struct marks_question *question, int error, const struct mark *mark)
+static void answer(struct marks_question *question, int error, const struct mark *mark,
+                   const struct wait_marks *waits)
 {
 	struct marks_question asked = *question;
 	free(question);
-	asked.answered(asked.ctx, error, mark);
+	asked.answered(asked.ctx, error, mark, waits);
 }
 
 static void came(void *ctx, int error, struct str text, struct str body)
 {
 	struct marks_question *question = ctx;
 	struct mark mark = {0};
+	struct wait_marks waits = {0};
 	(void)text;
 	ProtobufCMessage *message = error != 0 ? NULL
 	                                       : link_unpack(&pk__mailbox_state__descriptor, body,
 	                                                     WIRE_ITEMS_FEW);
 	if (message == NULL) {
-		answer(question, E_UNAVAILABLE, &mark);
+		answer(question, E_UNAVAILABLE, &mark, &waits);
 		return;
 	}
 	const Pk__MailboxState *state = (const Pk__MailboxState *)message;
@@ -212,15 +277,23 @@ static void came(void *ctx, int error, struct str text, struct str body)
 		.uids = state->uids,
 		.messages = state->messages,
 	};
+	for (size_t i = 0; i < state->n_waiting; i++) {
+		const Pk__WaitingState *waiting = state->waiting[i];
+		const struct wait_mark known = {
+			.file = waiting->file, .rows = waiting->rows, .lost = waiting->lost};
+		wait_marks_put(&waits, &known);
+	}
 	protobuf_c_message_free_unpacked(message, NULL);
+	/* What is not told yet of mail that waits: the answer says less then, and never too much. */
 	const struct untold *untold = map_get(question->marks->untold, str_from(question->mailbox));
 	if (untold != NULL && mark_newer(&untold->mark, &mark))
 		mark = untold->mark;
-	answer(question, 0, &mark);
+	answer(question, 0, &mark, &waits);
 }
 
 struct marks_question *marks_ask(struct marks *marks, const char *mailbox,
-                                 void (*answered)(void *ctx, int error, const struct mark *mark),
+                                 void (*answered)(void *ctx, int error, const struct mark *mark,
+                                                  const struct wait_marks *waits),
                                  void *ctx)
 {
 	struct marks_question *question = mem_new(sizeof(*question));
@@ -246,6 +319,7 @@ struct marks_question *marks_ask(struct marks *marks, const char *mailbox,
 void marks_give_up(struct marks_question *question)
 {
 	struct mark none = {0};
+	struct wait_marks no_waits = {0};
 	link_call_cancel(question->call);
-	answer(question, E_UNAVAILABLE, &none);
+	answer(question, E_UNAVAILABLE, &none, &no_waits);
 }

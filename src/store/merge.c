@@ -41,6 +41,7 @@ struct merge {
 	struct merged *merged;
 	int64_t done[MERGE_MAX];
 	size_t done_count;
+	uint64_t file;       /* that they are of: see waits.h */
 	bool mailbox_failed; /* not the row, which may be as good as any */
 	bool damaged;        /* something in the temporary mailbox cannot be read or opened */
 };
@@ -152,16 +153,19 @@ static void log_row(const struct merge *merge, int64_t id, int error, const stru
 /* Up to the first thing that is damaged; what comes before is good. */
 static int merge_rows(struct merge *merge, struct errinfo *info)
 {
-	struct db_stmt *q = db_query(merge->mailbox->temporary, "SELECT id, delivery, data FROM sealed"
-	                                                        " ORDER BY id LIMIT ?1");
+	struct db_stmt *q = db_query(merge->mailbox->temporary, "SELECT id, delivery, data, file"
+	                                                        " FROM sealed ORDER BY id LIMIT ?1");
 	db_bind_int(q, 1, MERGE_MAX);
 	int rc;
 	while ((rc = db_step(q, info)) == DB_ROW) {
 		int64_t id = db_int(q, 0);
 		struct row row = {db_blob(q, 1), db_blob(q, 2)};
+		uint64_t file = (uint64_t)db_int(q, 3);
 		int error = merge_row(merge, &row, info);
-		if (error == 0)
+		if (error == 0) {
 			merge->done[merge->done_count++] = id;
+			merge->file = file;
+		}
 		merge->damaged = error != 0 && !merge->mailbox_failed;
 		if (error != 0 || merge->batch.bytes > MERGE_BYTES) {
 			db_reset(q);
@@ -207,6 +211,8 @@ static int merge_step(struct merge *merge, bool *ret_more, struct errinfo *info)
 	if (rc != 0)
 		return rc;
 	rc = merge_rows(merge, info);
+	if (rc == 0 && merge->done_count > 0)
+		rc = waits_taken(mailbox, merge->file, (uint64_t)merge->done[merge->done_count - 1], info);
 	if (rc != 0) {
 		batch_rollback(&merge->batch);
 		return rc;
@@ -292,13 +298,17 @@ static int salvage_row(struct salvage *salvage, int64_t id, struct errinfo *info
 {
 	struct merge *merge = salvage->merge;
 	struct merged *merged = merge->merged;
-	struct db_stmt *q = db_query(salvage->db, "SELECT delivery, data FROM sealed WHERE id=?1");
+	struct db_stmt *q = db_query(salvage->db,
+	                             "SELECT delivery, data, file FROM sealed WHERE id=?1");
 	db_bind_int(q, 1, id);
 	int rc = db_step(q, info);
 	if (rc == 0 && salvage->guessed)
 		return 0;
+	if (rc == DB_ROW || !salvage->guessed)
+		merged->rows = (uint64_t)id;
 	if (rc == DB_ROW) {
 		struct row row = {db_blob(q, 0), db_blob(q, 1)};
+		merged->file = (uint64_t)db_int(q, 2);
 		rc = merge_row(merge, &row, info);
 		db_reset(q);
 		if (rc != 0 && merge->mailbox_failed)
@@ -356,6 +366,43 @@ static void notice_id(const struct mailbox *mailbox, struct str name,
 	sha256(buf_str(&text), ret);
 }
 
+/* The number of the temporary mailbox that new mail goes into; 0 where there is none, or it cannot be read. */
+static uint64_t present_file(struct mailbox *mailbox)
+{
+	struct errinfo ignored;
+	uint64_t file = 0, rows;
+	if (mailbox_temporary_open(mailbox, false, &ignored) != 0 ||
+	    waits_read(mailbox->temporary, &file, &rows, &ignored) != 0)
+		return 0;
+	return file;
+}
+
+/* Counts what was acknowledged and is not among the rows. A file in which none can be read is whichever of
+ * those that are missing. */
+static int count_missing(struct merge *merge, struct errinfo *info)
+{
+	struct merged *merged = merge->merged;
+	uint64_t missing;
+	merge->file = merged->file != 0 ? 0 : present_file(merge->mailbox);
+	int rc = merged->file != 0
+	             ? waits_missing(merge->mailbox, merged->file, merged->rows, &missing, info)
+	             : waits_missing_but(merge->mailbox, merge->file, &missing, info);
+	if (rc == 0)
+		merged->lost += missing;
+	return rc;
+}
+
+static int write_damage(struct merge *merge, const struct notice_damage *damage,
+                        struct batch_result *result, struct errinfo *info)
+{
+	struct mailbox *mailbox = merge->mailbox;
+	uint64_t file = merge->merged->file;
+	int rc = notice_add_damage(&merge->batch, damage, result, info);
+	if (rc != 0)
+		return rc;
+	return file != 0 ? waits_told(mailbox, file, info) : waits_told_but(mailbox, merge->file, info);
+}
+
 /* Everything that can be read is in the mailbox; the owner and the operator are told. */
 static int finish_salvage(struct merge *merge, struct errinfo *info)
 {
@@ -366,6 +413,9 @@ static int finish_salvage(struct merge *merge, struct errinfo *info)
 	aside_name(mailbox, ASIDE_SALVAGED, merged->aside, &name);
 	unsigned char id[SHA256_SIZE];
 	notice_id(mailbox, buf_str(&name), id);
+	int rc = count_missing(merge, info);
+	if (rc != 0)
+		return rc;
 	struct notice_damage damage = {
 		.read = merged->read,
 		.lost = merged->lost,
@@ -373,11 +423,11 @@ static int finish_salvage(struct merge *merge, struct errinfo *info)
 		.kept = buf_str(&name),
 		.id = STR_OF(id, DELIVERY_ID_SIZE),
 	};
-	int rc = batch_begin(&merge->batch, mailbox, merge->packer, info);
+	rc = batch_begin(&merge->batch, mailbox, merge->packer, info);
 	if (rc != 0)
 		return rc;
 	struct batch_result result;
-	rc = notice_add_damage(&merge->batch, &damage, &result, info);
+	rc = write_damage(merge, &damage, &result, info);
 	if (rc != 0) {
 		batch_rollback(&merge->batch);
 		return rc;
@@ -387,12 +437,13 @@ static int finish_salvage(struct merge *merge, struct errinfo *info)
 	rc = batch_commit(&merge->batch, info);
 	if (rc == 0)
 		rc = aside_finish(mailbox, merged->aside, info);
-	if (rc == 0)
-		log_error(store_log(mailbox->store), "store.temporary_salvaged",
-		          F_TEXT("mailbox", mailbox->id), F_STR("kept", buf_str(&name)),
-		          F_INT("read", merged->read), F_INT("lost", merged->lost),
-		          F_TEXT("complete", merged->uncounted ? "no" : "yes"));
-	return rc;
+	if (rc != 0)
+		return rc;
+	mailbox->waits_lost += merged->lost + (merged->uncounted && merged->lost == 0);
+	log_error(store_log(mailbox->store), "store.temporary_salvaged", F_TEXT("mailbox", mailbox->id),
+	          F_STR("kept", buf_str(&name)), F_INT("read", merged->read),
+	          F_INT("lost", merged->lost), F_TEXT("complete", merged->uncounted ? "no" : "yes"));
+	return 0;
 }
 
 static int salvage_step(struct merge *merge, bool *ret_more, struct errinfo *info)
@@ -415,7 +466,7 @@ static int salvage_step(struct merge *merge, bool *ret_more, struct errinfo *inf
 		else
 			batch_rollback(&merge->batch);
 	}
-	db_close(salvage->db);
+	db_close_as_found(salvage->db);
 	if (rc != 0)
 		return rc;
 	*ret_more = !salvage->end;
@@ -428,6 +479,23 @@ static int salvage_step(struct merge *merge, bool *ret_more, struct errinfo *inf
 
 /* ---------------------------------------------------------------- both */
 
+/* One that has less than was acknowledged counts as damaged. */
+static int look_for_less(struct merge *merge, bool *ret_damaged, struct errinfo *info)
+{
+	struct mailbox *mailbox = merge->mailbox;
+	uint64_t file, rows, missing;
+	if (mailbox->waits.count == 0)
+		return 0;
+	int rc = waits_read(mailbox->temporary, &file, &rows, info);
+	*ret_damaged = is_damage(merge, rc);
+	if (rc != 0)
+		return rc;
+	rc = file != 0 ? waits_missing(mailbox, file, rows, &missing, info)
+	               : waits_missing_but(mailbox, 0, &missing, info);
+	*ret_damaged = rc == 0 && missing > 0;
+	return rc;
+}
+
 static int next_source(struct merge *merge, bool *ret_more, struct errinfo *info)
 {
 	struct mailbox *mailbox = merge->mailbox;
@@ -439,6 +507,7 @@ static int next_source(struct merge *merge, bool *ret_more, struct errinfo *info
 	if (aside != merged->aside) {
 		merged->aside = aside;
 		merged->after = 0;
+		merged->file = merged->rows = 0;
 		merged->read = merged->lost = 0;
 		merged->uncounted = merged->io_failed = false;
 	}
@@ -453,7 +522,10 @@ static int next_source(struct merge *merge, bool *ret_more, struct errinfo *info
 	rc = mailbox_temporary_open(mailbox, false, info);
 	if (rc == E_NOT_FOUND)
 		return 0;
-	if (is_damage(merge, rc)) {
+	bool damaged = is_damage(merge, rc);
+	if (rc == 0)
+		rc = look_for_less(merge, &damaged, info);
+	if (damaged) {
 		rc = aside_put(mailbox, info);
 		*ret_more = rc == 0;
 		return rc;
@@ -473,6 +545,8 @@ int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merge
 	merge->merged = merged;
 	struct keypairs *wiped __attribute__((cleanup(wipe_keypairs))) = &merge->keypairs;
 	int rc = next_source(merge, ret_more, info);
+	if (rc == 0 && !*ret_more && mailbox->waits.count > 0)
+		rc = waits_settle(mailbox, packer, &merged->last, info);
 	if (rc != 0)
 		mailbox->merge_failures++;
 	else if (!*ret_more)

@@ -222,6 +222,24 @@ int notice_add_damage(struct batch *batch, const struct notice_damage *damage,
 	return finish(&notice, batch, ret, info);
 }
 
+int notice_add_missing(struct batch *batch, uint64_t messages, struct str id,
+                       struct batch_result *ret, struct errinfo *info)
+{
+	struct notice notice __attribute__((cleanup(notice_done))) = {
+		.subject = "Some mail that waited for you is missing", .id = id};
+	buf_init(&notice.body, NOTICE_MAX);
+	buf_addf(
+		&notice.body,
+		"While you were away, mail for you was kept sealed on the disk of this server.\r\n"
+		"Not all of it was there any more now: a file was removed, or is an older copy.\r\n\r\n"
+		"Messages that are missing, at least: %llu\r\n\r\n"
+		"Their senders were told that they had arrived, and will not send them again by\r\n"
+		"themselves. Whoever runs this server may have a backup of that file: put back, what\r\n"
+		"is in it will arrive here at your next login.\r\n",
+		(unsigned long long)messages);
+	return finish(&notice, batch, ret, info);
+}
+
 int notice_add_rollback(struct batch *batch, uint64_t messages, struct str id,
                         struct batch_result *ret, struct errinfo *info)
 {

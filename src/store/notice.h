@@ -16,6 +16,9 @@ struct notice_damage {
 /* Adds the message that tells of damaged mail to INBOX. */
 int notice_add_damage(struct batch *batch, const struct notice_damage *damage,
                       struct batch_result *ret, struct errinfo *info) MUST_USE;
+/* Adds the message that tells of mail that waited and is not there, so many messages at least; id as above. */
+int notice_add_missing(struct batch *batch, uint64_t messages, struct str id,
+                       struct batch_result *ret, struct errinfo *info) MUST_USE;
 /* Adds the message that tells of a mailbox that has been put back with less than it had. messages: what
  * there is; id as above. */
 int notice_add_rollback(struct batch *batch, uint64_t messages, struct str id,

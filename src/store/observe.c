@@ -78,6 +78,9 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	reply.n_refused = refused_rows(store->refused, refused, refused_pointers);
 	reply.refused = refused_pointers;
 	reply.refused_full = reply.n_refused == REFUSED_MAX;
+	Pk__MissingMail missing[REFUSED_MAX], *missing_pointers[REFUSED_MAX];
+	reply.n_missing = refused_missing_rows(store->refused, missing, missing_pointers);
+	reply.missing = missing_pointers;
 	link_reply(inbound, &reply.base);
 }
 

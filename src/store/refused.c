@@ -29,8 +29,15 @@ struct reason {
 	struct look main, wal;
 };
 
+struct missing {
+	char mailbox[MAILBOX_ID_SIZE + 1];
+	uint64_t messages;
+	bool told; /* its owner knows */
+};
+
 struct refused {
 	struct map *reasons; /* by mailbox */
+	struct map *missing; /* likewise, owned */
 };
 
 static struct look look_at(const char *path, const char *ending)
@@ -75,6 +82,7 @@ struct refused *refused_new(void)
 {
 	struct refused *refused = mem_new(sizeof(*refused));
 	refused->reasons = map_new();
+	refused->missing = map_new();
 	return refused;
 }
 
@@ -87,12 +95,21 @@ void refused_free(struct refused *refused)
 	for (size_t position = 0; map_next(refused->reasons, &position, &key, &value);)
 		reason_free(value);
 	map_free(refused->reasons);
+	for (size_t position = 0; map_next(refused->missing, &position, &key, &value);)
+		free(value);
+	map_free(refused->missing);
 	free(refused);
+}
+
+static void forget_reason(struct refused *refused, const char *mailbox)
+{
+	reason_free(map_remove(refused->reasons, str_from(mailbox)));
 }
 
 void refused_forget(struct refused *refused, const char *mailbox)
 {
-	reason_free(map_remove(refused->reasons, str_from(mailbox)));
+	forget_reason(refused, mailbox);
+	free(map_remove(refused->missing, str_from(mailbox)));
 }
 
 static struct reason *reason_of(struct refused *refused, const struct mailbox *mailbox)
@@ -115,7 +132,7 @@ void refused_note(struct refused *refused, const struct mailbox *mailbox, int er
                   const char *text)
 {
 	if (error == 0)
-		refused_forget(refused, mailbox->id);
+		forget_reason(refused, mailbox->id);
 	/* E_STALE: the file has another key than the directory says. */
 	if (error != E_CORRUPT && error != E_IO && error != E_STALE && error != E_UNSUPPORTED)
 		return;
@@ -140,7 +157,7 @@ static void forget_changed(struct refused *refused)
 			gone[count++] = reason->mailbox;
 	}
 	for (size_t i = 0; i < count; i++)
-		refused_forget(refused, gone[i]);
+		forget_reason(refused, gone[i]);
 }
 
 size_t refused_rows(struct refused *refused, Pk__RefusedMailbox *rows,
@@ -157,6 +174,42 @@ size_t refused_rows(struct refused *refused, Pk__RefusedMailbox *rows,
 		rows[count].text = reason->text;
 		rows[count].less = reason->less;
 		rows[count].seconds = (uint64_t)(clock_monotonic_ms() - reason->since_ms) / 1000;
+		pointers[count] = &rows[count];
+		count++;
+	}
+	return count;
+}
+
+/* ---------------------------------------------------------------- missing mail */
+
+void refused_note_missing(struct refused *refused, const char *mailbox, uint64_t messages,
+                          bool told)
+{
+	struct missing *missing = map_get(refused->missing, str_from(mailbox));
+	if (missing == NULL && map_count(refused->missing) == REFUSED_MAX)
+		return;
+	if (missing == NULL) {
+		missing = mem_new(sizeof(*missing));
+		snprintf(missing->mailbox, sizeof(missing->mailbox), "%s", mailbox);
+		(void)map_put(refused->missing, str_from(missing->mailbox), missing);
+	}
+	/* Before the owner comes this is a part of what he will be told. */
+	missing->messages = missing->told == told ? missing->messages + messages : messages;
+	missing->told = told;
+}
+
+size_t refused_missing_rows(struct refused *refused, Pk__MissingMail *rows,
+                            Pk__MissingMail **pointers)
+{
+	struct str key;
+	void *value;
+	size_t count = 0;
+	for (size_t position = 0; map_next(refused->missing, &position, &key, &value);) {
+		struct missing *missing = value;
+		pk__missing_mail__init(&rows[count]);
+		rows[count].mailbox = missing->mailbox;
+		rows[count].messages = missing->messages;
+		rows[count].told = missing->told;
 		pointers[count] = &rows[count];
 		count++;
 	}

@@ -96,6 +96,8 @@ struct request {
 	/* How far the mailbox had come as the directory knows, for requests that open it; or why nobody
 	 * knows. */
 	struct mark known;
+	struct wait_marks known_waits;
+	bool asked; /* both are an answer that has not been looked at yet */
 	int unknown_error;
 
 	/* The result. */
@@ -110,11 +112,13 @@ struct request {
 	uint64_t watch;
 	struct change changes[CHANGES_MAX];
 	int change_count;
-	struct mark mark; /* the mailbox has come so far, when known */
-	bool has_less;    /* it was found to have less than it had */
-	bool wants_care;  /* the mailbox has something to be looked after */
-	unsigned care;    /* of our own requests: an enum care */
-	bool forgot;      /* and whether it took the key away */
+	struct mark mark;        /* the mailbox has come so far, when known */
+	bool has_less;           /* it was found to have less than it had */
+	struct wait_marks waits; /* how far what waits for it is */
+	uint64_t waits_lost;     /* and so much is missing */
+	bool wants_care;         /* the mailbox has something to be looked after */
+	unsigned care;           /* of our own requests: an enum care */
+	bool forgot;             /* and whether it took the key away */
 };
 
 enum method_scope {

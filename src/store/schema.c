@@ -150,6 +150,13 @@ static const char *const mailbox_migrations[] = {
 	"ALTER TABLE meta ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE meta ADD COLUMN modseq_gone INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE meta ADD COLUMN uids_gone INTEGER NOT NULL DEFAULT 0;",
+	/* 5: how much of which temporary mailbox is accounted for: see waits.h */
+	"CREATE TABLE taken ("
+	"  number INTEGER PRIMARY KEY,"
+	"  file INTEGER NOT NULL UNIQUE,"
+	"  rows INTEGER NOT NULL,"
+	"  lost INTEGER NOT NULL"
+	");",
 };
 
 static const char *const temporary_migrations[] = {
@@ -162,6 +169,8 @@ static const char *const temporary_migrations[] = {
 	"  failed INTEGER NOT NULL DEFAULT 0,"
 	"  data BLOB NOT NULL"
 	");",
+	/* 2: the number of the file, 0 in rows from before: see waits.h */
+	"ALTER TABLE sealed RENAME COLUMN failed TO file;",
 };
 /* clang-format on */
 

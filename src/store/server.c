@@ -95,25 +95,6 @@ static void answer(struct request *request)
 		link_reply_packed(request->inbound, &request->reply);
 }
 
-/* A mailbox that has less than it had is nobody's until that is put right. */
-static void after_marks(struct request *request)
-{
-	struct mailbox *mailbox = request->mailbox;
-	if (request->store->marks != NULL && request->mark.known)
-		marks_put(request->store->marks, mailbox->id, &request->mark);
-	if (request->has_less) {
-		mailbox->vouched = false;
-		session_close_all(request->store, mailbox, "the mailbox has less than it had", false);
-	} else if (request->error == 0 && request_brings_secret(request->method) &&
-	           !request->method->without_mark) {
-		mailbox->vouched = true;
-	}
-	bool opens = request->method != NULL && request->method->scope == METHOD_OPENING;
-	if (opens || request->has_less)
-		refused_note(request->store->refused, mailbox, request->error, request->has_less,
-		             request->info.text);
-}
-
 static void request_finish(struct request *request)
 {
 	struct store *store = request->store;
@@ -133,7 +114,7 @@ static void request_finish(struct request *request)
 		if (request->error == 0 && request->shown_secret)
 			mailbox->left_ms = clock_monotonic_ms();
 	}
-	after_marks(request);
+	outcome_tell(request);
 	bool care = request->wants_care && !store->stopping;
 	store->upload_bytes_held -= request->upload.len;
 	answer(request);
@@ -277,12 +258,14 @@ static bool opens_for_itself(const ProtobufCMessage *message, const struct link_
 	return str_eq(str_from(open->service), str_from(link_peer_role(link_inbound_peer(inbound))));
 }
 
-static void mark_came(void *ctx, int error, const struct mark *mark)
+static void mark_came(void *ctx, int error, const struct mark *mark, const struct wait_marks *waits)
 {
 	struct request *request = ctx;
 	request->question = NULL;
 	request->unknown_error = error;
 	request->known = *mark;
+	request->known_waits = *waits;
+	request->asked = error == 0;
 	start(request);
 }
 
@@ -438,7 +421,7 @@ static void care_done(struct task *task)
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
 	mailbox->caring = false;
 	session_tell_changes(request);
-	after_marks(request);
+	outcome_tell(request);
 	if (request->forgot)
 		mailbox->keyed = false;
 	if (request->care != CARE_TIDY)

@@ -115,6 +115,16 @@ static unsigned handles_allowed(unsigned wanted)
 	return most < wanted ? (unsigned)most : wanted;
 }
 
+/* The owner is told at the next login, when it is known what is missing for good. */
+static void on_missing(void *ctx, const char *mailbox, uint64_t messages)
+{
+	struct store *store = ctx;
+	log_error(store->log, "store.waiting_missing", F_TEXT("mailbox", mailbox),
+	          F_INT("messages", messages), F_TEXT("owner", "away"));
+	if (mailbox_id_valid(str_from(mailbox)))
+		refused_note_missing(store->refused, mailbox, messages, false);
+}
+
 int store_new(struct store **ret, struct loop *loop, const struct log *log,
               const struct store_options *options, struct secret *host_key, struct errinfo *info)
 {
@@ -145,7 +155,7 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	store->refused = refused_new();
 	store->pool = worker_pool_new(loop, options->workers);
 	if (options->directory != NULL)
-		store->marks = marks_new(options->directory);
+		store->marks = marks_new(options->directory, on_missing, store);
 	store->tick = timer_new(loop, store_tick, store);
 	store_tick(store);
 	*ret = store;

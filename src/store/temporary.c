@@ -124,6 +124,8 @@ static int begin(struct mailbox *mailbox, struct errinfo *info)
 			rc = mailbox_temporary_open(mailbox, true, info);
 		if (rc == 0)
 			rc = sum_sizes(mailbox, info);
+		if (rc == 0)
+			rc = waits_opened(mailbox, info);
 		if (rc != 0)
 			return rc;
 	}
@@ -168,12 +170,13 @@ int temporary_add(struct mailbox *mailbox, struct packer *packer, const struct s
 	char now[ISO8601_SIZE];
 	iso8601_format(clock_realtime_us(), now);
 	struct db_stmt *q = db_query(mailbox->temporary,
-	                             "INSERT INTO sealed (delivery, size, created, data)"
-	                             " VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
+	                             "INSERT INTO sealed (delivery, size, created, file, data)"
+	                             " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING");
 	db_bind_blob(q, 1, item->delivery_id);
 	db_bind_int(q, 2, (int64_t)item->raw.len);
 	db_bind_text(q, 3, str_from(now));
-	db_bind_blob(q, 4, buf_str(&sealed));
+	db_bind_int(q, 4, (int64_t)mailbox->waiting.file);
+	db_bind_blob(q, 5, buf_str(&sealed));
 	rc = db_run(q, info);
 	*ret_broken = rc != 0;
 	mailbox->temporary_bytes += item->raw.len;
@@ -185,9 +188,12 @@ int temporary_commit(struct mailbox *mailbox, struct errinfo *info)
 	int rc = db_commit(mailbox->temporary, info);
 	if (rc == 0 && !db_in_place(mailbox->temporary))
 		rc = err_set(info, E_IO, "the temporary mailbox was replaced meanwhile");
-	if (rc != 0)
+	if (rc != 0) {
 		db_rollback(mailbox->temporary);
-	else if (db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
+		return rc;
+	}
+	waits_added(mailbox);
+	if (db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
 		mailbox->needs_care = true;
-	return rc;
+	return 0;
 }

@@ -48,8 +48,9 @@ struct merged {
 	uint64_t count;           /* messages taken over */
 	struct batch_result last; /* folder 0: none */
 	/* Of the file that was set aside and is being read: */
-	unsigned aside; /* its number; 0: none */
-	int64_t after;  /* rows up to this id have been looked at */
+	unsigned aside;      /* its number; 0: none */
+	int64_t after;       /* rows up to this id have been looked at */
+	uint64_t file, rows; /* as in waits.h, as far as it can be seen */
 	uint64_t read, lost;
 	bool uncounted; /* some of it cannot even be counted */
 	bool io_failed; /* something could not be read that may be readable later */

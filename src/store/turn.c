@@ -57,6 +57,10 @@ static void leave(struct request *request)
 		request->mark = mailbox->mark;
 	request->has_less = mailbox->has_less;
 	mailbox->mark_untold = mailbox->has_less = false;
+	request->waits = mailbox->waits_untold;
+	request->waits_lost = mailbox->waits_lost;
+	mailbox->waits_untold.count = 0;
+	mailbox->waits_lost = 0;
 }
 
 static int run_method(struct request *request)
@@ -71,6 +75,9 @@ static int run_method(struct request *request)
 		return rc;
 	if (mark_newer(&request->known, &request->mailbox->mark))
 		request->mailbox->mark = request->known;
+	if (request->asked)
+		request->mailbox->waits = request->known_waits;
+	request->asked = false;
 	if (request->method->scope == METHOD_SESSION) {
 		rc = mailbox_ready(request->mailbox, &request->info);
 		if (rc == 0 && request->method->reads_once)

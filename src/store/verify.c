@@ -147,18 +147,40 @@ static void check_aside(struct request *request, struct verify *verify)
 	}
 }
 
+/* What was acknowledged is there, or has been taken over. */
+static int check_missing(struct mailbox *mailbox, struct verify *verify, uint64_t file,
+                         uint64_t rows, struct errinfo *info)
+{
+	uint64_t here = 0, elsewhere;
+	int rc = waits_missing(mailbox, file, rows, &here, info);
+	if (rc == 0)
+		rc = waits_missing_but(mailbox, file, &elsewhere, info);
+	if (rc != 0 || here + elsewhere == 0)
+		return rc;
+	struct buf text BUF_AUTO;
+	buf_init(&text, 200);
+	buf_addf(&text, "%llu messages that were acknowledged are missing",
+	         (unsigned long long)(here + elsewhere));
+	add_waiting(verify, buf_str(&text));
+	return 0;
+}
+
 /* Mail that waits is looked at like mail that has arrived. */
 static void check_waiting(struct request *request, struct verify *verify)
 {
 	struct mailbox *mailbox = request->mailbox;
 	struct buf findings BUF_AUTO;
 	buf_init(&findings, 1024 * 1024);
+	uint64_t file = 0, rows = 0;
 	check_aside(request, verify);
 	int rc = mailbox_temporary_open(mailbox, false, &request->info);
-	if (rc == E_NOT_FOUND)
-		return;
+	bool there = rc != E_NOT_FOUND;
 	if (rc == 0)
 		rc = db_integrity_check(mailbox->temporary, &findings, &request->info);
+	if (rc == 0)
+		rc = waits_read(mailbox->temporary, &file, &rows, &request->info);
+	if (rc == 0 || !there)
+		rc = check_missing(mailbox, verify, file, rows, &request->info);
 	struct str lines = buf_str(&findings), line;
 	while (next_line(&lines, &line))
 		add_waiting(verify, line);

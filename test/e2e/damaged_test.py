@@ -2,6 +2,7 @@
 """Mailbox files that do not open: every answer comes at once and says what it is."""
 import base64
 import imaplib
+import json
 import os
 import random
 import re
@@ -10,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import Service, Tap, message  # noqa: E402
+from service import Service, Tap, message, wait_for  # noqa: E402
 
 ADDRESS = "hello@example.test"
 AT_ONCE = 15  # seconds: half of what a front waits for a store that does not answer
@@ -27,6 +28,12 @@ def flip(path, at):
         byte = file.read(1)[0]
         file.seek(at)
         file.write(bytes([byte ^ 1]))
+
+
+def copy_file(path, to):
+    owner = os.stat(path)
+    shutil.copy2(path, to)
+    os.chown(to, owner.st_uid, owner.st_gid)
 
 
 def login_refused(service, password, code):
@@ -92,6 +99,72 @@ def test_a_damaged_first_page_and_a_file_that_cannot_be_read():
             login_refused(service, password, "UNAVAILABLE")
             os.chown(path, owner.st_uid, owner.st_gid)
         service.imap(ADDRESS, password).logout()
+
+
+def temporary_files(service, ending=""):
+    return [path for path in service.files() if "/temporary/" in path and path.endswith(".sqlite" + ending)]
+
+
+def missing_mail(service):
+    done = service.run("status", "--json", check=False)
+    return json.loads(done.stdout)["missing_mail"]
+
+
+def notices(client):
+    """What the messages of the store's own say about numbers."""
+    client.select()
+    found = []
+    for number in client.search(None, "FROM", "noreply@postkasse.invalid")[1][0].split():
+        text = client.fetch(number, "(BODY.PEEK[])")[1][0][1].decode()
+        found.append(re.search(r"(?:missing, at least|could not be read): (\d+)", text).group(1))
+    return found
+
+
+def test_mail_that_waited_and_is_gone():
+    with Service(start=False) as service:
+        password = service.add_alias(ADDRESS)
+        service.start()
+        for number in range(3):
+            service.send(ADDRESS, message(number))
+        service.stop()  # the directory is told by then
+        [path] = temporary_files(service)
+        os.unlink(path)
+        service.start()
+        service.send(ADDRESS, message(3))  # it goes into another file
+        client = service.imap(ADDRESS, password)
+        assert client.select()[1] == [b"2"]
+        assert notices(client) == ["3"]
+        client.logout()
+        wait_for(lambda: "event=store.waiting_missing" in service.log_text(), "that in the log")
+        [row] = missing_mail(service)
+        assert (row["address"], row["messages"], row["told"]) == (ADDRESS, 3, True), row
+        assert "3 messages that waited are missing; the owner was told" in service.run("status", check=False).stdout
+
+
+def test_mail_that_waits_is_lost_with_a_byte_of_the_wal():
+    with Service(start=False) as service:
+        password = service.add_alias(ADDRESS)
+        service.start()
+        for number in range(6):
+            service.send(ADDRESS, message(number))
+        [path] = temporary_files(service)
+        for ending in ("", "-wal"):  # as a crash would leave them
+            copy_file(path + ending, path + ".copy" + ending)
+        service.stop()  # the directory is told by then
+        for ending in ("", "-wal"):
+            os.rename(path + ".copy" + ending, path + ending)
+        flip(path + "-wal", os.path.getsize(path + "-wal") * 2 // 3)
+        service.start()
+        service.send(ADDRESS, message(6))  # more comes, and hides nothing
+        [row] = wait_for(lambda: missing_mail(service), "the loss in the status")
+        assert row["address"] == ADDRESS and row["messages"] > 0 and not row["told"], row
+        wait_for(lambda: "event=store.waiting_missing" in service.log_text(), "that in the log")
+        client = service.imap(ADDRESS, password)
+        assert notices(client) == [str(row["messages"])]
+        assert client.select()[1] == [b"%d" % (7 - row["messages"] + 1)]
+        client.logout()
+        assert len(temporary_files(service, ".salvaged-1")) == 1
+        assert [row["told"] for row in missing_mail(service)] == [True]
 
 
 def body(number, searched):

@@ -32,7 +32,7 @@ struct fixture {
 	struct directory *directory;
 	struct core_server *server;
 	struct link *cli, *imap;
-	struct link_allowed allowed[4];
+	struct link_allowed allowed[5];
 	struct errinfo info; /* of the last call */
 };
 
@@ -61,6 +61,7 @@ static void start(struct fixture *f)
 	f->allowed[1] = (struct link_allowed){"imap", geteuid()};
 	f->allowed[2] = (struct link_allowed){"smtp", geteuid()};
 	f->allowed[3] = (struct link_allowed){"pop3", geteuid()};
+	f->allowed[4] = (struct link_allowed){"store", geteuid()};
 	struct link_server_options options = {.allowed = f->allowed,
 	                                      .allowed_count = ARRAY_LEN(f->allowed)};
 	f->server = core_server_new(f->loop, NULL, &options, &directory_core, f->directory);

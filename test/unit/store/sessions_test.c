@@ -719,6 +719,7 @@ static void test_first_version(void **state)
 							   "ALTER TABLE meta DROP COLUMN modseq_gone;"
 							   "ALTER TABLE meta DROP COLUMN uids_gone;"
 							   "DROP TABLE copied;"
+							   "DROP TABLE taken;"
 							   "PRAGMA user_version = 1;";
 	struct harness *h = *state;
 	struct owner owner;
