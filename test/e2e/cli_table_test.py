@@ -7,13 +7,15 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from service import BINARY, Service, Tap  # noqa: E402
+from service import BINARY, Service, Tap, wait_for  # noqa: E402
 
 ADDRESS, OTHER = "hello@example.test", "other@example.test"
 USAGE, DATA, NOT_FOUND, UNAVAILABLE, EXISTS, IO, DENIED, CONFIG = 64, 65, 67, 69, 73, 74, 77, 78
@@ -259,6 +261,48 @@ def test_a_service_that_runs():
         if ROOT_USER:
             strangers(service)
         assert service.stop() == 0
+
+
+def echoes(terminal):
+    return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+
+def read_until(terminal, words):
+    text = b""
+    while words not in text:
+        text += os.read(terminal, 1000)
+    return text
+
+
+def test_a_terminal_is_left_as_it_was():
+    """Whoever breaks off at the question for a password gets a terminal that shows what is typed."""
+    with Service(start=False) as service:
+        password = with_mailbox(service)
+        for signals in ((signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGTSTP,), ()):
+            master, slave = pty.openpty()
+            running = subprocess.Popen([BINARY, "--config", service.config, "mailbox", "verify", ADDRESS],
+                                       stdin=slave, stdout=subprocess.PIPE, stderr=slave)
+            read_until(master, b"Current password of hello@example.test: ")
+            wait_for(lambda: not echoes(slave), "the silence")
+            for number in signals:
+                running.send_signal(number)
+                if number == signal.SIGTSTP:
+                    os.waitpid(running.pid, os.WUNTRACED)
+                    assert echoes(slave)
+                    running.send_signal(signal.SIGCONT)
+                    read_until(master, b"Current password of hello@example.test: ")
+                    wait_for(lambda: not echoes(slave), "the silence again")
+                else:
+                    assert running.wait(60) == -number
+            if not signals or signals[0] == signal.SIGTSTP:
+                os.write(master, password.encode() + b"\n")
+                printed, _ = running.communicate(timeout=60)
+                assert running.returncode == 0 and b"sound" in printed, printed
+                assert password.encode() not in os.read(master, 1000)
+            assert echoes(slave)
+            running.stdout.close()
+            os.close(master)
+            os.close(slave)
 
 
 def answer_as_another_version(service):
