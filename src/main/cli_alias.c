@@ -1,13 +1,8 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "main/cli_cores.h"
 
@@ -15,11 +10,6 @@
 #include "store.pb-c.h"
 
 /* alias add, list, remove; and the files of aliases that were removed */
-
-enum {
-	LOCK_MS = 10000, /* for another command that is removing; one that copies takes longer */
-	LOCK_AGAIN_MS = 50,
-};
 
 #define METHOD(name) PK__DIRECTORY_METHOD__DIRECTORY_##name
 
@@ -219,22 +209,10 @@ static int remove_one(struct cli *cli, const Pk__RemovedMailbox *removed, struct
 int cli_lock_mailboxes(const struct cli *cli, int *ret, struct errinfo *info)
 {
 	char path[PATH_MAX];
-	int64_t deadline_ms = clock_monotonic_ms() + LOCK_MS;
 	int len = snprintf(path, sizeof(path), "%s/mailboxes", config_text(cli->config, "data_dir"));
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return err_set(info, E_INVALID, "data_dir is too long");
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
-	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (clock_monotonic_ms() >= deadline_ms) {
-			close(fd);
-			return err_set(info, E_BUSY, "another command is attaching or removing a mailbox");
-		}
-		(void)poll(NULL, 0, LOCK_AGAIN_MS);
-	}
-	*ret = fd;
-	return 0;
+	return cli_lock_folder(path, "another command is attaching or removing a mailbox", ret, info);
 }
 
 static int remove_all(struct cli *cli, struct errinfo *info)

@@ -1,15 +1,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "main/cli_internal.h"
 
-enum { PATH_SIZE = 4096, PIECE_SIZE = 1024 * 1024 };
+enum {
+	PATH_SIZE = 4096,
+	PIECE_SIZE = 1024 * 1024,
+	LOCK_MS = 10000, /* for another command; one that copies a large file takes longer */
+	LOCK_AGAIN_MS = 50,
+};
 
 bool cli_file_there(const char *path)
 {
@@ -31,6 +39,23 @@ int cli_make_folder(const char *path, mode_t mode, struct errinfo *info)
 			return err_set(info, err_from_errno(errno), "%s: %s", step, strerror(errno));
 		step[i] = path[i];
 	}
+	return 0;
+}
+
+int cli_lock_folder(const char *path, const char *busy, int *ret, struct errinfo *info)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + LOCK_MS;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(info, err_from_errno(errno), "%s: %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (clock_monotonic_ms() >= deadline_ms) {
+			close(fd);
+			return err_set(info, E_BUSY, "%s", busy);
+		}
+		(void)poll(NULL, 0, LOCK_AGAIN_MS);
+	}
+	*ret = fd;
 	return 0;
 }
 

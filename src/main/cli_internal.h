@@ -139,6 +139,9 @@ int cli_confirm(struct cli *cli, const char *question, struct errinfo *info) MUS
 bool cli_file_there(const char *path);
 /* mkdir -p, path with that mode; folders above stay as they are. E_INVALID for an empty or too long path. */
 int cli_make_folder(const char *path, mode_t mode, struct errinfo *info) MUST_USE;
+/* Takes a folder for one command at a time; waits 10 s for another one, then says busy. E_BUSY, and what opening
+ * it fails with. *ret: a descriptor to close. */
+int cli_lock_folder(const char *path, const char *busy, int *ret, struct errinfo *info) MUST_USE;
 /* Writes text durably: the file appears whole under its name or not at all, and takes the place of
  * what is there only with replace, else E_EXISTS. Makes the folder that it lies in. */
 int cli_write_file(const char *path, mode_t mode, struct str text, bool replace,

@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "directory/address.h"
@@ -55,6 +56,12 @@ static int write_in(const struct cli *cli, const char *name, const char *end, bo
 		buf_init(&path, 0);
 	return rc == 0 ? cli_write_file(path.ptr, is_key ? 0600 : 0644, buf_str(text), replace, info)
 	               : rc;
+}
+
+/* Two at once could leave the key of one beside the certificate of the other. */
+static int lock(const struct cli *cli, int *ret, struct errinfo *info)
+{
+	return cli_lock_folder(cli->arguments[0], "another command works in that folder", ret, info);
 }
 
 /* ---------------------------------------------------------------- link authority */
@@ -118,14 +125,20 @@ int cli_link_authority(struct cli *cli, struct errinfo *info)
 {
 	bool next = cli_given(cli, CLI_OPTION_NEXT), retire = cli_given(cli, CLI_OPTION_RETIRE);
 	struct buf authorities BUF_AUTO;
+	int fd = -1;
 	buf_init(&authorities, SETTINGS_FILE_MAX);
 	if (next && retire)
 		return cli_usage_failed(err_set(info, E_INVALID, "--next or --retire, not both"), info);
-	int rc = next || retire ? read_in(cli, ".pem", false, &authorities, info)
-	                        : cli_make_folder(cli->arguments[0], 0700, info);
+	int rc = next || retire ? 0 : cli_make_folder(cli->arguments[0], 0700, info);
+	if (rc == 0)
+		rc = lock(cli, &fd, info);
+	if (rc == 0 && (next || retire))
+		rc = read_in(cli, ".pem", false, &authorities, info);
 	if (rc == 0)
 		rc = retire ? retire_old(cli, buf_str(&authorities), info)
 		            : begin_authority(cli, buf_str(&authorities), info);
+	if (fd >= 0)
+		close(fd);
 	if (rc == 0)
 		say_authority(cli);
 	return rc;
@@ -217,7 +230,10 @@ int cli_link_certificate(struct cli *cli, struct errinfo *info)
 	buf_init(&certificate, SETTINGS_FILE_MAX);
 	buf_init_secret(&authority_key, SETTINGS_FILE_MAX);
 	buf_init_secret(&key, SETTINGS_FILE_MAX);
+	int fd = -1;
 	int rc = alternative_names(cli, &names, info);
+	if (rc == 0)
+		rc = lock(cli, &fd, info);
 	if (rc == 0)
 		rc = read_in(cli, ".pem", false, &authorities, info);
 	if (rc == 0)
@@ -229,6 +245,8 @@ int cli_link_certificate(struct cli *cli, struct errinfo *info)
 		rc = write_in(cli, cli->arguments[1], ".key", true, &key, true, info);
 	if (rc == 0)
 		rc = write_in(cli, cli->arguments[1], ".pem", false, &certificate, true, info);
+	if (fd >= 0)
+		close(fd);
 	if (rc == 0)
 		say_certificate(cli);
 	return rc;

@@ -434,8 +434,9 @@ static void text_password(struct buf *out, const Pk__PasswordInfo *password)
 	         password->last_used[0] == '\0' ? "never" : password->last_used);
 	for (size_t i = 0; i < password->n_scopes; i++)
 		buf_addf(out, "%s%s", i == 0 ? "" : ",", password->scopes[i]);
-	buf_addf(out, "  %s%s\n", password->label,
-	         password->replaced_by != 0 ? " (ends when the new one is used)" : "");
+	if (password->label[0] != '\0')
+		buf_addf(out, "  %s", password->label);
+	buf_add_text(out, password->replaced_by != 0 ? "  (ends when the new one is used)\n" : "\n");
 }
 
 static void print_list(struct cli *cli, const Pk__PasswordListReply *list)

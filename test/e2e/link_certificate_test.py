@@ -73,6 +73,28 @@ def test_again_is_a_new_one_but_never_a_new_authority():
     assert (folder.read("ca.pem"), folder.read("ca.key")) == authority
 
 
+def test_many_at_once_leave_what_belongs_together():
+    folder = Folder()
+    folder.run("authority", folder.path)
+
+    def all_of(count, *arguments):
+        many = [subprocess.Popen([folder.service.binary, "link", *arguments], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE) for _ in range(count)]
+        for one in many:
+            assert one.communicate(timeout=60)[1] == b"" and one.returncode == 0, one
+
+    def public(*arguments):
+        return folder.openssl(*arguments).stdout
+
+    for _ in range(4):
+        all_of(8, "certificate", folder.path, HOST, "192.0.2.20", "--role", "imap")
+        assert public("x509", "-noout", "-pubkey", "-in", f"{HOST}.pem") == \
+            public("pkey", "-pubout", "-in", f"{HOST}.key") != ""
+    all_of(4, "authority", folder.path, "--next")
+    assert public("x509", "-noout", "-pubkey", "-in", "ca.pem") == public("pkey", "-pubout", "-in", "ca.key")
+    assert folder.read("ca.pem").count("BEGIN CERTIFICATE") == 5
+
+
 def test_another_authority():
     folder = Folder()
     assert folder.run("authority", folder.path, "--next").returncode == NOT_FOUND
