@@ -391,12 +391,12 @@ void loop_hold_time(struct loop *loop)
 	atomic_store(&loop->held_ms, clock_monotonic_ms());
 }
 
-/* What is ready now, and what that makes ready. */
+/* What is ready now, and what that makes ready; who never comes to rest has had his rounds then. */
 static void run_ready(struct loop *loop)
 {
 	enum { ROUNDS = 8 };
 	for (int i = 0; i < ROUNDS; i++)
-		loop_run_once(loop, 0);
+		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
 void loop_advance(struct loop *loop, int64_t ms)

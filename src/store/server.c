@@ -1,7 +1,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "store/check.h"
@@ -112,7 +111,7 @@ static void request_finish(struct request *request)
 		 * could go on failing for ever. Nor is one that needs none. */
 		mailbox->keyed = true;
 		if (request->error == 0 && request->shown_secret)
-			mailbox->left_ms = clock_monotonic_ms();
+			mailbox->left_ms = loop_now_ms(store->loop);
 	}
 	outcome_tell(request);
 	bool care = request->wants_care && !store->stopping;
@@ -120,7 +119,7 @@ static void request_finish(struct request *request)
 	answer(request);
 	request_free(request);
 	mailbox->task_count--;
-	mailbox->used_ms = clock_monotonic_ms();
+	mailbox->used_ms = loop_now_ms(store->loop);
 	if (care)
 		store_start_care(store, mailbox, CARE_TIDY);
 	mailbox_release(store, mailbox);
@@ -483,7 +482,7 @@ static void give_back_memory(struct store *store, int64_t now)
 void store_tick(void *ctx)
 {
 	struct store *store = ctx;
-	int64_t now = clock_monotonic_ms();
+	int64_t now = loop_now_ms(store->loop);
 	give_back_memory(store, now);
 	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
 	if (store->marks != NULL)

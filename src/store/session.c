@@ -82,7 +82,7 @@ void session_close(struct store *store, struct session *session)
 		LIST_REMOVE(session, of_peer);
 		LIST_REMOVE(session, of_mailbox);
 		session->mailbox->session_count--;
-		session->mailbox->left_ms = clock_monotonic_ms();
+		session->mailbox->left_ms = loop_now_ms(store->loop);
 		store->session_count--;
 		map_remove(store->sessions, id_key(&session->id));
 	}
