@@ -60,6 +60,49 @@ static int load_changed(struct db *db, int64_t folder, uint64_t since, struct ro
 	return rc;
 }
 
+static int load_entry(struct db *db, int64_t folder, uint32_t uid, struct rows *ret,
+                      struct errinfo *info)
+{
+	struct db_stmt *q = db_query(db, "SELECT uid, modseq, flags, keywords FROM entry"
+	                                 " WHERE folder=?1 AND uid=?2");
+	db_bind_int(q, 1, folder);
+	db_bind_int(q, 2, uid);
+	int rc = db_step(q, info);
+	if (rc != DB_ROW)
+		return rc;
+	if (ret->count == ROWS_MAX)
+		rc = err_set(info, E_LIMIT, "too much has changed: select the folder again");
+	else
+		add_row(ret, q);
+	db_reset(q);
+	return rc == DB_ROW ? 0 : rc;
+}
+
+/* Some entries lie on a damaged page: nothing can be told of those, but of the others. */
+static int load_readable(struct db *db, int64_t folder, uint64_t since, struct rows *ret,
+                         struct errinfo *info)
+{
+	struct uid_runs uids UID_RUNS_AUTO = {0};
+	int rc = entry_uids(db, folder, since, &uids, info);
+	rows_done(ret);
+	*ret = (struct rows){0};
+	for (size_t i = 0; i < uids.count && rc == 0; i++) {
+		const Pk__UidRange *run = &uids.items[i];
+		for (uint64_t uid = run->first; uid <= run->last && rc == 0; uid++) {
+			rc = load_entry(db, folder, (uint32_t)uid, ret, info);
+			rc = db_is_damage(rc) ? 0 : rc;
+		}
+	}
+	return rc;
+}
+
+static int load_rows(struct db *db, int64_t folder, uint64_t since, struct rows *ret,
+                     struct errinfo *info)
+{
+	int rc = load_changed(db, folder, since, ret, info);
+	return db_is_damage(rc) ? load_readable(db, folder, since, ret, info) : rc;
+}
+
 /* Before this the records are gone: everything that is not there counts as expunged. */
 static int load_all_missing(struct mailbox *mailbox, const struct folder *folder,
                             struct uid_runs *ret, struct errinfo *info)
@@ -145,7 +188,7 @@ static int changes_run(struct request *request)
 	bool full = false;
 	Pk__ChangesReply reply = PK__CHANGES_REPLY__INIT;
 	if (rc == 0 && folder.modseq > message->since_modseq)
-		rc = load_changed(mailbox->db, folder.id, message->since_modseq, &rows, &request->info);
+		rc = load_rows(mailbox->db, folder.id, message->since_modseq, &rows, &request->info);
 	if (rc == 0 && folder.modseq > message->since_modseq)
 		rc = load_expunged(mailbox, &folder, message->since_modseq, &expunged, &request->info);
 	if (rc == 0 && message->claim_recent)

@@ -28,28 +28,84 @@ int64_t date_seconds(struct str text)
 
 /* ---------------------------------------------------------------- finding */
 
-int entry_next_uid(struct db *db, int64_t folder, uint32_t first, uint32_t last, uint32_t *ret,
-                   struct errinfo *info)
+bool uid_walk_rest(const struct uid_walk *walk, uint32_t *ret_first, uint32_t *ret_last)
 {
-	struct db_stmt *q = db_query(db, "SELECT min(uid) FROM entry WHERE folder=?1"
-	                                 " AND uid BETWEEN ?2 AND ?3");
+	if (walk->run >= walk->uids.count)
+		return false;
+	const Pk__UidRange *run = &walk->uids.items[walk->run];
+	*ret_first = walk->uid == 0 ? run->first : walk->uid;
+	*ret_last = run->last;
+	return true;
+}
+
+void uid_walk_next_run(struct uid_walk *walk)
+{
+	walk->run++;
+	walk->uid = 0;
+}
+
+/* The lowest UID of a range, by one of the queries that have the same parameters. */
+static int lowest_uid(struct db_stmt *q, int64_t folder, uint32_t first, uint32_t last,
+                      uint32_t *ret, struct errinfo *info)
+{
 	db_bind_int(q, 1, folder);
 	db_bind_int(q, 2, first);
 	db_bind_int(q, 3, last);
 	int rc = db_step(q, info);
-	if (db_is_damage(rc)) {
-		q = db_query(db, "SELECT min(uid) FROM entry INDEXED BY entry_message"
-		                 " WHERE folder=?1 AND uid BETWEEN ?2 AND ?3");
-		db_bind_int(q, 1, folder);
-		db_bind_int(q, 2, first);
-		db_bind_int(q, 3, last);
-		rc = db_step(q, info);
-	}
 	if (rc < 0)
 		return rc;
 	*ret = rc == DB_ROW ? (uint32_t)db_int(q, 0) : 0;
 	db_reset(q);
 	return 0;
+}
+
+#define LOWEST_UID(from) \
+	"SELECT min(uid) FROM entry " from " WHERE folder=?1 AND uid BETWEEN ?2 AND ?3"
+
+int uid_walk_pass_over(struct uid_walk *walk, struct db *db, int64_t folder, uint32_t *ret_uid,
+                       struct errinfo *info)
+{
+	uint32_t first, last;
+	*ret_uid = 0;
+	if (!uid_walk_rest(walk, &first, &last))
+		return 0;
+	int rc = lowest_uid(db_query(db, LOWEST_UID("")), folder, first, last, ret_uid, info);
+	if (db_is_damage(rc))
+		rc = lowest_uid(db_query(db, LOWEST_UID("INDEXED BY entry_modseq")), folder, first, last,
+		                ret_uid, info);
+	if (db_is_damage(rc))
+		rc = lowest_uid(db_query(db, LOWEST_UID("INDEXED BY entry_message")), folder, first, last,
+		                ret_uid, info);
+	if (rc == 0 && *ret_uid != 0)
+		walk->uid = *ret_uid + 1;
+	return rc;
+}
+
+static int add_uids(struct db_stmt *q, int64_t folder, uint64_t since, struct uid_runs *ret,
+                    struct errinfo *info)
+{
+	int rc;
+	ret->count = 0;
+	db_bind_int(q, 1, folder);
+	db_bind_int(q, 2, (int64_t)since);
+	while ((rc = db_step(q, info)) == DB_ROW)
+		uid_runs_add(ret, (uint32_t)db_int(q, 0));
+	return rc;
+}
+
+int entry_uids(struct db *db, int64_t folder, uint64_t since, struct uid_runs *ret,
+               struct errinfo *info)
+{
+	db_read_end(db); /* in which damage was met: nothing more can be read there */
+	int rc = add_uids(db_query(db, "SELECT uid FROM entry INDEXED BY entry_modseq"
+	                               " WHERE folder=?1 AND modseq>?2 ORDER BY uid"),
+	                  folder, since, ret, info);
+	/* The other one does not know when. */
+	if (db_is_damage(rc) && since == 0)
+		rc = add_uids(db_query(db, "SELECT uid FROM entry INDEXED BY entry_message"
+		                           " WHERE folder=?1 AND ?2=0 ORDER BY uid"),
+		              folder, since, ret, info);
+	return rc;
 }
 
 /* ---------------------------------------------------------------- keywords */

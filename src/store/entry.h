@@ -60,9 +60,24 @@ int entry_remove(struct mailbox *mailbox, struct folder *folder, const struct en
 int expunged_add(struct db *db, const struct folder *folder, const struct uid_runs *uids,
                  struct errinfo *info) MUST_USE;
 
-/* The lowest UID of a range that there is, 0 for none; also where the entry itself cannot be read any
- * more, then from an index, slowly. */
-int entry_next_uid(struct db *db, int64_t folder, uint32_t first, uint32_t last, uint32_t *ret,
-                   struct errinfo *info) MUST_USE;
+/* Where a request is that goes over some messages of a folder in the order of their UIDs. */
+struct uid_walk {
+	struct uid_runs uids;
+	size_t run;   /* where we are in uids */
+	uint32_t uid; /* the next one to look at; 0: the beginning of the run */
+};
+
+/* The rest of the present run; false behind the last. */
+bool uid_walk_rest(const struct uid_walk *walk, uint32_t *ret_first, uint32_t *ret_last);
+void uid_walk_next_run(struct uid_walk *walk);
+/* Steps over the next entry of the present run, which cannot be read any more: its UID comes from an index.
+ * *ret_uid: 0 when there is none. */
+int uid_walk_pass_over(struct uid_walk *walk, struct db *db, int64_t folder, uint32_t *ret_uid,
+                       struct errinfo *info) MUST_USE;
+
+/* The UIDs of a folder's entries with a modseq larger than since, from an index: also where the entries themselves
+ * cannot be read any more. Ends what db_read_begin began. */
+int entry_uids(struct db *db, int64_t folder, uint64_t since, struct uid_runs *ret,
+               struct errinfo *info) MUST_USE;
 
 #endif

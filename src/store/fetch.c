@@ -25,9 +25,7 @@ enum {
 };
 
 struct fetch {
-	struct uid_runs uids;
-	size_t run;   /* where we are in uids */
-	uint32_t uid; /* the next one to look at; 0: the beginning of the run */
+	struct uid_walk walk;
 	bool prepared;
 	/* Where a message goes on whose sections did not fit into the chunk before. */
 	bool inside;
@@ -72,7 +70,7 @@ static void fetch_free(void *state)
 	buf_done(&fetch->texts);
 	free(fetch->sections);
 	free(fetch->section_pointers);
-	uid_runs_done(&fetch->uids);
+	uid_runs_done(&fetch->walk.uids);
 	free(fetch);
 }
 
@@ -92,7 +90,7 @@ static int fetch_new(struct request *request)
 	buf_init(&fetch->texts, TEXT_FIELD_MAX + KEYWORDS_PER_MESSAGE * (KEYWORD_SIZE_MAX + 1) + 1024);
 	fetch->sections = mem_new_array(message->n_sections, sizeof(*fetch->sections));
 	fetch->section_pointers = mem_new_array(message->n_sections, sizeof(Pk__SectionData *));
-	return uid_runs_from(&fetch->uids, message->uids, message->n_uids, &request->info);
+	return uid_runs_from(&fetch->walk.uids, message->uids, message->n_uids, &request->info);
 }
 
 /* ---------------------------------------------------------------- \Seen */
@@ -150,8 +148,11 @@ static int prepare(struct request *request, struct fetch *fetch)
 	struct folder folder;
 	int rc = folder_get(request->mailbox->db, (int64_t)message_of(request)->folder, &folder,
 	                    &request->info);
-	if (rc == 0 && message_of(request)->mark_seen)
-		rc = mark_seen(request, &fetch->uids);
+	if (rc == 0 && message_of(request)->mark_seen) {
+		rc = mark_seen(request, &fetch->walk.uids);
+		/* They can be read, though not marked: the damaged entry makes the answer an error. */
+		rc = db_is_damage(rc) ? 0 : rc;
+	}
 	fetch->prepared = rc == 0;
 	return rc;
 }
@@ -430,10 +431,11 @@ static struct db_stmt *query_run(struct request *request, const struct fetch *fe
 	                                       " m.rendered_body_structure, m.parts, m.envelope,"
 	                                       " m.body_structure FROM entry e CROSS JOIN message m"
 	                                       " ON m.id = e.message WHERE " ENTRY_WHERE);
-	const Pk__UidRange *run = &fetch->uids.items[fetch->run];
+	uint32_t first = 0, last = 0;
+	(void)uid_walk_rest(&fetch->walk, &first, &last);
 	db_bind_int(q, 1, (int64_t)message->folder);
-	db_bind_int(q, 2, fetch->uid == 0 ? run->first : fetch->uid);
-	db_bind_int(q, 3, run->last);
+	db_bind_int(q, 2, first);
+	db_bind_int(q, 3, last);
 	db_bind_int(q, 4, (int64_t)message->changed_since);
 	return q;
 }
@@ -449,24 +451,21 @@ static bool is_damage(int rc)
 	return db_is_damage(rc) || rc == E_NOT_FOUND;
 }
 
-static void pass_over(struct fetch *fetch, uint32_t uid, int rc)
+static void pass_over(struct fetch *fetch, int rc)
 {
 	fetch->unreadable++;
 	fetch->error = rc == E_IO ? E_IO : E_CORRUPT;
-	fetch->uid = uid + 1;
 }
 
 /* A row that cannot even be stepped to. */
 static int pass_over_next(struct request *request, struct fetch *fetch, int error, bool *ret_end)
 {
-	const Pk__UidRange *run = &fetch->uids.items[fetch->run];
 	uint32_t uid;
-	int rc = entry_next_uid(request->mailbox->db, (int64_t)message_of(request)->folder,
-	                        fetch->uid == 0 ? run->first : fetch->uid, run->last, &uid,
-	                        &request->info);
+	int rc = uid_walk_pass_over(&fetch->walk, request->mailbox->db,
+	                            (int64_t)message_of(request)->folder, &uid, &request->info);
 	*ret_end = rc == 0 && uid == 0;
 	if (rc == 0 && uid != 0)
-		pass_over(fetch, uid, error);
+		pass_over(fetch, error);
 	return rc;
 }
 
@@ -479,10 +478,10 @@ static int fetch_run_rows(struct request *request, struct fetch *fetch, bool *re
 	while ((rc = db_step(q, &request->info)) == DB_ROW) {
 		uint32_t uid = (uint32_t)db_int(q, 0);
 		rc = build_row(request, fetch, q, message_of(request)->items);
-		fetch->uid = uid + 1;
+		fetch->walk.uid = uid + 1;
 		bool damaged = is_damage(rc);
 		if (damaged) {
-			pass_over(fetch, uid, rc);
+			pass_over(fetch, rc);
 			rc = 0;
 		}
 		/* After a damaged page the walk itself fails at the next row, which is sound: it begins anew. */
@@ -503,17 +502,16 @@ static int fetch_run(struct request *request)
 		rc = prepare(request, fetch);
 	if (rc == 0 && fetch->inside)
 		rc = go_on_inside(request, fetch);
-	while (rc == 0 && !fetch->inside && !chunk_full(request) && fetch->run < fetch->uids.count) {
+	while (rc == 0 && !fetch->inside && !chunk_full(request) &&
+	       fetch->walk.run < fetch->walk.uids.count) {
 		bool end;
 		rc = fetch_run_rows(request, fetch, &end);
-		if (end) {
-			fetch->run++;
-			fetch->uid = 0;
-		}
+		if (end)
+			uid_walk_next_run(&fetch->walk);
 	}
 	if (rc != 0)
 		return rc;
-	if (fetch->inside || fetch->run < fetch->uids.count)
+	if (fetch->inside || fetch->walk.run < fetch->walk.uids.count)
 		return request->chunk.len > 0 ? REQUEST_CHUNK : REQUEST_AGAIN;
 	if (fetch->unreadable > 0) {
 		if (request->chunk.len > 0)

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/check.h"
+#include "store/entry.h"
+#include "store/server.h"
 
 /* ---------------------------------------------------------------- names */
 
@@ -273,6 +275,17 @@ static int scan(struct db *db, struct folder_summary *summary, struct errinfo *i
 	return rc;
 }
 
+/* Which entries there are is known all the same: whoever has read them keeps them, what comes is seen. */
+static void log_damage(struct mailbox *mailbox, const struct folder *folder,
+                       const struct errinfo *info)
+{
+	if (!mailbox->entries_damaged)
+		log_error(store_log(mailbox->store), "store.entries_damaged",
+		          F_TEXT("mailbox", mailbox->id), F_INT("folder", folder->id),
+		          F_TEXT("text", info->text));
+	mailbox->entries_damaged = true;
+}
+
 int folder_summarize(struct mailbox *mailbox, const struct folder *folder,
                      const struct folder_summary **ret, struct errinfo *info)
 {
@@ -287,6 +300,10 @@ int folder_summarize(struct mailbox *mailbox, const struct folder *folder,
 	summary->folder = folder->id;
 	summary->modseq = folder->modseq;
 	int rc = scan(mailbox->db, summary, info);
+	if (db_is_damage(rc)) {
+		log_damage(mailbox, folder, info);
+		rc = entry_uids(mailbox->db, summary->folder, 0, &summary->uids, info);
+	}
 	if (rc != 0) {
 		folder_summary_free(summary);
 		return rc;

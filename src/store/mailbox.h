@@ -85,10 +85,11 @@ struct mailbox {
 	struct wait_marks waits;        /* what is known to wait, or to have waited: see waits.h */
 	struct wait_mark waiting;       /* of the temporary mailbox, while it is open to be added to */
 	struct wait_marks waits_untold; /* what the directory is to be told */
-	uint64_t waits_lost; /* so much has not come, which the operator has not been told yet */
-	bool needs_care;     /* mailbox_care has something to do */
-	struct rekey *rekey; /* one that is under way, or NULL */
-	bool has_next_key;   /* a re-key is due */
+	uint64_t waits_lost;  /* so much has not come, which the operator has not been told yet */
+	bool entries_damaged; /* the log has it */
+	bool needs_care;      /* mailbox_care has something to do */
+	struct rekey *rekey;  /* one that is under way, or NULL */
+	bool has_next_key;    /* a re-key is due */
 	struct vaulted next_key;
 	unsigned char next_salt[DATA_KEY_SALT_SIZE];
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */

@@ -23,9 +23,7 @@ enum {
 };
 
 struct search {
-	struct uid_runs uids; /* within which the key's answer can be yes */
-	size_t run;
-	uint32_t uid; /* the next to look at; 0: the beginning of the run */
+	struct uid_walk walk; /* within which the key's answer can be yes */
 	bool needs_message;
 	int64_t now;
 	struct uid_runs found;
@@ -44,7 +42,7 @@ struct search {
 static void search_free(void *state)
 {
 	struct search *search = state;
-	uid_runs_done(&search->uids);
+	uid_runs_done(&search->walk.uids);
 	uid_runs_done(&search->found);
 	buf_done(&search->header);
 	buf_done(&search->body);
@@ -156,7 +154,7 @@ static int search_new(struct request *request)
 	if (rc == 0)
 		rc = prepare_key(message->key, &left, &request->info);
 	if (rc == 0)
-		rc = restrict_uids(message->key, &search->uids, &request->info);
+		rc = restrict_uids(message->key, &search->walk.uids, &request->info);
 	if (rc == 0)
 		search->needs_message = key_cost(message->key) > 0;
 	return rc;
@@ -456,10 +454,11 @@ static struct db_stmt *query_run(struct search *search)
 	                                       " WHERE " ENTRY_WHERE)
 	                        : db_query(db,
 	                                   "SELECT " ENTRY_COLUMNS " FROM entry e WHERE " ENTRY_WHERE);
-	const Pk__UidRange *run = &search->uids.items[search->run];
+	uint32_t first = 0, last = 0;
+	(void)uid_walk_rest(&search->walk, &first, &last);
 	db_bind_int(q, 1, (int64_t)message->folder);
-	db_bind_int(q, 2, search->uid == 0 ? run->first : search->uid);
-	db_bind_int(q, 3, run->last);
+	db_bind_int(q, 2, first);
+	db_bind_int(q, 3, last);
 	return q;
 }
 
@@ -468,16 +467,11 @@ static int pass_over_next(struct search *search, bool *ret_end)
 {
 	struct request *request = search->request;
 	const Pk__SearchRequest *message = (const Pk__SearchRequest *)request->message;
-	const Pk__UidRange *run = &search->uids.items[search->run];
 	uint32_t uid;
-	int rc = entry_next_uid(request->mailbox->db, (int64_t)message->folder,
-	                        search->uid == 0 ? run->first : search->uid, run->last, &uid,
-	                        &request->info);
+	int rc = uid_walk_pass_over(&search->walk, request->mailbox->db, (int64_t)message->folder, &uid,
+	                            &request->info);
 	*ret_end = rc == 0 && uid == 0;
-	if (rc == 0 && uid != 0) {
-		search->uid = uid + 1;
-		search->unreadable++;
-	}
+	search->unreadable += rc == 0 && uid != 0;
 	return rc;
 }
 
@@ -492,7 +486,7 @@ static int search_run_rows(struct search *search, const Pk__SearchKey *key, bool
 		uint32_t uid = (uint32_t)db_int(search->row, 0);
 		uint64_t modseq = (uint64_t)db_int(search->row, 1);
 		bool found = matches(search, key);
-		search->uid = uid + 1;
+		search->walk.uid = uid + 1;
 		bool damaged = db_is_damage(search->error); /* one cannot be judged, the others can */
 		if (damaged) {
 			search->unreadable++;
@@ -522,17 +516,15 @@ static int search_run(struct request *request)
 	const Pk__SearchRequest *message = (const Pk__SearchRequest *)request->message;
 	int rc = request->state == NULL ? search_new(request) : 0;
 	struct search *search = request->state;
-	while (rc == 0 && search->run < search->uids.count && !request_slice_over(request)) {
+	while (rc == 0 && search->walk.run < search->walk.uids.count && !request_slice_over(request)) {
 		bool end;
 		rc = search_run_rows(search, message->key, &end);
-		if (end) {
-			search->run++;
-			search->uid = 0;
-		}
+		if (end)
+			uid_walk_next_run(&search->walk);
 	}
 	if (rc != 0)
 		return rc;
-	if (search->run < search->uids.count)
+	if (search->walk.run < search->walk.uids.count)
 		return REQUEST_AGAIN;
 	Pk__SearchReply reply = PK__SEARCH_REPLY__INIT;
 	reply.uids = uid_runs_pointers(&search->found);

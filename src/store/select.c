@@ -131,11 +131,12 @@ static int count_recent(struct db *db, const struct folder *folder, uint32_t *re
 	db_bind_int(q, 1, folder->id);
 	db_bind_int(q, 2, folder->recent_from);
 	int rc = db_step(q, info);
-	if (rc < 0)
-		return rc;
-	*ret = (uint32_t)db_int(q, 0);
-	db_reset(q);
-	return 0;
+	if (rc == DB_ROW) {
+		*ret = (uint32_t)db_int(q, 0);
+		db_reset(q);
+	}
+	/* No reason to say nothing of the folder. */
+	return db_is_damage(rc) || rc == DB_ROW ? 0 : rc;
 }
 
 static int status_run(struct request *request)

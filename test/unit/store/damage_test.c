@@ -158,10 +158,144 @@ static void test_each_page(void **state)
 	owner_done(&owner);
 }
 
+/* ---------------------------------------------------------------- entries */
+
+enum { ENTRIES = 250 };
+
+static const char hello[] = "Subject: Hello\r\n\r\nHello, world.\r\n";
+
+/* What SELECT, CHANGES and FETCH of flags say there is. */
+struct counts {
+	unsigned selected, changed, fetched;
+	uint32_t uid_next;
+	uint64_t modseq;
+};
+
+/* An error, or all that can be had. */
+static int count_entries(struct harness *h, uint64_t session, struct counts *ret)
+{
+	Pk__SelectRequest select = PK__SELECT_REQUEST__INIT;
+	Pk__ChangesRequest changes = PK__CHANGES_REQUEST__INIT;
+	int error;
+	select.session = changes.session = session;
+	select.name = text_from("INBOX");
+	select.read_only = true;
+	Pk__SelectReply *selected = CALL(h, SELECT, select, select_reply, &error);
+	*ret = (struct counts){0};
+	if (selected == NULL)
+		return error;
+	for (size_t i = 0; i < selected->n_uids; i++)
+		ret->selected += selected->uids[i]->last - selected->uids[i]->first + 1;
+	ret->uid_next = selected->uid_next;
+	ret->modseq = selected->highest_modseq;
+	changes.folder = selected->folder;
+	changes.since_modseq = 1;
+	FREE(selected);
+	Pk__ChangesReply *changed = CALL(h, CHANGES, changes, changes_reply, &error);
+	if (changed == NULL)
+		return error;
+	ret->changed = (unsigned)changed->n_changed;
+	FREE(changed);
+	struct fetched *f = mem_new(sizeof(*f));
+	error = fetch_uids(h, session, changes.folder, 1, UINT32_MAX, PK__FETCH_ITEM__FETCH_FLAGS, NULL,
+	                   f);
+	ret->fetched = (unsigned)f->count;
+	fetched_done(f);
+	free(f);
+	assert_int_equal(error, ret->fetched < ret->selected ? E_CORRUPT : 0);
+	return 0;
+}
+
+/* What comes then is seen, with a UID of its own, by who has the folder selected, too. False: it cannot come. */
+static bool more_comes(struct harness *h, uint64_t session, const struct counts *before)
+{
+	struct counts after;
+	int error;
+	Pk__AppendReply *reply = try_append(h, session, "INBOX", str_from(hello), NULL, NULL, &error);
+	bool came = reply != NULL;
+	if (came) {
+		assert_int_equal(reply->uid, ENTRIES + 1);
+		FREE(reply);
+	} else {
+		assert_int_equal(error, E_CORRUPT);
+	}
+	assert_int_equal(count_entries(h, session, &after), 0);
+	assert_int_equal(after.selected, before->selected + came);
+	assert_int_equal(after.changed, before->changed + came);
+	assert_int_equal(after.fetched, before->fetched + came);
+	assert_int_equal(after.uid_next, before->uid_next + came);
+	return came;
+}
+
+static void restore(const char *path, const struct buf *bytes)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes->ptr, bytes->len), bytes->len);
+	close(fd);
+}
+
+/* A page of entries: the folder is there with all its UIDs, the entries of other pages are given, what comes
+ * is seen. */
+static void test_pages_of_entries(void **state)
+{
+	struct harness *h = *state;
+	struct owner owner;
+	struct buf original BUF_AUTO;
+	buf_init(&original, FILE_MAX);
+	create_mailbox(h, &owner);
+	uint64_t session = open_session(h, &owner);
+	for (unsigned number = 0; number < ENTRIES; number++)
+		append(h, session, "INBOX", str_from(hello), NULL);
+	close_session(h, session);
+	harness_down(h);
+	h->log.level = LOG_LEVEL_ERROR + 1;
+	char path[200];
+	snprintf(path, sizeof(path), "%s/mailboxes/%.2s/%s.sqlite", h->dir, owner.mailbox,
+	         owner.mailbox);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	original.len = (size_t)read(fd, buf_reserve(&original, FILE_MAX), FILE_MAX);
+	close(fd);
+	unsigned closed = 0, refused = 0, leaves = 0, trees = 0, full = 0;
+	for (size_t page = 1; page < original.len / PAGE; page++) {
+		struct counts counts;
+		int error;
+		page_flip(path, page);
+		harness_up(h);
+		Pk__OpenReply *opened = try_open(h, h->link, &owner, &error);
+		closed += opened == NULL;
+		error = opened == NULL ? error : count_entries(h, opened->session, &counts);
+		refused += opened != NULL && error != 0;
+		if (error == 0)
+			assert_int_equal(counts.selected, ENTRIES);
+		if (error == 0 && counts.fetched < ENTRIES) {
+			assert_int_equal(counts.changed, counts.fetched);
+			assert_int_equal(counts.uid_next, ENTRIES + 1);
+			leaves += counts.fetched > 0;
+			trees += counts.fetched == 0;
+			full += !more_comes(h, opened->session, &counts);
+		}
+		if (opened != NULL)
+			FREE(opened);
+		harness_down(h);
+		restore(path, &original);
+	}
+	print_message("%zu pages: %u keep the mailbox closed, %u the folder; %u cost some entries, %u "
+	              "all, and %u of "
+	              "these take no more\n",
+	              original.len / PAGE, closed, refused, leaves, trees, full);
+	assert_true(leaves >= 4);
+	assert_in_range(trees, 0, 1);
+	assert_in_range(full, 1, 2);
+	assert_in_range(refused, 0, 4); /* the tables of folders and keywords */
+	harness_up(h);
+	owner_done(&owner);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {TEST(test_each_page)};
+	const struct CMUnitTest tests[] = {TEST(test_each_page), TEST(test_pages_of_entries)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
