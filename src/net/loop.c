@@ -36,6 +36,7 @@ struct loop {
 	struct post **posts_end;
 	/* While time is held: when it stands, and the timers, earliest first. */
 	bool time_is_held;
+	bool running;
 	_Atomic int64_t held_ms;
 	TAILQ_HEAD(timers, timer) timers;
 };
@@ -250,7 +251,9 @@ struct event_base *loop_base(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
+	loop->running = true;
 	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	loop->running = false;
 }
 
 void loop_stop(struct loop *loop)
@@ -395,7 +398,7 @@ void loop_hold_time(struct loop *loop)
 static void run_ready(struct loop *loop)
 {
 	enum { ROUNDS = 8 };
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < ROUNDS && !loop->running; i++)
 		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 

@@ -27,7 +27,8 @@ void loop_run_once(struct loop *loop, int timeout_ms);
 int64_t loop_now_ms(const struct loop *loop);
 /* For tests, before the first timer: from now on time stands still until loop_advance. Threads may ask for it, too. */
 void loop_hold_time(struct loop *loop);
-/* For tests: lets held time pass. Timers run in the order in which they are due, each with what it causes. */
+/* For tests: lets held time pass. Timers run in the order in which they are due, each with what it causes;
+ * from inside loop_run what they cause comes afterwards. */
 void loop_advance(struct loop *loop, int64_t ms);
 
 /* One-shot timers; starting a pending one moves it. The callback may free its timer. */

@@ -63,7 +63,9 @@ static struct {
 	struct role_socket socket;
 	int port;
 	int exit_code;
-	bool stopping; /* was told to */
+	bool stopping;  /* was told to */
+	bool hold_time; /* the front's */
+	int seconds;    /* that are to pass, with the lock */
 } world = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---------------------------------------------------------------- the cores' end */
@@ -262,6 +264,9 @@ static void start(const char *config, bool with_store)
 	world.directory = core_new("directory", resolve);
 	world.store = with_store ? core_new("store", deliver) : NULL;
 	world.front_loop = loop_new();
+	if (world.hold_time)
+		loop_hold_time(world.front_loop);
+	world.hold_time = false;
 	listen_smtp();
 	test_dialer_init(&world.dialer, world.front_loop, dial, NULL);
 	world.log = (struct log){.role = "smtp", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
@@ -970,6 +975,60 @@ static void memory_budget(void **state)
 	finish();
 }
 
+/* One, then what it has caused, then the next. */
+static void pass_seconds(void *ctx)
+{
+	loop_advance(world.front_loop, 1000);
+	pthread_mutex_lock(&world.lock);
+	bool more = --world.seconds > 0;
+	pthread_mutex_unlock(&world.lock);
+	if (more)
+		loop_post(world.front_loop, pass_seconds, ctx);
+}
+
+/* Lets the front's held time pass, one second after the other. */
+static void pass(int seconds)
+{
+	pthread_mutex_lock(&world.lock);
+	world.seconds = seconds;
+	pthread_mutex_unlock(&world.lock);
+	loop_post(world.front_loop, pass_seconds, NULL);
+	for (bool over = false; !over; usleep(1000)) {
+		pthread_mutex_lock(&world.lock);
+		over = world.seconds == 0;
+		pthread_mutex_unlock(&world.lock);
+	}
+}
+
+/* Who takes memory and sends nothing is found out, however long he waited between MAIL and DATA. */
+static void memory_is_looked_after(void **state)
+{
+	struct client client;
+
+	(void)state;
+	world.hold_time = true;
+	start("", true);
+	client_open(&client);
+	envelope(&client, "user1@example.test");
+	pass(5);
+	say(&client, "DATA\r\n");
+	hear(&client, "354");
+	say(&client, "x");
+	pass(59);
+	assert_false(readable(&client, 0));
+	for (int i = 0; i < 62 && !readable(&client, 0); i++)
+		pass(1);
+	hear(&client, "421");
+	hear_end(&client);
+	client_close(&client);
+	/* Its end takes time, too. */
+	loop_post(world.front_loop, stop_front, &world.role);
+	world.stopping = true;
+	world.seconds = 30;
+	loop_post(world.front_loop, pass_seconds, NULL);
+	finish();
+}
+
 static void timeouts(void **state)
 {
 	struct client client;
@@ -1042,14 +1101,23 @@ static void stopping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_message),     cmocka_unit_test(pipelined),
-		cmocka_unit_test(smuggling),       cmocka_unit_test(too_large),
-		cmocka_unit_test(loop_is_broken),  cmocka_unit_test(endless),
-		cmocka_unit_test(partial_failure), cmocka_unit_test(sender_hangs_up),
-		cmocka_unit_test(store_is_away),   cmocka_unit_test(directory_is_away),
-		cmocka_unit_test(store_goes),      cmocka_unit_test(store_comes_back),
-		cmocka_unit_test(limits),          cmocka_unit_test(memory_budget),
-		cmocka_unit_test(timeouts),        cmocka_unit_test(slow_commands),
+		cmocka_unit_test(one_message),
+		cmocka_unit_test(pipelined),
+		cmocka_unit_test(smuggling),
+		cmocka_unit_test(too_large),
+		cmocka_unit_test(loop_is_broken),
+		cmocka_unit_test(endless),
+		cmocka_unit_test(partial_failure),
+		cmocka_unit_test(sender_hangs_up),
+		cmocka_unit_test(store_is_away),
+		cmocka_unit_test(directory_is_away),
+		cmocka_unit_test(store_goes),
+		cmocka_unit_test(store_comes_back),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(memory_budget),
+		cmocka_unit_test(memory_is_looked_after),
+		cmocka_unit_test(timeouts),
+		cmocka_unit_test(slow_commands),
 		cmocka_unit_test(stopping),
 	};
 
