@@ -7,6 +7,7 @@
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "net/link.h"
+#include "sealed.pb-c.h"
 #include "store.pb-c.h"
 #include "store/aside.h"
 #include "store/notice.h"
@@ -43,6 +44,7 @@ struct merge {
 	size_t done_count;
 	uint64_t file;       /* that they are of: see waits.h */
 	bool mailbox_failed; /* not the row, which may be as good as any */
+	bool is_later;       /* the row waits for a version of us that can read it, and all behind it */
 	bool damaged;        /* something in the temporary mailbox cannot be read or opened */
 };
 
@@ -93,7 +95,7 @@ static int unseal(struct merge *merge, const struct row *row, struct buf *plain,
 }
 
 /* The inverse of what is put together in temporary.c; all of it hostile until checked by batch_add. */
-static Pk__AppendRequest *split_plain(struct str plain, struct str *ret_raw)
+static Pk__SealedMail *split_plain(struct str plain, struct str *ret_raw)
 {
 	if (plain.len < SEALED_LENGTH_SIZE)
 		return NULL;
@@ -104,8 +106,8 @@ static Pk__AppendRequest *split_plain(struct str plain, struct str *ret_raw)
 	if (head_len > rest.len)
 		return NULL;
 	*ret_raw = str_from_byte(rest, head_len);
-	return (Pk__AppendRequest *)link_unpack(&pk__append_request__descriptor,
-	                                        str_slice(rest, 0, head_len), REQUEST_PARTS_MAX);
+	return (Pk__SealedMail *)link_unpack(&pk__sealed_mail__descriptor, str_slice(rest, 0, head_len),
+	                                     REQUEST_PARTS_MAX);
 }
 
 static int merge_row(struct merge *merge, const struct row *row, struct errinfo *info)
@@ -116,10 +118,15 @@ static int merge_row(struct merge *merge, const struct row *row, struct errinfo 
 	if (rc != 0)
 		return rc;
 	struct batch_item item = {.or_inbox = true, .delivery_id = row->delivery_id};
-	Pk__AppendRequest *head = split_plain(buf_str(&plain), &item.raw);
+	Pk__SealedMail *head = split_plain(buf_str(&plain), &item.raw);
 	if (head == NULL)
 		return err_set(info, E_CORRUPT, "a sealed row that holds no message");
-	item.folder = head->name[0] == '\0' ? STR("INBOX") : str_from(head->name);
+	if (head->version > SEALED_VERSION) {
+		merge->mailbox_failed = merge->is_later = true;
+		pk__sealed_mail__free_unpacked(head, NULL);
+		return err_set(info, E_UNSUPPORTED, "mail that a later version has sealed");
+	}
+	item.folder = head->folder[0] == '\0' ? STR("INBOX") : str_from(head->folder);
 	item.internal_date = head->internal_date;
 	item.description = head->description;
 	struct batch_result result;
@@ -129,7 +136,7 @@ static int merge_row(struct merge *merge, const struct row *row, struct errinfo 
 		merge->merged->last = result;
 		merge->merged->count++;
 	}
-	pk__append_request__free_unpacked(head, NULL);
+	pk__sealed_mail__free_unpacked(head, NULL);
 	return rc;
 }
 
@@ -167,6 +174,11 @@ static int merge_rows(struct merge *merge, struct errinfo *info)
 			merge->file = file;
 		}
 		merge->damaged = error != 0 && !merge->mailbox_failed;
+		if (merge->is_later) {
+			log_row(merge, id, error, info);
+			db_reset(q);
+			return 0;
+		}
 		if (error != 0 || merge->batch.bytes > MERGE_BYTES) {
 			db_reset(q);
 			return merge->damaged ? 0 : error;
@@ -223,7 +235,8 @@ static int merge_step(struct merge *merge, bool *ret_more, struct errinfo *info)
 		rc = forget_rows(merge, info);
 		merge->damaged = is_damage(merge, rc);
 	}
-	*ret_more = rc == 0 && (merge->done_count == MERGE_MAX || merge->batch.bytes > MERGE_BYTES);
+	*ret_more = rc == 0 && !merge->is_later &&
+	            (merge->done_count == MERGE_MAX || merge->batch.bytes > MERGE_BYTES);
 	if (rc == 0 && !*ret_more && !merge->damaged) {
 		rc = remove_when_empty(mailbox, info);
 		merge->damaged = is_damage(merge, rc);

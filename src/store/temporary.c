@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "crypto/seal.h"
 #include "net/link.h"
-#include "store.pb-c.h"
+#include "sealed.pb-c.h"
 #include "store/aside.h"
 #include "store/check.h"
 #include "store/server.h"
@@ -54,14 +54,14 @@ static int sealing_sender(struct mailbox *mailbox, struct str public_key, struct
 	return 0;
 }
 
-/* Length of the packed AppendRequest (little-endian), the AppendRequest, the message; compressed,
- * then sealed. */
+/* See proto/sealed.proto. */
 static int seal_item(struct mailbox *mailbox, struct packer *packer, const struct sealed_item *item,
                      struct buf *out, struct errinfo *info)
 {
-	Pk__AppendRequest head = PK__APPEND_REQUEST__INIT;
+	Pk__SealedMail head = PK__SEALED_MAIL__INIT;
 	char *folder MEM_AUTO = str_dup(item->folder);
-	head.name = folder;
+	head.version = SEALED_VERSION;
+	head.folder = folder;
 	head.internal_date = item->internal_date;
 	union {
 		const Pk__Description *in;

@@ -30,9 +30,12 @@ int temporary_add(struct mailbox *mailbox, struct packer *packer, const struct s
 /* Durable on return. */
 int temporary_commit(struct mailbox *mailbox, struct errinfo *info) MUST_USE;
 
-/* A sealed row: little-endian length of the packed AppendRequest, the AppendRequest, the message; then
- * compressed, then sealed, bound to this mailbox and this delivery. */
-enum { SEALED_LENGTH_SIZE = 4, SEALED_CONTEXT_SIZE = MAILBOX_ID_SIZE + DELIVERY_ID_SIZE };
+/* A sealed row, see proto/sealed.proto; bound to this mailbox and this delivery. */
+enum {
+	SEALED_VERSION = 1,
+	SEALED_LENGTH_SIZE = 4,
+	SEALED_CONTEXT_SIZE = MAILBOX_ID_SIZE + DELIVERY_ID_SIZE,
+};
 #define SEALED_PLAIN_MAX ((size_t)STORE_MESSAGE_MAX + LINK_MESSAGE_MAX + SEALED_LENGTH_SIZE)
 struct str temporary_context(const struct mailbox *mailbox, struct str delivery_id,
                              char ret[SEALED_CONTEXT_SIZE]);
