@@ -183,8 +183,12 @@ static const struct config_option table[] = {
 	{"disk_reserve", CONFIG_SIZE, RELOADS, "64M", 0, INT64_MAX / 4, NULL, SECTION_STORE,
 	 "New mail is refused for the time being (SMTP 452, IMAP NO) while less than this is free on the "
 	 "volume of data_dir, or less than a sixteenth of it where that is smaller, so that there is room "
-	 "for what makes room: logins, flags, EXPUNGE and DELETE go on until about 1 MB is left. 0: no "
-	 "reserve."},
+	 "for what makes room: logins, flags, EXPUNGE and DELETE. 0: no reserve."},
+	{"disk_ballast", CONFIG_SIZE, RELOADS, "16M", 0, INT64_MAX / 4, NULL, SECTION_STORE,
+	 "The size of a file that does nothing but occupy room on each volume of mail, a 32nd of a smaller "
+	 "volume. When somebody else has filled the volume to the last byte it is given back piece by piece "
+	 "for logins, flags, EXPUNGE and DELETE, and made anew once there is room. One of a sixteenth of "
+	 "this lies beside directory.sqlite. 0: none."},
 
 	{"uid_base", CONFIG_NUMBER, RESTARTS, "60608", 1000, 2000000000, NULL, SECTION_SERVE,
 	 "Started as root, each process runs as a user of its own: this number for the store, the next "

@@ -126,6 +126,8 @@ int db_error_of(struct db *db, int sqlite_code)
 int db_fail(struct db *db, int sqlite_code, struct errinfo *info)
 {
 	int error = db_error_of(db, sqlite_code);
+	if (error == E_NO_SPACE)
+		return err_set(info, error, "database: no space is left on its volume");
 	/* Messages of constraints name columns; others may quote what was searched for. */
 	bool named = (sqlite_code & 0xff) == SQLITE_CONSTRAINT;
 	return err_set(info, error, "database: %s",

@@ -12,7 +12,6 @@
 
 enum {
 	GARBAGE_STEP = 20,         /* messages in a transaction */
-	VACUUM_PAGES = 256,        /* in a step */
 	DELIVERY_DAYS = 30,        /* a repeat may come so late */
 	EXPUNGED_RUNS_MAX = 10000, /* of a folder; older ones go */
 	KEYWORDS_FEW = 100,
@@ -113,7 +112,10 @@ static int give_back_pages(struct mailbox *mailbox, bool *ret_done, struct errin
 		return rc;
 	rc = mailbox_begin(mailbox, DURABLE_SOMETIME, info);
 	if (rc == 0)
-		rc = db_exec(mailbox->db, "PRAGMA incremental_vacuum(256)", info);
+		rc = db_exec(mailbox->db,
+		             space_short(store_space(mailbox->store)) ? "PRAGMA incremental_vacuum(32)"
+		                                                      : "PRAGMA incremental_vacuum(256)",
+		             info);
 	if (rc == 0)
 		rc = mailbox_commit(mailbox, info);
 	return rc;
@@ -169,19 +171,38 @@ static int prune(struct mailbox *mailbox, struct errinfo *info)
 	return rc;
 }
 
+/* ---------------------------------------------------------------- a due re-key */
+
+static int rekey_some(struct mailbox *mailbox, struct caring *caring, struct errinfo *info)
+{
+	int rc = rekey_step(mailbox, &caring->rekeyed, info);
+	if (rc != E_NO_SPACE)
+		return rc;
+	caring->rekeyed = true; /* for this time */
+	return 0;
+}
+
 /* ---------------------------------------------------------------- all of it */
 
-/* The WAL keeps its length and is written over from its beginning: a sync of bytes that were there
- * before costs a third less than one that makes a file longer. */
-static int checkpoint(struct mailbox *mailbox, struct errinfo *info)
+/* Of a WAL that is longer than that. It keeps its length and is written over from its beginning: a sync of
+ * bytes that were there before costs a third less than one that makes a file longer. Where room is short
+ * it is cut off. */
+static int checkpoint(struct mailbox *mailbox, uint64_t longest, struct errinfo *info)
 {
+	bool truncate = space_short(store_space(mailbox->store));
 	int rc = 0;
-	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX &&
-	    !mailbox_held(mailbox))
-		rc = mailbox_checkpoint(mailbox, false, info);
-	if (rc == 0 && mailbox->temporary != NULL && db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
-		rc = db_checkpoint(mailbox->temporary, false, info);
-	return rc;
+	if (mailbox->db != NULL && db_wal_bytes(mailbox->db) > longest && !mailbox_held(mailbox))
+		rc = mailbox_checkpoint(mailbox, truncate, info);
+	if (rc == 0 && mailbox->temporary != NULL && db_wal_bytes(mailbox->temporary) > longest)
+		rc = db_checkpoint(mailbox->temporary, truncate, info);
+	return rc == E_BUSY && truncate ? 0 : rc; /* somebody else reads the file */
+}
+
+/* Where room is short, freed pages are not worth more for lying in the file: it shrinks now. */
+static int last_checkpoint(struct mailbox *mailbox, struct errinfo *info)
+{
+	bool all = space_short(store_space(mailbox->store));
+	return checkpoint(mailbox, all ? 0 : mailbox_wal_max(mailbox), info);
 }
 
 /* One step of what needs the open mailbox; *ret_done: nothing is left. */
@@ -194,7 +215,7 @@ static int care_step(struct request *request, struct caring *caring, enum care c
 	if (store_stopping(mailbox->store))
 		caring->rekeyed = true; /* the next opening says again that it is due */
 	if (!caring->rekeyed)
-		return rekey_step(mailbox, &caring->rekeyed, info);
+		return rekey_some(mailbox, caring, info);
 	if (!caring->garbage_gone && atomic_load(&mailbox->streams_inside) == 0)
 		return collect_garbage(mailbox, caring, info);
 	if (!caring->vacuumed)
@@ -213,15 +234,17 @@ static int tidy(struct request *request, struct caring *caring, enum care care)
 	/* A handle that is already given back is not opened again just for this. */
 	bool done = mailbox->db == NULL && mailbox->rekey == NULL && !mailbox->has_next_key &&
 	            !caring->merging;
-	int rc = checkpoint(mailbox, &request->info);
+	int rc = checkpoint(mailbox, mailbox_wal_max(mailbox), &request->info);
 	while (rc == 0 && !done) {
 		rc = mailbox_ready(mailbox, &request->info);
 		if (rc == 0)
 			rc = care_step(request, caring, care, &done);
+		if (rc == 0)
+			rc = checkpoint(mailbox, mailbox_wal_max(mailbox), &request->info);
 		if (rc == 0 && !done && request_slice_over(request))
 			return REQUEST_AGAIN;
 	}
-	return rc == 0 ? checkpoint(mailbox, &request->info) : rc;
+	return rc == 0 ? last_checkpoint(mailbox, &request->info) : rc;
 }
 
 int care_run(struct request *request, enum care care)

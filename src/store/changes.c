@@ -147,12 +147,7 @@ static int claim(struct request *request, struct folder *folder, uint32_t *ret_r
 	*ret_recent_from = folder->recent_from;
 	if (request->session->read_only)
 		return 0;
-	folder->recent_from = folder->uid_next;
-	struct mailbox *mailbox = request->mailbox;
-	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, &request->info);
-	if (rc == 0)
-		rc = folder_put(mailbox->db, folder, &request->info);
-	return rc == 0 ? mailbox_commit(mailbox, &request->info) : rc;
+	return folder_claim_recent(request->mailbox, folder, &request->info);
 }
 
 /* The mailbox's keywords, when their number is not what this session was told last. */

@@ -247,6 +247,12 @@ static int copy_run(struct request *request)
 	return rc;
 }
 
+/* As clients delete, with a folder for it. */
+static bool moves(const ProtobufCMessage *message)
+{
+	return ((const Pk__CopyRequest *)message)->move;
+}
+
 const struct method store_method_copy = {
 	.core.number = PK__STORE_METHOD__STORE_COPY,
 	.core.name = "copy",
@@ -255,6 +261,8 @@ const struct method store_method_copy = {
 	.core.items_max = REQUEST_UIDS_MAX,
 	.core.aside = true,
 	.scope = METHOD_SESSION,
+	.grows = true,
+	.frees = moves,
 	.changes = true,
 	.run = copy_run,
 };

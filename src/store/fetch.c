@@ -111,6 +111,12 @@ static int mark_run(struct db *db, struct folder *folder, const Pk__UidRange *ru
 	return rc;
 }
 
+/* On a full volume messages are given all the same, and stay unseen. */
+static int full_is_fine(int rc)
+{
+	return rc == E_NO_SPACE ? 0 : rc;
+}
+
 static int mark_seen(struct request *request, const struct uid_runs *uids)
 {
 	struct mailbox *mailbox = request->mailbox;
@@ -123,7 +129,7 @@ static int mark_seen(struct request *request, const struct uid_runs *uids)
 		return rc;
 	rc = mailbox_begin(mailbox, DURABLE_ANSWERED, &request->info);
 	if (rc != 0)
-		return rc;
+		return full_is_fine(rc);
 	int64_t before = folder.unseen;
 	folder.modseq++;
 	for (size_t i = 0; i < uids->count && rc == 0; i++)
@@ -140,7 +146,7 @@ static int mark_seen(struct request *request, const struct uid_runs *uids)
 		request_changed(request, id, folder.modseq, false);
 	else
 		db_rollback(mailbox->db);
-	return rc;
+	return full_is_fine(rc);
 }
 
 static int prepare(struct request *request, struct fetch *fetch)

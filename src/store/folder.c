@@ -113,6 +113,20 @@ int folder_put(struct db *db, const struct folder *folder, struct errinfo *info)
 	return db_run(q, info);
 }
 
+int folder_claim_recent(struct mailbox *mailbox, struct folder *folder, struct errinfo *info)
+{
+	folder->recent_from = folder->uid_next;
+	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, info);
+	if (rc == 0)
+		rc = folder_put(mailbox->db, folder, info);
+	if (rc == 0)
+		rc = mailbox_commit(mailbox, info);
+	if (rc == 0)
+		return 0;
+	db_rollback(mailbox->db);
+	return rc == E_NO_SPACE ? 0 : rc;
+}
+
 /* Counts up in meta, and starts with the time of creation: so it differs from that of any mailbox
  * that was here under this id before, too. */
 static int next_uid_validity(struct db *db, uint32_t *ret, struct errinfo *info)

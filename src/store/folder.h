@@ -35,6 +35,9 @@ int folder_find(struct db *db, struct str name, struct folder *ret, struct errin
 int folder_get(struct db *db, int64_t id, struct folder *ret, struct errinfo *info) MUST_USE;
 /* Writes everything but id and uid_validity. */
 int folder_put(struct db *db, const struct folder *folder, struct errinfo *info) MUST_USE;
+/* Its new messages have been \Recent for somebody. Nobody is told of that: on a full volume they are once more. */
+int folder_claim_recent(struct mailbox *mailbox, struct folder *folder,
+                        struct errinfo *info) MUST_USE;
 /* A new folder, name already checked, with a UIDVALIDITY that this mailbox never had. */
 int folder_add(struct db *db, struct str name, struct str special_use, struct folder *ret,
                struct errinfo *info) MUST_USE;

@@ -251,6 +251,7 @@ const struct method store_method_folder_create = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_create_request__descriptor,
 	.scope = METHOD_SESSION,
+	.grows = true,
 	.changes = true,
 	.run = folder_create_run,
 };
@@ -496,6 +497,7 @@ const struct method store_method_folder_rename = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_rename_request__descriptor,
 	.scope = METHOD_SESSION,
+	.grows = true,
 	.changes = true,
 	.run = folder_rename_run,
 };
@@ -549,6 +551,7 @@ const struct method store_method_folder_subscribe = {
 	.core.roles = ROLE_MAIL | ROLE_CLI,
 	.core.request = &pk__folder_subscribe_request__descriptor,
 	.scope = METHOD_SESSION,
+	.grows = true,
 	.changes = true,
 	.run = folder_subscribe_run,
 };

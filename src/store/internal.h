@@ -84,6 +84,14 @@ void session_end(struct store *store, struct session *session, const char *reaso
 /* Tells what request has found out about its mailbox. */
 void outcome_tell(struct request *request);
 
+/* ---- room.c ---- */
+
+/* Somebody else has filled the volume: before a request fails that needs a little room there is some. */
+void room_make(const struct request *request);
+/* After one that failed for want of room: whether there is more now, so that it may be started again. Nothing of it
+ * was kept. */
+bool room_for_another(struct request *request);
+
 /* ---- server.c ---- */
 
 struct mailbox *store_mailbox(struct store *store, struct str id);

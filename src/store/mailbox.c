@@ -17,6 +17,11 @@
 #include "store/schema.h"
 #include "store/server.h"
 
+enum {
+	WAL_MAX = 4 * 1024 * 1024,
+	WAL_MAX_SHORT = 256 * 1024, /* on a volume that is nearly full */
+};
+
 /* ---------------------------------------------------------------- life */
 
 bool mailbox_id_valid(struct str id)
@@ -213,6 +218,7 @@ void mailbox_forget_key(struct mailbox *mailbox)
 	wipe(mailbox->key_digest, sizeof(mailbox->key_digest));
 	wipe(&mailbox->next_key, sizeof(mailbox->next_key));
 	mailbox->has_key = mailbox->has_next_key = false;
+	atomic_store(&mailbox->rekey_put_off, false);
 }
 
 /* ---------------------------------------------------------------- handles */
@@ -341,6 +347,11 @@ int mailbox_temporary_open(struct mailbox *mailbox, bool create, struct errinfo 
 	mailbox->temporary = db;
 	store_handle_opened(mailbox->store);
 	return 0;
+}
+
+uint64_t mailbox_wal_max(const struct mailbox *mailbox)
+{
+	return space_short(store_space(mailbox->store)) ? WAL_MAX_SHORT : WAL_MAX;
 }
 
 bool mailbox_held(const struct mailbox *mailbox)
@@ -489,7 +500,7 @@ int mailbox_commit(struct mailbox *mailbox, struct errinfo *info)
 		synced(mailbox);
 	else if (rc == 0 && mailbox->durability == DURABLE_ANSWERED)
 		mailbox->unsynced = true;
-	if (rc == 0 && db_wal_bytes(mailbox->db) > MAILBOX_WAL_MAX)
+	if (rc == 0 && db_wal_bytes(mailbox->db) > mailbox_wal_max(mailbox))
 		mailbox->needs_care = true;
 	return rc;
 }

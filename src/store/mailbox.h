@@ -29,8 +29,7 @@ struct folder_summary;
 struct rekey;
 
 enum {
-	MAILBOX_ID_SIZE = 24,              /* hexadecimal digits */
-	MAILBOX_WAL_MAX = 4 * 1024 * 1024, /* more is copied into the file at the next free moment */
+	MAILBOX_ID_SIZE = 24, /* hexadecimal digits */
 };
 
 /* What mail for an owner who is away was last sealed with, kept for a moment: see temporary.c. */
@@ -85,11 +84,13 @@ struct mailbox {
 	struct wait_marks waits;        /* what is known to wait, or to have waited: see waits.h */
 	struct wait_mark waiting;       /* of the temporary mailbox, while it is open to be added to */
 	struct wait_marks waits_untold; /* what the directory is to be told */
-	uint64_t waits_lost;  /* so much has not come, which the operator has not been told yet */
-	bool entries_damaged; /* the log has it */
-	bool needs_care;      /* mailbox_care has something to do */
-	struct rekey *rekey;  /* one that is under way, or NULL */
-	bool has_next_key;    /* a re-key is due */
+	uint64_t waits_lost;       /* so much has not come, which the operator has not been told yet */
+	bool entries_damaged;      /* the log has it */
+	bool needs_care;           /* mailbox_care has something to do */
+	struct rekey *rekey;       /* one that is under way, or NULL */
+	bool has_next_key;         /* a re-key is due */
+	atomic_bool rekey_put_off; /* and waits for room; the loop reads it, too */
+	int64_t rekey_retry_ms;    /* when to look whether there is any */
 	struct vaulted next_key;
 	unsigned char next_salt[DATA_KEY_SALT_SIZE];
 	int64_t id_next, id_limit; /* the block of ids in hand, see message.h */
@@ -148,6 +149,8 @@ void mailbox_rollback(struct mailbox *mailbox);
 /* What a quota counts: the sizes of all entries. */
 int mailbox_used_bytes(struct mailbox *mailbox, uint64_t *ret, struct errinfo *info) MUST_USE;
 
+/* A WAL that is longer is copied into its file at the next free moment. */
+uint64_t mailbox_wal_max(const struct mailbox *mailbox);
 /* Whether somebody copies the main file just now. */
 bool mailbox_held(const struct mailbox *mailbox);
 /* What is in the WAL goes into the main file. */

@@ -548,10 +548,22 @@ static int next_source(struct merge *merge, bool *ret_more, struct errinfo *info
 	return rc == 0 ? merge_step(merge, ret_more, info) : rc;
 }
 
+/* Mail that waits is safe where it is; what is left of the volume is for what makes room. */
+static void put_off(struct mailbox *mailbox)
+{
+	if (mailbox->merge_retry_ms == 0)
+		log_warn(store_log(mailbox->store), "store.merge_put_off", F_TEXT("mailbox", mailbox->id));
+	mailbox->merge_retry_ms = clock_monotonic_ms() + store_merge_retry_ms(mailbox->store);
+}
+
 int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merged *merged,
                     bool *ret_more, struct errinfo *info)
 {
 	*ret_more = false;
+	if (!temporary_has_room(mailbox, MERGE_BYTES)) {
+		put_off(mailbox);
+		return 0;
+	}
 	struct merge *merge MEM_AUTO = mem_new(sizeof(*merge));
 	merge->mailbox = mailbox;
 	merge->packer = packer;
@@ -560,7 +572,7 @@ int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merge
 	int rc = next_source(merge, ret_more, info);
 	if (rc == 0 && !*ret_more && mailbox->waits.count > 0)
 		rc = waits_settle(mailbox, packer, &merged->last, info);
-	if (rc != 0)
+	if (rc != 0 && rc != E_NO_SPACE)
 		mailbox->merge_failures++;
 	else if (!*ret_more)
 		mailbox->merge_failures = 0;

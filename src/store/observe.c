@@ -51,8 +51,19 @@ static void fill_volumes(const struct space *space, Pk__Volume rows[SPACE_VOLUME
 		rows[i].free_bytes = volume->free_bytes;
 		rows[i].reserve_bytes = volume->reserve;
 		rows[i].low = volume->low;
+		rows[i].ballast_bytes = volume->ballast;
+		rows[i].ballast_wanted = volume->ballast_wanted;
 		pointers[i] = &rows[i];
 	}
+}
+
+static uint32_t count_put_off(const struct store *store)
+{
+	const struct mailbox *mailbox;
+	uint32_t count = 0;
+	TAILQ_FOREACH (mailbox, &store->by_use, by_use)
+		count += atomic_load(&mailbox->rekey_put_off) ? 1 : 0;
+	return count;
 }
 
 static void answer_statistics(struct store *store, struct link_inbound *inbound,
@@ -70,10 +81,11 @@ static void answer_statistics(struct store *store, struct link_inbound *inbound,
 	reply.n_peers = peers.count;
 	reply.peers = peers.pointers;
 	Pk__Volume volumes[SPACE_VOLUMES], *volume_pointers[SPACE_VOLUMES];
-	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	space_look(&store->space);
 	fill_volumes(&store->space, volumes, volume_pointers);
 	reply.n_volumes = SPACE_VOLUMES;
 	reply.volumes = volume_pointers;
+	reply.rekeys_put_off = count_put_off(store);
 	Pk__RefusedMailbox refused[REFUSED_MAX], *refused_pointers[REFUSED_MAX];
 	reply.n_refused = refused_rows(store->refused, refused, refused_pointers);
 	reply.refused = refused_pointers;

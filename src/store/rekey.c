@@ -90,6 +90,32 @@ static int change_file(struct mailbox *mailbox, const char *copy, const struct d
 	return mailbox_sync_folder(mailbox, PATH_MAIN, info);
 }
 
+/* ---------------------------------------------------------------- room for it */
+
+/* The copy has all pages of the file, those that are in its WAL only as well. */
+static int check_room(const struct mailbox *mailbox, struct errinfo *info)
+{
+	struct db_stmt *q = db_query(
+		mailbox->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+	int rc = db_step(q, info);
+	uint64_t bytes = rc == DB_ROW ? (uint64_t)db_int(q, 0) : 0;
+	db_reset(q);
+	if (rc < 0 || space_has_room(store_space(mailbox->store), bytes, 1))
+		return rc < 0 ? rc : 0;
+	return err_set(
+		info, E_NO_SPACE,
+		"no room for a second mailbox file of %llu bytes above the reserve of its volume",
+		(unsigned long long)bytes);
+}
+
+/* Others take room, too, while it grows: a part of the reserve is for them. */
+static int check_room_left(const struct mailbox *mailbox, struct errinfo *info)
+{
+	return space_has_room(store_space(mailbox->store), 0, 2)
+	           ? 0
+	           : err_set(info, E_NO_SPACE, "no room is left for the rest of a second mailbox file");
+}
+
 /* ---------------------------------------------------------------- its steps */
 
 struct rekey {
@@ -110,6 +136,17 @@ static void rekey_free(struct rekey *rekey)
 	db_copy_free(rekey->copy);
 	wipe(&rekey->key, sizeof(rekey->key));
 	free(rekey);
+}
+
+/* For want of room: it stays due. */
+static void keep_due(struct mailbox *mailbox)
+{
+	const struct rekey *rekey = mailbox->rekey;
+	if (rekey == NULL || mailbox->has_next_key)
+		return;
+	mailbox->next_key = rekey->key;
+	copy_salt(mailbox->next_salt, rekey->salt);
+	mailbox->has_next_key = true;
 }
 
 void rekey_abort(struct mailbox *mailbox)
@@ -182,6 +219,18 @@ static int copy_some(struct mailbox *mailbox, const char *path, bool *ret_done,
 	return rc;
 }
 
+static void note_room(struct mailbox *mailbox, int rc, const struct errinfo *info)
+{
+	bool was = atomic_exchange(&mailbox->rekey_put_off, rc == E_NO_SPACE);
+	if (rc != E_NO_SPACE)
+		return;
+	keep_due(mailbox);
+	mailbox->rekey_retry_ms = clock_monotonic_ms() + store_merge_retry_ms(mailbox->store);
+	if (!was)
+		log_warn(store_log(mailbox->store), "store.rekey_put_off", F_TEXT("mailbox", mailbox->id),
+		         F_TEXT("text", info->text));
+}
+
 int rekey_step(struct mailbox *mailbox, bool *ret_done, struct errinfo *info)
 {
 	*ret_done = mailbox->rekey == NULL && (!mailbox->has_next_key || !mailbox->has_key);
@@ -194,10 +243,15 @@ int rekey_step(struct mailbox *mailbox, bool *ret_done, struct errinfo *info)
 	if (mailbox->rekey == NULL) {
 		rc = mailbox_ready(mailbox, info);
 		if (rc == 0)
+			rc = check_room(mailbox, info);
+		if (rc == 0)
 			rc = begin(mailbox, path.ptr, info);
 	} else {
-		rc = copy_some(mailbox, path.ptr, ret_done, info);
+		rc = check_room_left(mailbox, info);
+		if (rc == 0)
+			rc = copy_some(mailbox, path.ptr, ret_done, info);
 	}
+	note_room(mailbox, rc, info);
 	if (rc != 0) {
 		struct errinfo ignored;
 		rekey_abort(mailbox);

@@ -11,7 +11,8 @@
 #include "store/mailbox.h"
 
 /* One step of the re-key that mailbox_unlock found due, if any. *ret_done: none is under way any more.
- * After a failure everything is as it was, and the next opening says again that it is due. */
+ * After a failure everything is as it was, and the next opening says again that it is due. E_NO_SPACE: the
+ * volume has no room for the copy, or has none any more; it stays due, and may be tried again at any time. */
 int rekey_step(struct mailbox *mailbox, bool *ret_done, struct errinfo *info) MUST_USE;
 /* Gives up the one that is under way, if any: before the handle is closed. */
 void rekey_abort(struct mailbox *mailbox);

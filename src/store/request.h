@@ -102,6 +102,7 @@ struct request {
 
 	/* The result. */
 	int error;
+	unsigned repeats; /* it met a full volume so often */
 	struct errinfo info;
 	struct buf reply;
 	struct buf
@@ -133,7 +134,10 @@ enum method_scope {
 struct method {
 	struct core_method core;
 	enum method_scope scope;
-	bool fills;        /* refused when the volume is nearly full */
+	bool fills; /* refused when the volume is nearly full */
+	bool grows; /* a little: not refused then, but nothing is done to make room for it */
+	/* A request of one that grows for which that is done all the same: it is a way to make some. Or NULL. */
+	bool (*frees)(const ProtobufCMessage *message);
 	bool grouped;      /* takes its likes that wait behind it along */
 	bool changes;      /* in one slice; may share the sync of what ran before it */
 	bool reads_once;   /* its reads are one, see db_read_begin */

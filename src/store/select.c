@@ -10,14 +10,7 @@ static int claim_recent(struct request *request, struct folder *folder)
 	session->recent_from = folder->recent_from < folder->uid_next ? folder->recent_from : 0;
 	if (session->read_only || session->recent_from == 0)
 		return 0;
-	folder->recent_from = folder->uid_next;
-	struct mailbox *mailbox = request->mailbox;
-	int rc = mailbox_begin(mailbox, DURABLE_SOMETIME, &request->info);
-	if (rc == 0)
-		rc = folder_put(mailbox->db, folder, &request->info);
-	if (rc == 0)
-		rc = mailbox_commit(mailbox, &request->info);
-	return rc;
+	return folder_claim_recent(request->mailbox, folder, &request->info);
 }
 
 static int special_use(struct db *db, int64_t folder, struct buf *ret, struct errinfo *info)

@@ -136,6 +136,10 @@ static void request_done(struct task *task)
 {
 	struct request *request = container_of(task, struct request, task);
 	bool credit = true;
+	if (!request->more && room_for_another(request)) {
+		start(request);
+		return;
+	}
 	if (request->error == 0 && request->chunk.len > 0) {
 		credit = link_chunk(request->inbound, &request->chunk);
 		buf_init(&request->chunk, REPLY_MAX); /* its memory is the link's now */
@@ -247,6 +251,7 @@ static void start_on_session(struct store *store, const struct method *method,
 	request->upload = link_inbound_upload(inbound);
 	store->upload_bytes_held += request->upload.len;
 	link_inbound_set_data(inbound, request);
+	room_make(request);
 	start(request);
 }
 
@@ -310,6 +315,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 		request->session->request_count = 1;
 	}
 	link_inbound_set_data(inbound, request);
+	room_make(request);
 	start_known(request);
 }
 
@@ -317,7 +323,7 @@ static void start_on_mailbox(struct store *store, const struct method *method,
 static bool too_full(struct store *store, const struct link_inbound *inbound)
 {
 	uint64_t pledged = 2 * (store->upload_bytes_held + link_inbound_upload(inbound).len);
-	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	space_look(&store->space);
 	return space_refuses(&store->space, pledged);
 }
 
@@ -415,6 +421,10 @@ static void care_done(struct task *task)
 	struct request *request = container_of(task, struct request, task);
 	struct store *store = request->store;
 	struct mailbox *mailbox = request->mailbox;
+	if (room_for_another(request)) {
+		start(request);
+		return;
+	}
 	if (request->error != 0)
 		log_error(store->log, "store.care_failed", F_TEXT("mailbox", mailbox->id),
 		          F_ERR(request->error), F_TEXT("text", request->info.text));
@@ -441,7 +451,15 @@ void store_start_care(struct store *store, struct mailbox *mailbox, enum care ca
 	request->care = care;
 	request->task.run = request_run_care;
 	request->task.done = care_done;
+	room_make(request);
 	start(request);
+}
+
+/* Something that could not be done before, or was put off. */
+static bool is_due_again(const struct mailbox *mailbox, int64_t now)
+{
+	return (mailbox->merge_retry_ms != 0 && now >= mailbox->merge_retry_ms) ||
+	       (atomic_load(&mailbox->rekey_put_off) && now >= mailbox->rekey_retry_ms);
 }
 
 /* What an idle mailbox is due, looked at while nothing of it is under way. */
@@ -461,8 +479,7 @@ static void tick_mailbox(struct store *store, struct mailbox *mailbox, int64_t n
 	if (open && (idle || *too_many > 0)) {
 		store_start_care(store, mailbox, CARE_CLOSE);
 		*too_many -= *too_many > 0;
-	} else if (mailbox->merge_retry_ms != 0 && now >= mailbox->merge_retry_ms &&
-	           mailbox->session_count > 0) {
+	} else if (mailbox->session_count > 0 && is_due_again(mailbox, now)) {
 		store_start_care(store, mailbox, CARE_TIDY);
 	} else {
 		mailbox_release(store, mailbox);
@@ -484,7 +501,7 @@ void store_tick(void *ctx)
 	struct store *store = ctx;
 	int64_t now = loop_now_ms(store->loop);
 	give_back_memory(store, now);
-	space_look(&store->space, store->log, store->data_dir, store->options.limits.disk_reserve);
+	space_tend(&store->space);
 	if (store->marks != NULL)
 		marks_tell(store->marks);
 	unsigned handles = atomic_load(&store->handles), max = store->options.handles_max;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/request.h"
+#include "store/space.h"
 #include "store/store.h"
 
 /* The most bytes that any stored message has: what the option message_size_max could have been when it
@@ -14,8 +15,10 @@
 /* The folder of the mailboxes and the process's log; they live as long as the store. */
 const char *store_data_dir(const struct store *store);
 const struct log *store_log(const struct store *store);
-/* How long what waits and could not be taken over is left alone. */
+/* How long what waits and could not be taken over, or a re-key that was put off, is left alone. */
 int64_t store_merge_retry_ms(const struct store *store);
+/* For space_short and space_has_room. */
+const struct space *store_space(const struct store *store);
 /* What can wait for the next time is not begun or gone on with any more. */
 bool store_stopping(const struct store *store);
 

@@ -13,8 +13,8 @@
 #include "db/db.h"
 #include "net/core_link.h"
 #include "store/internal.h"
-#include "store/refused.h"
 #include "store/marks.h"
+#include "store/refused.h"
 
 enum {
 	HANDLES_MAX = 2000,   /* measured: about 200 KB of memory each */
@@ -41,6 +41,11 @@ const struct log *store_log(const struct store *store)
 int64_t store_merge_retry_ms(const struct store *store)
 {
 	return store->options.limits.merge_retry_ms;
+}
+
+const struct space *store_space(const struct store *store)
+{
+	return &store->space;
 }
 
 bool store_stopping(const struct store *store)
@@ -142,6 +147,9 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 	store->options = *options;
 	store->options.handles_max = handles_allowed(options->handles_max);
 	store->data_dir = str_dup(str_from(options->data_dir));
+	store->space.log = log;
+	store->space.data_dir = store->data_dir;
+	store_set_limits(store, &options->limits);
 	must(pthread_mutex_init(&store->key_lock, NULL) == 0);
 	store->vault = vault_new();
 	keep_temporary_base(store, host_key);
@@ -165,6 +173,8 @@ int store_new(struct store **ret, struct loop *loop, const struct log *log,
 void store_set_limits(struct store *store, const struct store_limits *limits)
 {
 	store->options.limits = *limits;
+	store->space.reserve = limits->disk_reserve;
+	store->space.ballast = limits->disk_ballast;
 }
 
 void store_stop(struct store *store, void (*stopped)(void *ctx), void *ctx)
@@ -223,6 +233,7 @@ static struct store_limits limits_of(const struct config *config)
 		.merge_retry_ms = MERGE_RETRY_MS,
 		.handle_idle_ms = config_number(config, "mailbox_handle_idle"),
 		.disk_reserve = (uint64_t)config_number(config, "disk_reserve"),
+		.disk_ballast = (uint64_t)config_number(config, "disk_ballast"),
 		.sessions_max = (unsigned)config_number(config, "connections_per_mailbox"),
 	};
 }

@@ -22,9 +22,10 @@ int store_run(struct role *role);
 /* What may change while a store serves. */
 struct store_limits {
 	int64_t linger_ms;      /* keys stay so long after the last session */
-	int64_t merge_retry_ms; /* until what waits and could not be taken over is tried again */
+	int64_t merge_retry_ms; /* until what could not be done, or was put off, is tried again */
 	int64_t handle_idle_ms; /* file handles stay open so long without a request */
 	uint64_t disk_reserve;  /* bytes that stay free on the volume, see space.h; 0: none */
+	uint64_t disk_ballast;  /* and bytes that are occupied for when they do not; 0: none */
 	unsigned sessions_max;  /* of one mailbox */
 };
 

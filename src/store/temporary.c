@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/must.h"
 #include "base/mem.h"
 #include "crypto/seal.h"
 #include "net/link.h"
@@ -193,7 +194,30 @@ int temporary_commit(struct mailbox *mailbox, struct errinfo *info)
 		return rc;
 	}
 	waits_added(mailbox);
-	if (db_wal_bytes(mailbox->temporary) > MAILBOX_WAL_MAX)
+	if (db_wal_bytes(mailbox->temporary) > mailbox_wal_max(mailbox))
 		mailbox->needs_care = true;
 	return 0;
+}
+
+/* ---------------------------------------------------------------- room to take it over */
+
+bool temporary_has_room(const struct mailbox *mailbox, uint64_t most)
+{
+	static const char *const endings[] = {"", "-wal"};
+	struct stat status;
+	uint64_t bytes = 0;
+	if (space_plenty(store_space(mailbox->store), 2 * most))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		struct buf path BUF_AUTO;
+		buf_init(&path, PATH_MAX);
+		mailbox_path(mailbox, PATH_TEMPORARY, &path);
+		path.len--;
+		buf_add(&path, endings[i], strlen(endings[i]) + 1);
+		must(!path.failed);
+		bytes += stat(path.ptr, &status) == 0 ? (uint64_t)status.st_size : 0;
+	}
+	if (bytes == 0)
+		return true;
+	return space_has_room(store_space(mailbox->store), 2 * (bytes < most ? bytes : most), 4);
 }

@@ -40,10 +40,14 @@ enum {
 struct str temporary_context(const struct mailbox *mailbox, struct str delivery_id,
                              char ret[SEALED_CONTEXT_SIZE]);
 
+/* Whether the volume of mailboxes has room for what waits, at most that many bytes of it at once: in the WAL first,
+ * and then in the file. A part of the reserve is left. */
+bool temporary_has_room(const struct mailbox *mailbox, uint64_t most);
+
 /* ---- merge.c ---- */
 
 /* Takes over some of what is there; *ret_more: there is more, call it again with the same *merged,
- * which begins zeroed. The mailbox is open. A damaged temporary mailbox is set aside and read row by
+ * which begins zeroed. The mailbox is open. Without room for it on the volume it is put off. A damaged temporary mailbox is set aside and read row by
  * row; what is behind the damage comes too, and a message in INBOX tells the owner. Any error but that
  * leaves everything for the next time. */
 enum { MERGE_MAX = 50 };

@@ -48,8 +48,9 @@ static void leave(struct request *request)
 	if (db_is_damage(request->error))
 		mailbox_close_handles(mailbox);
 	request->wants_care = mailbox->needs_care;
-	if (!request->more)
-		request_free_message(request); /* here, where nobody waits for it */
+	/* Here, where nobody waits for it; one that met a full volume may be done again. */
+	if (!request->more && request->error != E_NO_SPACE)
+		request_free_message(request);
 	if (request->holds_key)
 		mailbox->key_holders--;
 	request->holds_key = false;

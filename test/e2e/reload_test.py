@@ -280,6 +280,18 @@ def disk_reserve(service):
         wait_for(lambda: kept() == changes, "the store's reserve")
 
 
+@shows("disk_ballast")
+def disk_ballast(service):
+    """What the store occupies for when nothing is left."""
+    path = service.data + "/mailboxes/ballast"
+
+    def occupied():
+        return os.stat(path).st_blocks * 512
+    assert occupied() > 2 << 20, occupied()
+    with changed(service, disk_ballast="2M"):
+        wait_for(lambda: occupied() == 2 << 20, "the store's ballast")
+
+
 @shows("quota")
 def quota(service):
     with changed(service, quota="77M"):
