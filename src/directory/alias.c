@@ -128,6 +128,7 @@ const struct method directory_method_alias_add = {
 	.core.name = "alias_add",
 	.core.roles = ROLE_ADMIN,
 	.core.request = &pk__alias_add_request__descriptor,
+	.grows = true,
 	.run = alias_add_run,
 };
 

@@ -104,5 +104,6 @@ const struct method directory_method_mailbox_attach = {
 	.core.name = "mailbox_attach",
 	.core.roles = ROLE_CLI,
 	.core.request = &pk__mailbox_attach_request__descriptor,
+	.grows = true,
 	.run = mailbox_attach_run,
 };

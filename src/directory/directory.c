@@ -23,7 +23,7 @@ enum {
 
 static void on_use_timer(void *ctx)
 {
-	slots_flush(ctx);
+	slots_flush(ctx, false);
 }
 
 /* The keys that follow from the host key: of the file, and of made-up salts. */
@@ -56,6 +56,20 @@ static int derive_keys(struct directory *d, struct secret *host_key, struct data
 	return d->unknown_key != NULL ? 0 : err_set(info, E_LIMIT, "no more locked memory");
 }
 
+/* Opens and brings up to date. */
+static int open_file(struct directory *d, const struct data_key *key, struct errinfo *info)
+{
+	int rc = db_open(&d->db, d->path, key, DB_CREATE | DB_SYNC_FULL, info);
+	if (rc != 0)
+		return rc;
+	rc = db_migrate(d->db, directory_migrations, directory_migration_count, info);
+	if (rc != 0) {
+		db_close(d->db);
+		d->db = NULL;
+	}
+	return rc;
+}
+
 int directory_new(struct directory **ret, struct loop *loop, const struct log *log,
                   const char *path, const struct config *config, struct secret *host_key,
                   struct errinfo *info)
@@ -74,11 +88,13 @@ int directory_new(struct directory **ret, struct loop *loop, const struct log *l
 	STAILQ_INIT(&d->revocations);
 	d->use_timer = timer_new(loop, on_use_timer, d);
 	directory_configure(d, config);
+	directory_space_start(d);
 	int rc = derive_keys(d, host_key, &key, info);
 	if (rc == 0)
-		rc = db_open(&d->db, path, &key, DB_CREATE | DB_SYNC_FULL, info);
-	if (rc == 0)
-		rc = db_migrate(d->db, directory_migrations, directory_migration_count, info);
+		rc = open_file(d, &key, info);
+	for (unsigned i = 0; rc == E_NO_SPACE && i < SPACE_REPEATS_MAX && directory_space_give(d, i);
+	     i++)
+		rc = open_file(d, &key, info);
 	if (rc != 0) {
 		directory_free(d);
 		return rc;
@@ -92,7 +108,8 @@ void directory_free(struct directory *d)
 	if (d == NULL)
 		return;
 	if (d->db != NULL)
-		slots_flush(d);
+		slots_flush(d, true);
+	directory_space_stop(d);
 	timer_free(d->use_timer);
 	map_free(d->uses);
 	failures_free(d->failures);
@@ -108,6 +125,7 @@ void directory_configure(struct directory *d, const struct config *config)
 	failures_configure(d->failures, config_number(config, "login_failures_max"),
 	                   config_number(config, "login_failures_window"));
 	d->quota_default = config_number(config, "quota");
+	directory_space_configure(d, config);
 }
 
 /* A file that was taken away, or is below a mount, takes nothing more in. Once there is another this process
@@ -232,6 +250,31 @@ static void on_failed(struct directory *d, struct link_inbound *inbound,
 		                "too many wrong logins at once, try again later");
 }
 
+static int run_once(struct directory *d, const struct method *method, const struct request *request,
+                    struct errinfo *info)
+{
+	int rc = db_read_begin(d->db, info);
+	if (rc == 0)
+		rc = method->run(d, request, info);
+	db_read_end(d->db);
+	return rc;
+}
+
+/* On a full volume it is done again, with room from the ballast: nothing of it was kept. */
+static int run(struct directory *d, const struct method *method, const struct request *request,
+               struct errinfo *info)
+{
+	int rc = run_once(d, method, request, info);
+	for (unsigned i = 0; rc == E_NO_SPACE && i < SPACE_REPEATS_MAX && !method->grows; i++) {
+		if (!directory_space_give(d, i))
+			break;
+		buf_clear(request->reply);
+		rc = run_once(d, method, request, info);
+	}
+	return rc == E_NO_SPACE ? err_set(info, rc, "no space is left on the volume of the directory")
+	                        : rc;
+}
+
 static void on_request(void *ctx, const struct core_method *core_method,
                        struct link_inbound *inbound, ProtobufCMessage *message)
 {
@@ -250,10 +293,7 @@ static void on_request(void *ctx, const struct core_method *core_method,
 	};
 	int rc = check_place(d, &info);
 	if (rc == 0)
-		rc = db_read_begin(d->db, &info);
-	if (rc == 0)
-		rc = method->run(d, &request, &info);
-	db_read_end(d->db);
+		rc = run(d, method, &request, &info);
 	link_free_secret(message);
 	if (rc == 0 && reply.failed)
 		rc = err_set(&info, E_TOO_LARGE, "the reply is too large");

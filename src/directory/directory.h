@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "net/role.h"
 
+struct config;
 struct secret;
 
 /* Serves the links in role's sockets "link" and "link-tls", and an already connected descriptor
@@ -20,5 +21,8 @@ int directory_run(struct role *role);
  * nothing, and may be asked while it is served. E_DENIED: another host key; E_CORRUPT; E_UNSUPPORTED: of a
  * newer version; E_NOT_FOUND and E_IO. */
 int directory_inspect(const char *data_dir, struct secret *host_key, struct errinfo *info) MUST_USE;
+
+/* How large the ballast (db/ballast.h) beside a directory in folder should be. */
+uint64_t directory_ballast_wanted(const char *folder, const struct config *config);
 
 #endif

@@ -58,6 +58,7 @@ const struct method directory_method_domain_add = {
 	.core.name = "domain_add",
 	.core.roles = ROLE_ADMIN,
 	.core.request = &pk__domain_request__descriptor,
+	.grows = true,
 	.run = domain_add_run,
 };
 

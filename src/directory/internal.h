@@ -71,6 +71,11 @@ struct directory {
 	/* Slots used since the last flush, by "mailbox number" (struct use). */
 	struct map *uses;
 	struct timer *use_timer;
+	char *folder,
+		*ballast; /* owned; where path is, and what is given back when its volume is full */
+	uint64_t ballast_asked, reserve;
+	int ballast_error; /* why it is not made; said in the log */
+	struct timer *ballast_timer;
 	TAILQ_HEAD(, directory_front) fronts;
 	STAILQ_HEAD(, revocation) revocations; /* told once the transaction is committed */
 };
@@ -92,6 +97,7 @@ struct lateness {
 /* Each stands beside its code. */
 struct method {
 	struct core_method core;
+	bool grows; /* on a full volume nothing is done to make room for it */
 	int (*run)(struct directory *d, const struct request *request, struct errinfo *info);
 };
 
@@ -185,8 +191,9 @@ void slots_used(struct directory *d, const char *mailbox, int64_t number);
 /* Within a transaction: deletes the slots that number has replaced. */
 int slots_delete_replaced(struct directory *d, const char *mailbox, int64_t number,
                           struct errinfo *info) MUST_USE;
-/* Writes what slots_used remembered: last_used, and the end of slots that were replaced. */
-void slots_flush(struct directory *d);
+/* Writes what slots_used remembered: last_used, and the end of slots that were replaced. On a full volume it
+ * is remembered on, unless this is the last time. */
+void slots_flush(struct directory *d, bool last);
 /* "imap" to its bit; 0 for another word. */
 unsigned scope_parse(struct str word);
 /* Names of the bits in order, at most 5, into ret; returns how many. */
@@ -247,6 +254,17 @@ void directory_revocations_end(struct directory *d, bool committed);
 /* A front has come, or gone. */
 void directory_front_up(struct directory *d, struct link_peer *peer);
 void directory_front_down(struct directory *d, struct link_peer *peer);
+
+/* ---------------------------------------------------------------- a full volume, space.c */
+
+enum { SPACE_REPEATS_MAX = 4 };
+
+void directory_space_configure(struct directory *d, const struct config *config);
+/* With path and what is configured set: makes the ballast, and looks after it from now on. */
+void directory_space_start(struct directory *d);
+void directory_space_stop(struct directory *d);
+/* After E_NO_SPACE: gives some of the ballast back, more with each repeat (from 0 on). False: there is none. */
+bool directory_space_give(struct directory *d, unsigned repeat);
 
 /* ---------------------------------------------------------------- transactions, directory.c */
 

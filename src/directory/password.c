@@ -406,7 +406,7 @@ static int reply_list(struct directory *d, const struct address *address,
 	Pk__PasswordListReply reply = PK__PASSWORD_LIST_REPLY__INIT;
 	Pk__PasswordInfo rows[SLOTS_MAX], *pointers[SLOTS_MAX];
 	int rc;
-	slots_flush(d); /* the asker wants to see what was used */
+	slots_flush(d, false); /* the asker wants to see what was used */
 	struct db_stmt *q = db_query(
 		d->db, "SELECT number, kind, scopes, label, created, coalesce(last_used, ''),"
 			   " coalesce(replaced_by, 0) FROM slot WHERE mailbox = $1 ORDER BY number");

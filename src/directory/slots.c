@@ -127,7 +127,7 @@ void slots_used(struct directory *d, const char *mailbox, int64_t number)
 	struct use *use = map_get(d->uses, buf_str(&key));
 	if (use == NULL) {
 		if (map_count(d->uses) >= USES_MAX)
-			slots_flush(d);
+			slots_flush(d, true);
 		if (map_count(d->uses) == 0)
 			timer_start(d->use_timer, USES_DELAY_MS);
 		use = mem_new(sizeof(*use));
@@ -152,26 +152,48 @@ static int write_use(struct directory *d, const struct use *use, struct errinfo 
 	return slots_delete_replaced(d, use->mailbox, use->number, info);
 }
 
-void slots_flush(struct directory *d)
+static int write_uses(struct directory *d, struct errinfo *info)
 {
-	struct errinfo info = {0};
 	size_t position = 0;
 	struct str key;
 	void *value;
-	timer_stop(d->use_timer);
-	if (map_count(d->uses) == 0)
-		return;
 	/* Nobody was told about any of this: losing the last minute of it to a power cut is fine. */
 	db_set_sync_full(d->db, false);
-	int rc = db_begin(d->db, &info);
+	int rc = db_begin(d->db, info);
+	while (rc == 0 && map_next(d->uses, &position, &key, &value))
+		rc = write_use(d, value, info);
+	rc = directory_end(d, rc, info);
+	db_set_sync_full(d->db, true);
+	return rc;
+}
+
+static void forget_uses(struct directory *d)
+{
+	size_t position = 0;
+	struct str key;
+	void *value;
 	while (map_next(d->uses, &position, &key, &value)) {
-		if (rc == 0)
-			rc = write_use(d, value, &info);
 		(void)map_remove(d->uses, key);
 		free(value);
 	}
-	rc = directory_end(d, rc, &info);
-	db_set_sync_full(d->db, true);
+}
+
+void slots_flush(struct directory *d, bool last)
+{
+	struct errinfo info = {0};
+	timer_stop(d->use_timer);
+	if (map_count(d->uses) == 0)
+		return;
+	int rc = write_uses(d, &info);
+	for (unsigned i = 0; rc == E_NO_SPACE && i < SPACE_REPEATS_MAX && directory_space_give(d, i);
+	     i++)
+		rc = write_uses(d, &info);
+	if (rc == E_NO_SPACE && !last) {
+		log_warn(d->log, "directory.last_used_late", F_ERR(rc), F_TEXT("reason", info.text));
+		timer_start(d->use_timer, USES_DELAY_MS);
+		return;
+	}
 	if (rc != 0)
 		log_warn(d->log, "directory.last_used_lost", F_ERR(rc), F_TEXT("reason", info.text));
+	forget_uses(d);
 }

@@ -1,10 +1,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "db/ballast.h"
+#include "directory/directory.h"
 #include "main/cli_status.h"
 
 #include "directory.pb-c.h"
@@ -154,6 +155,18 @@ static void print_store(struct cli *cli, const Pk__StatisticsReply *figures)
 	json_object_end(json);
 }
 
+static void add_ballast(struct buf *out, const Pk__Volume *volume)
+{
+	if (volume->ballast_wanted == 0)
+		return;
+	buf_add_text(out, ", ballast ");
+	cli_add_size(out, volume->ballast_bytes);
+	if (volume->ballast_bytes < volume->ballast_wanted) {
+		buf_add_text(out, " of ");
+		cli_add_size(out, volume->ballast_wanted);
+	}
+}
+
 static void print_disk(struct status *status, const Pk__Volume *volume)
 {
 	struct cli *cli = status->cli;
@@ -163,11 +176,19 @@ static void print_disk(struct status *status, const Pk__Volume *volume)
 		           "the volume of %s is full but for its reserve: new mail is refused until there "
 		           "is room",
 		           volume->folder);
+	if (volume->ballast_wanted > 0 && volume->ballast_bytes == 0 &&
+	    volume->free_bytes < volume->ballast_wanted)
+		status_say(
+			status, true,
+			"the volume of %s is full, and its ballast is used up: logins and deletions fail, "
+			"too",
+			volume->folder);
 	if (!cli->json) {
 		buf_addf(cli->out, "disk of %s: ", volume->folder);
 		cli_add_size(cli->out, volume->free_bytes);
 		buf_add_text(cli->out, " free, reserve ");
 		cli_add_size(cli->out, volume->reserve_bytes);
+		add_ballast(cli->out, volume);
 		buf_add_text(cli->out, volume->low ? ", refuses new mail\n" : "\n");
 		return;
 	}
@@ -176,6 +197,8 @@ static void print_disk(struct status *status, const Pk__Volume *volume)
 	json_number_field(json, "free_bytes", volume->free_bytes);
 	json_number_field(json, "reserve_bytes", volume->reserve_bytes);
 	json_bool_field(json, "refuses", volume->low);
+	json_number_field(json, "ballast_bytes", volume->ballast_bytes);
+	json_number_field(json, "ballast_wanted", volume->ballast_wanted);
 	json_object_end(json);
 }
 
@@ -183,20 +206,30 @@ static void print_disk(struct status *status, const Pk__Volume *volume)
 static void print_directory_disk(struct status *status)
 {
 	char path[PATH_MAX];
-	struct statvfs found;
+	uint64_t free_bytes, reserve;
+	const struct config *config = status->cli->config;
 	Pk__Volume volume = PK__VOLUME__INIT;
-	int len = snprintf(path, sizeof(path), "%s/directory",
-	                   config_text(status->cli->config, "data_dir"));
-	if (len < 0 || (size_t)len >= sizeof(path) || statvfs(path, &found) != 0)
+	int len = snprintf(path, sizeof(path), "%s/directory", config_text(config, "data_dir"));
+	if (len < 0 || (size_t)len + sizeof("/" BALLAST_NAME) > sizeof(path) ||
+	    !volume_room(path, 0, &free_bytes, &reserve))
 		return;
 	volume.folder = (char *)(uintptr_t) "directory";
-	volume.free_bytes = (uint64_t)found.f_bavail * found.f_frsize;
+	volume.free_bytes = free_bytes;
+	volume.ballast_wanted = directory_ballast_wanted(path, config);
+	snprintf(path + len, sizeof(path) - (size_t)len, "/" BALLAST_NAME);
+	volume.ballast_bytes = ballast_bytes(path);
 	print_disk(status, &volume);
 }
 
 static void print_disks(struct status *status)
 {
 	struct cli *cli = status->cli;
+	if (status->store->rekeys_put_off > 0)
+		status_say(
+			status, false,
+			"%u changed mailbox passwords are not the keys of their files yet: there is no room "
+			"for a copy",
+			status->store->rekeys_put_off);
 	if (cli->json) {
 		json_name(&cli->writer, "disks");
 		json_array(&cli->writer);

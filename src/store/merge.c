@@ -574,7 +574,7 @@ int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merge
 		rc = waits_settle(mailbox, packer, &merged->last, info);
 	if (rc != 0 && rc != E_NO_SPACE)
 		mailbox->merge_failures++;
-	else if (!*ret_more)
+	else if (rc == 0 && !*ret_more)
 		mailbox->merge_failures = 0;
 	mailbox->merge_retry_ms = rc == 0 ? 0
 	                                  : clock_monotonic_ms() + store_merge_retry_ms(mailbox->store);

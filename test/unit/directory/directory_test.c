@@ -310,7 +310,7 @@ static void change_of_mailbox_password(void **state)
 	/* Used but not confirmed: that will do too, once it is written down. */
 	assert_int_equal(login_for(f, newer, "imap"), 0);
 	assert_int_equal(login_for(f, new, "imap"), 0);
-	slots_flush(f->directory);
+	slots_flush(f->directory, false);
 	assert_int_equal(login_for(f, new, "imap"), E_DENIED);
 	assert_int_equal(login_for(f, newer, "imap"), 0);
 	drop(old);
@@ -924,7 +924,7 @@ static void revocations(void **state)
 	drop(app);
 	assert_int_equal(password_create(f, address, KIND_RECOVERY, second, &app), 0);
 	assert_int_equal(login_for(f, app, "cli"), 0);
-	slots_flush(f->directory);
+	slots_flush(f->directory, false);
 	assert_told(f, &told, recovery, recovery->slot);
 
 	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;

@@ -19,6 +19,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#ifndef FIXTURE_ROOT
+#define FIXTURE_ROOT "/tmp"
+#endif
+
 #define METHOD(name)  PK__DIRECTORY_METHOD__DIRECTORY_##name
 #define KIND_MAILBOX  PK__PASSWORD_CREATE_REQUEST__KIND__MAILBOX
 #define KIND_APP      PK__PASSWORD_CREATE_REQUEST__KIND__APP
@@ -91,7 +95,7 @@ static int set_up(void **state)
 	unsigned char key[KEY_SIZE];
 	assert_int_equal(crypto_init(&f->info), 0);
 	assert_int_equal(db_init(&f->info), 0);
-	strcpy(f->folder, "/tmp/postkasse-directory-XXXXXX");
+	strcpy(f->folder, FIXTURE_ROOT "/postkasse-directory-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->path, sizeof(f->path), "%s/directory.sqlite", f->folder);
 	f->config = config_new();
@@ -105,12 +109,13 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const ends[] = {"", "-wal", "-shm"};
+	static const char *const names[] = {"directory.sqlite", "directory.sqlite-wal",
+	                                    "directory.sqlite-shm", "ballast"};
 	if (f->directory != NULL)
 		stop(f);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char path[160];
-		snprintf(path, sizeof(path), "%s%s", f->path, ends[i]);
+		snprintf(path, sizeof(path), "%s/%s", f->folder, names[i]);
 		(void)unlink(path);
 	}
 	assert_int_equal(rmdir(f->folder), 0);
@@ -164,6 +169,62 @@ static inline int alias_add(struct fixture *f, const char *address)
 	int rc = ask(f, f->cli, METHOD(ALIAS_ADD), &request, &pk__alias_reply__descriptor, &reply);
 	drop(reply);
 	return rc;
+}
+
+static inline int alias_disable(struct fixture *f, const char *address, bool disabled)
+{
+	Pk__AliasDisableRequest request = PK__ALIAS_DISABLE_REQUEST__INIT;
+	Pk__AliasReply *reply;
+	request.address = (char *)(uintptr_t)address;
+	request.disabled = disabled;
+	int rc = ask(f, f->cli, METHOD(ALIAS_DISABLE), &request, &pk__alias_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+static inline int alias_remove(struct fixture *f, const char *address)
+{
+	Pk__AliasRequest request = PK__ALIAS_REQUEST__INIT;
+	Pk__AliasReply *reply;
+	request.address = (char *)(uintptr_t)address;
+	int rc = ask(f, f->cli, METHOD(ALIAS_REMOVE), &request, &pk__alias_reply__descriptor, &reply);
+	drop(reply);
+	return rc;
+}
+
+/* A store tells how far a mailbox has come. */
+static inline int state_set(struct fixture *f, const char *mailbox, uint64_t modseq)
+{
+	Pk__MailboxStates request = PK__MAILBOX_STATES__INIT;
+	Pk__MailboxState state = PK__MAILBOX_STATE__INIT, *states[] = {&state};
+	Pk__MailboxStates *reply;
+	struct link *store = connect_as(f, "store");
+	state.mailbox = (char *)(uintptr_t)mailbox;
+	state.generation = state.uid_validity = 1;
+	state.modseq = modseq;
+	request.states = states;
+	request.n_states = 1;
+	int rc = ask(f, store, METHOD(MAILBOX_STATE_SET), &request, &pk__mailbox_states__descriptor,
+	             &reply);
+	drop(reply);
+	link_free(store);
+	return rc;
+}
+
+/* The modseq that the directory knows; 0: none. */
+static inline uint64_t state_get(struct fixture *f, const char *mailbox)
+{
+	Pk__MailboxStateRequest request = PK__MAILBOX_STATE_REQUEST__INIT;
+	Pk__MailboxState *reply;
+	struct link *store = connect_as(f, "store");
+	request.mailbox = (char *)(uintptr_t)mailbox;
+	assert_int_equal(
+		ask(f, store, METHOD(MAILBOX_STATE_GET), &request, &pk__mailbox_state__descriptor, &reply),
+		0);
+	uint64_t modseq = reply->known ? reply->modseq : 0;
+	drop(reply);
+	link_free(store);
+	return modseq;
 }
 
 static inline int resolve(struct fixture *f, const char *address, Pk__ResolveReply **ret)
