@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PROTO = {"link.pb-c.h", "mail.pb-c.h", "structure.pb-c.h", "store.pb-c.h", "directory.pb-c.h"}
+PROTO = {"link.pb-c.h", "mail.pb-c.h", "structure.pb-c.h", "sealed.pb-c.h", "store.pb-c.h", "directory.pb-c.h"}
 FRONT = {"front", "net", "mail", "crypto", "base", "proto"}
 CORE = {"db", "net", "crypto", "base", "proto"}
 ALLOWED = {
