@@ -14,7 +14,8 @@ enum {
 };
 
 /* The middle gives way: a long name must not push the cause out of sight. */
-static void shorten(char *text, size_t size, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void shorten(char *text, size_t size,
+                                                          const char *format, va_list args)
 {
 	char whole[WHOLE_SIZE];
 	int len = vsnprintf(whole, sizeof(whole), format, args);

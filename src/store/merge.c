@@ -48,9 +48,11 @@ struct merge {
 	bool damaged;        /* something in the temporary mailbox cannot be read or opened */
 };
 
-static void wipe_keypairs(struct keypairs **keypairs)
+/* Private keys are in it. */
+static void merge_free(struct merge **merge)
 {
-	wipe(*keypairs, sizeof(**keypairs));
+	wipe(*merge, sizeof(**merge));
+	free(*merge);
 }
 
 /* Only where something waits: a key costs as much as half of what a login costs otherwise. */
@@ -564,11 +566,10 @@ int temporary_merge(struct mailbox *mailbox, struct packer *packer, struct merge
 		put_off(mailbox);
 		return 0;
 	}
-	struct merge *merge MEM_AUTO = mem_new(sizeof(*merge));
+	struct merge *merge __attribute__((cleanup(merge_free))) = mem_new(sizeof(*merge));
 	merge->mailbox = mailbox;
 	merge->packer = packer;
 	merge->merged = merged;
-	struct keypairs *wiped __attribute__((cleanup(wipe_keypairs))) = &merge->keypairs;
 	int rc = next_source(merge, ret_more, info);
 	if (rc == 0 && !*ret_more && mailbox->waits.count > 0)
 		rc = waits_settle(mailbox, packer, &merged->last, info);
