@@ -155,12 +155,13 @@ static int check_missing(struct mailbox *mailbox, struct verify *verify, uint64_
 	int rc = waits_missing(mailbox, file, rows, &here, info);
 	if (rc == 0)
 		rc = waits_missing_but(mailbox, file, &elsewhere, info);
-	if (rc != 0 || here + elsewhere == 0)
+	uint64_t missing = here + elsewhere;
+	if (rc != 0 || missing == 0)
 		return rc;
 	struct buf text BUF_AUTO;
 	buf_init(&text, 200);
 	buf_addf(&text, "%llu messages that were acknowledged are missing",
-	         (unsigned long long)(here + elsewhere));
+	         (unsigned long long)missing);
 	add_waiting(verify, buf_str(&text));
 	return 0;
 }
