@@ -85,10 +85,9 @@ static bool parse_duration(struct str text, int64_t *ret)
 		*ret = 0;
 		return true;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (str_eq(unit, str_from(units[i].unit)))
 			return multiply(number, units[i].ms, ret);
-	}
 	return false;
 }
 
@@ -126,10 +125,9 @@ static bool is_choice(const char *choices, struct str text)
 {
 	size_t position = 0;
 	struct str word;
-	while (next_word(str_from(choices), &position, &word)) {
+	while (next_word(str_from(choices), &position, &word))
 		if (str_eq(word, text))
 			return true;
-	}
 	return false;
 }
 

@@ -135,10 +135,9 @@ static bool take_value(struct cursor *c)
 static bool is_stamp(struct str name)
 {
 	static const char *const names[] = {"time", "level", "role", "index", "pid", "event"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_eq(name, str_from(names[i])))
 			return true;
-	}
 	return false;
 }
 

@@ -120,12 +120,11 @@ static void rehash(struct map *map)
 	map->size = old_size == 0 ? 16 : map->count * 2 > old_size / 2 ? old_size * 2 : old_size;
 	map->entries = mem_new_array(map->size, sizeof(*map->entries));
 	map->used = map->count;
-	for (size_t i = 0; i < old_size; i++) {
+	for (size_t i = 0; i < old_size; i++)
 		if (old[i].value != NULL)
 			insert(map, old[i]);
 		else
 			free((char *)old[i].key.ptr);
-	}
 	free(old);
 }
 

@@ -15,10 +15,9 @@ size_t utf8_character(struct str s)
 	                           : 0;
 	if (len == 0 || len > s.len)
 		return 0;
-	for (size_t i = 1; i < len; i++) {
+	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	}
 	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
 	bool surrogate = p[0] == 0xed && p[1] > 0x9f;
 	bool beyond = p[0] == 0xf4 && p[1] > 0x8f;

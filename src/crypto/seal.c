@@ -35,9 +35,8 @@ static bool seal_key(const struct key32 *own, const unsigned char *other,
 {
 	struct key32 shared KEY32_AUTO;
 	unsigned char both[2 * SEAL_PUBLIC_SIZE];
-	if (crypto_scalarmult(shared.bytes, own->bytes, other) != 0) {
+	if (crypto_scalarmult(shared.bytes, own->bytes, other) != 0)
 		return false;
-	}
 	memcpy(both, ephemeral, SEAL_PUBLIC_SIZE);
 	memcpy(both + SEAL_PUBLIC_SIZE, recipient, SEAL_PUBLIC_SIZE);
 	hkdf_sha256(shared.bytes, sizeof(shared.bytes), STR_OF(both, sizeof(both)),
@@ -47,13 +46,11 @@ static bool seal_key(const struct key32 *own, const unsigned char *other,
 
 int box_seal(const struct key32 *key, struct str context, struct str plain, struct buf *out)
 {
-	if (plain.len > SIZE_MAX - BOX_OVERHEAD) {
+	if (plain.len > SIZE_MAX - BOX_OVERHEAD)
 		return E_TOO_LARGE;
-	}
 	unsigned char *nonce = (unsigned char *)buf_reserve(out, plain.len + BOX_OVERHEAD);
-	if (nonce == NULL) {
+	if (nonce == NULL)
 		return E_TOO_LARGE;
-	}
 	random_bytes(nonce, NONCE_SIZE);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(
 		nonce + NONCE_SIZE, NULL, (const unsigned char *)plain.ptr, plain.len,
@@ -64,20 +61,17 @@ int box_seal(const struct key32 *key, struct str context, struct str plain, stru
 
 int box_open(const struct key32 *key, struct str context, struct str sealed, struct buf *out)
 {
-	if (sealed.len < BOX_OVERHEAD) {
+	if (sealed.len < BOX_OVERHEAD)
 		return E_DENIED;
-	}
 	const unsigned char *nonce = (const unsigned char *)sealed.ptr;
 	size_t plain_len = sealed.len - BOX_OVERHEAD;
 	unsigned char *plain = (unsigned char *)buf_reserve(out, plain_len > 0 ? plain_len : 1);
-	if (plain == NULL) {
+	if (plain == NULL)
 		return E_TOO_LARGE;
-	}
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
 			plain, NULL, NULL, nonce + NONCE_SIZE, plain_len + TAG_SIZE,
-			(const unsigned char *)context.ptr, context.len, nonce, key->bytes) != 0) {
+			(const unsigned char *)context.ptr, context.len, nonce, key->bytes) != 0)
 		return E_DENIED;
-	}
 	out->len += plain_len;
 	return 0;
 }
@@ -100,13 +94,11 @@ int seal_with(const struct seal_sender *sender, struct str context, struct str p
 {
 	size_t before = out->len;
 	buf_add(out, sender->header, sizeof(sender->header));
-	if (out->failed) {
+	if (out->failed)
 		return E_TOO_LARGE;
-	}
 	int rc = box_seal(&sender->key, context, plain, out);
-	if (rc < 0) {
+	if (rc < 0)
 		out->len = before;
-	}
 	return rc;
 }
 
@@ -119,17 +111,15 @@ void seal_opener_init(struct seal_opener *ret, const struct key32 *private_key)
 
 int seal_open(struct seal_opener *opener, struct str context, struct str sealed, struct buf *out)
 {
-	if (sealed.len < SEAL_OVERHEAD || sealed.ptr[0] != SCHEME_X25519) {
+	if (sealed.len < SEAL_OVERHEAD || sealed.ptr[0] != SCHEME_X25519)
 		return E_DENIED;
-	}
 	const unsigned char *ephemeral = (const unsigned char *)sealed.ptr + 1;
 	if (!opener->has_key || memcmp(opener->ephemeral, ephemeral, SEAL_PUBLIC_SIZE) != 0) {
 		opener->has_key = seal_key(&opener->private_key, ephemeral, ephemeral, opener->public_key,
 		                           &opener->key);
 		memcpy(opener->ephemeral, ephemeral, SEAL_PUBLIC_SIZE);
 	}
-	if (!opener->has_key) {
+	if (!opener->has_key)
 		return E_DENIED;
-	}
 	return box_open(&opener->key, context, str_from_byte(sealed, 1 + SEAL_PUBLIC_SIZE), out);
 }

@@ -17,9 +17,8 @@ _Static_assert(KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one siz
 
 int crypto_init(struct errinfo *info)
 {
-	if (sodium_init() < 0) {
+	if (sodium_init() < 0)
 		return err_set(info, E_INTERNAL, "libsodium does not start");
-	}
 	return 0;
 }
 
@@ -35,9 +34,8 @@ bool equal_constant_time(const void *a, const void *b, size_t len)
 
 void wipe(void *ptr, size_t len)
 {
-	if (len > 0) {
+	if (len > 0)
 		sodium_memzero(ptr, len);
-	}
 }
 
 __attribute__((noinline)) void stack_wipe(void)
@@ -79,9 +77,8 @@ struct secret *secret_new(const void *bytes, size_t len)
 {
 	must(len > 0 && len <= SECRET_MAX);
 	unsigned char *guarded = sodium_malloc(len);
-	if (guarded == NULL) {
+	if (guarded == NULL)
 		return NULL;
-	}
 	memcpy(guarded, bytes, len);
 	must(sodium_mprotect_noaccess(guarded) == 0);
 	struct secret *secret = mem_new(sizeof(*secret));
@@ -93,9 +90,8 @@ struct secret *secret_new(const void *bytes, size_t len)
 
 void secret_free(struct secret *secret)
 {
-	if (secret == NULL) {
+	if (secret == NULL)
 		return;
-	}
 	must(secret->opened == 0);
 	sodium_free(secret->bytes); /* overwrites it first */
 	pthread_mutex_destroy(&secret->mutex);
@@ -110,9 +106,8 @@ size_t secret_len(const struct secret *secret)
 const unsigned char *secret_open(struct secret *secret)
 {
 	pthread_mutex_lock(&secret->mutex);
-	if (secret->opened++ == 0) {
+	if (secret->opened++ == 0)
 		must(sodium_mprotect_readonly(secret->bytes) == 0);
-	}
 	pthread_mutex_unlock(&secret->mutex);
 	return secret->bytes;
 }
@@ -121,9 +116,8 @@ void secret_close(struct secret *secret)
 {
 	pthread_mutex_lock(&secret->mutex);
 	must(secret->opened > 0);
-	if (--secret->opened == 0) {
+	if (--secret->opened == 0)
 		must(sodium_mprotect_noaccess(secret->bytes) == 0);
-	}
 	pthread_mutex_unlock(&secret->mutex);
 }
 
@@ -143,9 +137,8 @@ struct vault *vault_new(void)
 
 void vault_free(struct vault *vault)
 {
-	if (vault == NULL) {
+	if (vault == NULL)
 		return;
-	}
 	secret_free(vault->key);
 	free(vault);
 }

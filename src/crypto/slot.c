@@ -70,9 +70,8 @@ static struct str context_make(struct context *context, struct str label, struct
 	must(label.len + 1 + mailbox.len <= sizeof(context->text));
 	memcpy(context->text, label.ptr, label.len);
 	context->text[label.len] = ' ';
-	if (mailbox.len > 0) {
+	if (mailbox.len > 0)
 		memcpy(context->text + label.len + 1, mailbox.ptr, mailbox.len);
-	}
 	context->len = label.len + 1 + mailbox.len;
 	return STR_OF(context->text, context->len);
 }
@@ -152,18 +151,15 @@ bool slot_open_scram(const struct slot *slot, struct str mailbox, struct str aut
 
 	/* ClientProof = ClientKey XOR HMAC(StoredKey, AuthMessage) */
 	hmac_sha256(slot->stored_key, sizeof(slot->stored_key), auth_message, client_key.bytes);
-	for (size_t i = 0; i < sizeof(client_key.bytes); i++) {
+	for (size_t i = 0; i < sizeof(client_key.bytes); i++)
 		client_key.bytes[i] ^= proof[i];
-	}
 	sha256(STR_OF(client_key.bytes, sizeof(client_key.bytes)), stored_key);
-	if (!equal_constant_time(stored_key, slot->stored_key, sizeof(stored_key))) {
+	if (!equal_constant_time(stored_key, slot->stored_key, sizeof(stored_key)))
 		return false;
-	}
 	slot_scram_key(mailbox, &client_key, &seal_key);
 	if (!slot_unseal(&seal_key, context_make(&context, STR("postkasse by_scram 1"), mailbox),
-	                 slot->by_scram, ret_secret)) {
+	                 slot->by_scram, ret_secret))
 		return false;
-	}
 	hmac_sha256(slot->server_key, sizeof(slot->server_key), auth_message, ret_signature);
 	return true;
 }
@@ -226,22 +222,19 @@ int key_record_open(struct str record, struct str mailbox, const struct key32 *s
 	struct key32 key KEY32_AUTO;
 	struct context context;
 	struct buf plain;
-	if (record.len < 1 || record.len > KEY_RECORD_MAX || record.ptr[0] != RECORD_VERSION) {
+	if (record.len < 1 || record.len > KEY_RECORD_MAX || record.ptr[0] != RECORD_VERSION)
 		return E_DENIED;
-	}
 	record_key(mailbox, secret, &key);
 	buf_init(&plain, KEY_RECORD_MAX);
 	int rc = box_open(&key, context_make(&context, STR("postkasse key record 1"), mailbox),
 	                  str_from_byte(record, 1), &plain);
-	if (rc == 0 && plain.len != RECORD_KEY_SIZE && plain.len != 2 * RECORD_KEY_SIZE) {
+	if (rc == 0 && plain.len != RECORD_KEY_SIZE && plain.len != 2 * RECORD_KEY_SIZE)
 		rc = E_DENIED;
-	}
 	if (rc == 0) {
 		record_get((const unsigned char *)plain.ptr, ret_current);
 		*ret_has_next = plain.len == 2 * RECORD_KEY_SIZE;
-		if (*ret_has_next) {
+		if (*ret_has_next)
 			record_get((const unsigned char *)plain.ptr + RECORD_KEY_SIZE, ret_next);
-		}
 	}
 	buf_done_wiped(&plain);
 	return rc;

@@ -28,9 +28,8 @@ static int memory_security_on(struct errinfo *info)
 {
 	sqlite3 *any;
 	int rc = sqlite3_open_v2(":memory:", &any, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc == SQLITE_OK) {
+	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(any, "PRAGMA memory_security=1", NULL, NULL, NULL);
-	}
 	sqlite3_close(any);
 	return rc == SQLITE_OK ? 0 : err_set(info, E_INTERNAL, "SQLite has no secure memory");
 }
@@ -64,17 +63,15 @@ static void init_run(void)
 		return;
 	}
 	random_from_system();
-	if (page_cipher_register(info) == 0 && memory_security_on(info) == 0) {
+	if (page_cipher_register(info) == 0 && memory_security_on(info) == 0)
 		info->error = 0;
-	}
 }
 
 int db_init(struct errinfo *info)
 {
 	pthread_once(&init_once, init_run);
-	if (init_error.error != 0 && info != NULL) {
+	if (init_error.error != 0 && info != NULL)
 		*info = init_error;
-	}
 	return init_error.error;
 }
 
@@ -141,9 +138,8 @@ static int wal_committed(void *arg, sqlite3 *handle, const char *schema, int fra
 	struct db *db = arg;
 	(void)handle;
 	(void)schema;
-	if ((uint32_t)frames < db->wal_frames || (uint32_t)frames < db->wal_checkpointed) {
+	if ((uint32_t)frames < db->wal_frames || (uint32_t)frames < db->wal_checkpointed)
 		db->wal_checkpointed = 0;
-	}
 	db->wal_frames = (uint32_t)frames;
 	return SQLITE_OK;
 }
@@ -174,20 +170,16 @@ static int file_prepare(const char *path, unsigned flags, bool *ret_is_new, stru
 			*ret_is_new = true;
 			return 0;
 		}
-		if (errno != EEXIST) {
+		if (errno != EEXIST)
 			return file_fail(errno, "create", info);
-		}
 	}
-	if (stat(path, &st) != 0) {
+	if (stat(path, &st) != 0)
 		return file_fail(errno, "open", info);
-	}
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.st_mode))
 		return err_set(info, E_DENIED, "database: not a regular file");
-	}
 	*ret_is_new = st.st_size == 0;
-	if (st.st_size == 0 && (flags & DB_CREATE) == 0) {
+	if (st.st_size == 0 && (flags & DB_CREATE) == 0)
 		return err_set(info, E_CORRUPT, "database: the file is empty");
-	}
 	return 0;
 }
 
@@ -219,15 +211,12 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 	sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &ignored);
 	sqlite3_wal_hook(handle, wal_committed, db); /* in the place of automatic checkpoints */
 	int rc = 0;
-	if ((db->flags & (DB_EXCLUSIVE | DB_COPY)) != 0) {
+	if ((db->flags & (DB_EXCLUSIVE | DB_COPY)) != 0)
 		rc = db_exec(db, "PRAGMA locking_mode=EXCLUSIVE", info);
-	}
-	if (rc == 0 && (db->flags & DB_COPY) != 0) {
+	if (rc == 0 && (db->flags & DB_COPY) != 0)
 		rc = db_exec(db, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", info);
-	}
-	if (rc == 0 && is_new) {
+	if (rc == 0 && is_new)
 		rc = db_exec(db, "PRAGMA auto_vacuum=INCREMENTAL", info);
-	}
 	if (rc == 0) {
 		/* Keying turned it fully on, which makes deleting four times as expensive. */
 		rc = db_exec(db, "PRAGMA secure_delete=FAST", info);
@@ -238,16 +227,13 @@ static int connection_configure(struct db *db, bool is_new, struct errinfo *info
 	} else if (rc == 0 && (db->flags & DB_COPY) == 0) {
 		rc = db_exec(db, "PRAGMA journal_mode=WAL", info);
 		/* A new file has its -wal from the next access on: see db_place_note. */
-		if (rc == 0 && is_new) {
+		if (rc == 0 && is_new)
 			rc = db_exec(db, "PRAGMA schema_version", info);
-		}
 	}
-	if (rc == E_CORRUPT && (sqlite3_extended_errcode(handle) & 0xff) == SQLITE_NOTADB) {
+	if (rc == E_CORRUPT && (sqlite3_extended_errcode(handle) & 0xff) == SQLITE_NOTADB)
 		rc = err_set(info, E_DENIED, "database: wrong key, or not one of our files");
-	}
-	if (rc == 0 && (db->flags & DB_SYNC_FULL) != 0) {
+	if (rc == 0 && (db->flags & DB_SYNC_FULL) != 0)
 		db_set_sync_full(db, true);
-	}
 	return rc;
 }
 
@@ -266,12 +252,10 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	bool is_new = false;
 	*ret = NULL;
 	int rc = db_init(info);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = file_prepare(path, flags, &is_new, info);
-	}
-	if (rc < 0) {
+	if (rc < 0)
 		return rc;
-	}
 	bool left = db_wal_there(path);
 	struct db *db = mem_new(sizeof(*db));
 	db->flags = db_plain_asked() ? flags | DB_PLAIN : flags;
@@ -279,23 +263,19 @@ int db_open(struct db **ret, const char *path, const struct data_key *key, unsig
 	int code = sqlite3_open_v2(path, &db->handle, open_flags | SQLITE_OPEN_NOMUTEX, NULL);
 	rc = code == SQLITE_OK ? 0 : db_fail(db, code, info);
 	/* What cannot be opened for writing SQLite opens for reading, and says so at the first write. */
-	if (rc == 0 && (flags & DB_READ_ONLY) == 0 && sqlite3_db_readonly(db->handle, "main") != 0) {
+	if (rc == 0 && (flags & DB_READ_ONLY) == 0 && sqlite3_db_readonly(db->handle, "main") != 0)
 		rc = err_set(info, E_IO, "database: cannot be opened for writing");
-	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = connection_key(db, key, info);
-	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = connection_configure(db, is_new, info);
-	}
 	if (rc == 0) {
 		db->wal_unnamed = (flags & (DB_READ_ONLY | DB_COPY)) == 0;
 		db->wal_doubtful = db->wal_unnamed && left;
 		rc = db_wal_settle(db, info); /* before anybody is told what it holds */
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_place_note(db, info);
-	}
 	if (rc < 0) {
 		db_close(db);
 		return rc;
@@ -313,13 +293,11 @@ static void keep_wal(struct db *db, bool keep)
 void db_close(struct db *db)
 {
 	struct errinfo ignored;
-	if (db == NULL) {
+	if (db == NULL)
 		return;
-	}
 	db_read_end(db);
-	if (db_wal_settle(db, &ignored) != 0) {
+	if (db_wal_settle(db, &ignored) != 0)
 		keep_wal(db, true);
-	}
 	db_stmts_free(db);
 	must(sqlite3_close(db->handle) == SQLITE_OK); /* else a blob handle was left open */
 	free(db);
@@ -350,9 +328,8 @@ int db_exec_int(struct db *db, const char *sql, int64_t *ret, struct errinfo *in
 	int code = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
 	if (code == SQLITE_OK) {
 		code = sqlite3_step(stmt);
-		if (code == SQLITE_ROW) {
+		if (code == SQLITE_ROW)
 			*ret = sqlite3_column_int64(stmt, 0);
-		}
 	}
 	int rc = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : db_fail(db, code, info);
 	sqlite3_finalize(stmt);
@@ -364,9 +341,8 @@ static int sync_apply(struct db *db, struct errinfo *info)
 {
 	bool full = db->sync_wanted;
 	int rc = db_exec(db, full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", info);
-	if (rc == 0) {
+	if (rc == 0)
 		db->sync_full = full;
-	}
 	return rc;
 }
 
@@ -383,9 +359,8 @@ void db_set_sync_full(struct db *db, bool full)
 int db_read_begin(struct db *db, struct errinfo *info)
 {
 	/* An error of the file may have ended it. */
-	if (sqlite3_get_autocommit(db->handle) == 0) {
+	if (sqlite3_get_autocommit(db->handle) == 0)
 		return 0;
-	}
 	int rc = db_run(db_query(db, "BEGIN"), info);
 	db->reading = rc == 0;
 	return rc;
@@ -393,18 +368,16 @@ int db_read_begin(struct db *db, struct errinfo *info)
 
 void db_read_end(struct db *db)
 {
-	if (!db->reading) {
+	if (!db->reading)
 		return;
-	}
 	must(sqlite3_txn_state(db->handle, "main") !=
 	     SQLITE_TXN_WRITE); /* what changes begins with db_begin */
 	db->reading = false;
 	if (sqlite3_get_autocommit(db->handle) == 0) {
 		/* Statements that are in the middle of the file go on under locks of their own. */
 		struct errinfo ignored;
-		if (db_run(db_query(db, "COMMIT"), &ignored) != 0) {
+		if (db_run(db_query(db, "COMMIT"), &ignored) != 0)
 			db_rollback(db);
-		}
 	}
 }
 
@@ -412,17 +385,14 @@ int db_begin(struct db *db, struct errinfo *info)
 {
 	db_read_end(db);
 	int rc = db->sync_wanted == db->sync_full ? 0 : sync_apply(db, info);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_wal_name(db, info);
-	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_run(db_query(db, "BEGIN IMMEDIATE"), info);
-	}
 	if (rc == 0) {
 		rc = db_wal_settle(db, info);
-		if (rc < 0) {
+		if (rc < 0)
 			db_rollback(db);
-		}
 	}
 	return rc;
 }
@@ -468,9 +438,8 @@ int db_checkpoint(struct db *db, bool truncate, struct errinfo *info)
 	int frames = 0, checkpointed = 0;
 	db_read_end(db);
 	int rc = db_wal_settle(db, info);
-	if (rc != 0) {
+	if (rc != 0)
 		return rc;
-	}
 	int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, &frames, &checkpointed);
 	if (code != SQLITE_OK) {

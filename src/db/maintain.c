@@ -19,9 +19,8 @@ static int fail_errno(int errnum, const char *what, struct errinfo *info)
 static int path_sync(const char *path, int open_flags, struct errinfo *info)
 {
 	int fd = open(path, open_flags | O_CLOEXEC);
-	if (fd < 0) {
+	if (fd < 0)
 		return fail_errno(errno, "cannot open for sync", info);
-	}
 	int rc = fsync(fd) == 0 ? 0 : fail_errno(errno, "sync", info);
 	close(fd);
 	return rc;
@@ -38,14 +37,12 @@ static int salt_verify(const char *path, const struct data_key *key, struct erri
 {
 	unsigned char salt[DATA_KEY_SALT_SIZE];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
+	if (fd < 0)
 		return fail_errno(errno, "cannot open the copy", info);
-	}
 	ssize_t len = pread(fd, salt, sizeof(salt), 0);
 	close(fd);
-	if (len != (ssize_t)sizeof(salt) || memcmp(salt, key->salt, sizeof(salt)) != 0) {
+	if (len != (ssize_t)sizeof(salt) || memcmp(salt, key->salt, sizeof(salt)) != 0)
 		return err_set(info, E_INTERNAL, "database: the copy has another salt");
-	}
 	return 0;
 }
 
@@ -55,16 +52,13 @@ static int copy_check(const char *path, const struct data_key *key, unsigned fla
 {
 	struct db *copy;
 	int rc = db_open(&copy, path, key, flags & DB_PLAIN, info);
-	if (rc < 0) {
+	if (rc < 0)
 		return rc;
-	}
 	db_close(copy);
-	if ((flags & DB_PLAIN) == 0) {
+	if ((flags & DB_PLAIN) == 0)
 		rc = salt_verify(path, key, info);
-	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = path_sync(path, O_RDWR, info);
-	}
 	return rc < 0 ? rc : db_folder_sync(path, info);
 }
 
@@ -76,9 +70,8 @@ static void copy_remove(const char *path)
 		buf_init(&name, 2 * 4096);
 		buf_add_text(&name, path);
 		buf_add(&name, endings[i], strlen(endings[i]) + 1);
-		if (!name.failed) {
+		if (!name.failed)
 			unlink(name.ptr);
-		}
 	}
 }
 
@@ -106,9 +99,8 @@ int db_copy_new(struct db_copy **ret, struct db *db, const char *path, const str
 {
 	*ret = NULL;
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
+	if (fd < 0)
 		return fail_errno(errno, "cannot create the copy", info);
-	}
 	close(fd);
 	struct db_copy *copy = mem_new(sizeof(*copy));
 	copy->from = db;
@@ -116,9 +108,8 @@ int db_copy_new(struct db_copy **ret, struct db *db, const char *path, const str
 	int rc = db_open(&copy->to, path, key, (db->flags & DB_PLAIN) | DB_CREATE | DB_COPY, info);
 	if (rc == 0) {
 		copy->backup = sqlite3_backup_init(copy->to->handle, "main", db->handle, "main");
-		if (copy->backup == NULL) {
+		if (copy->backup == NULL)
 			rc = copy_fail(copy, sqlite3_extended_errcode(copy->to->handle), info);
-		}
 	}
 	if (rc < 0) {
 		db_copy_free(copy);
@@ -137,9 +128,8 @@ static int copy_complete(struct db_copy *copy, const struct data_key *key, struc
 	unsigned flags = copy->to->flags;
 	db_close(copy->to);
 	copy->to = NULL;
-	if (rc == 0) {
+	if (rc == 0)
 		rc = copy_check(copy->path, key, flags, info);
-	}
 	copy->done = rc == 0;
 	return rc;
 }
@@ -156,9 +146,8 @@ int db_copy_step(struct db_copy *copy, const struct data_key *key, int pages, bo
 		*ret_done = rc == 0;
 		return rc;
 	}
-	if (code != SQLITE_OK) {
+	if (code != SQLITE_OK)
 		return copy_fail(copy, code, info);
-	}
 	copy->unsynced += pages;
 	if (copy->unsynced >= COPY_SYNC_PAGES) {
 		copy->unsynced = 0;
@@ -169,16 +158,13 @@ int db_copy_step(struct db_copy *copy, const struct data_key *key, int pages, bo
 
 void db_copy_free(struct db_copy *copy)
 {
-	if (copy == NULL) {
+	if (copy == NULL)
 		return;
-	}
-	if (copy->backup != NULL) {
+	if (copy->backup != NULL)
 		sqlite3_backup_finish(copy->backup);
-	}
 	db_close(copy->to);
-	if (!copy->done) {
+	if (!copy->done)
 		copy_remove(copy->path);
-	}
 	free(copy->path);
 	free(copy);
 }
@@ -188,16 +174,14 @@ enum { PAGE_SIZE = 4096, PROBED_PAGES = 32 };
 bool db_key_fits(const char *path, const struct data_key *key)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
+	if (fd < 0)
 		return false;
-	}
 	struct page_cipher *cipher = page_cipher_new(key);
 	unsigned char data[PAGE_SIZE];
 	bool fits = false;
 	for (uint32_t page = 2; page < 2 + PROBED_PAGES && !fits; page++) {
-		if (pread(fd, data, PAGE_SIZE, (off_t)(page - 1) * PAGE_SIZE) != PAGE_SIZE) {
+		if (pread(fd, data, PAGE_SIZE, (off_t)(page - 1) * PAGE_SIZE) != PAGE_SIZE)
 			break;
-		}
 		fits = page_cipher_decrypt(cipher, page, data, PAGE_SIZE, true);
 	}
 	wipe(data, sizeof(data));
@@ -255,8 +239,7 @@ int db_integrity_check(struct db *db, struct buf *findings, struct errinfo *info
 		                              " rowid, parent) FROM pragma_foreign_key_check"),
 		                 findings, &count, info);
 	}
-	if (rc == 0 && count > 0) {
+	if (rc == 0 && count > 0)
 		return err_set(info, E_CORRUPT, "database: %d findings of the integrity check", count);
-	}
 	return rc;
 }

@@ -43,9 +43,8 @@ static int lines_next(struct db *db, sqlite3_stmt *stmt, const char **ret, struc
 {
 	int code = sqlite3_step(stmt);
 	*ret = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
-	if (code == SQLITE_ROW && *ret != NULL) {
+	if (code == SQLITE_ROW && *ret != NULL)
 		return 0;
-	}
 	return code == SQLITE_DONE ? 0 : db_fail(db, code, info);
 }
 
@@ -56,12 +55,10 @@ static int lines_compare(struct db *db, sqlite3_stmt *found, struct db *referenc
 	for (;;) {
 		const char *have, *want = NULL;
 		int rc = lines_next(db, found, &have, info);
-		if (rc == 0) {
+		if (rc == 0)
 			rc = lines_next(reference, expected, &want, info);
-		}
-		if (rc < 0 || (have == NULL && want == NULL)) {
+		if (rc < 0 || (have == NULL && want == NULL))
 			return rc;
-		}
 		int order = have == NULL ? 1 : want == NULL ? -1 : strcmp(have, want);
 		if (order != 0) {
 			return err_set(info, E_CORRUPT, "schema: %s: %s", order < 0 ? "unexpected" : "missing",
@@ -81,9 +78,8 @@ static int reference_make(struct db *ret, const char *const *migrations, int cou
 {
 	int code = sqlite3_open_v2(":memory:", &ret->handle,
 	                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-	if (code != SQLITE_OK) {
+	if (code != SQLITE_OK)
 		return db_fail(ret, code, info);
-	}
 	for (int i = 0; i < count; i++) {
 		if (db_exec(ret, migrations[i], info) < 0) {
 			return err_set(info, E_INTERNAL, "migration %d: %s", i + 1,
@@ -98,13 +94,11 @@ static int compare_with_reference(struct db *db, struct db *reference, struct er
 	sqlite3_stmt *found __attribute__((cleanup(stmt_finalize))) = NULL;
 	sqlite3_stmt *expected __attribute__((cleanup(stmt_finalize))) = NULL;
 	int code = sqlite3_prepare_v2(db->handle, SCHEMA_LINES, -1, &found, NULL);
-	if (code != SQLITE_OK) {
+	if (code != SQLITE_OK)
 		return db_fail(db, code, info);
-	}
 	code = sqlite3_prepare_v2(reference->handle, SCHEMA_LINES, -1, &expected, NULL);
-	if (code != SQLITE_OK) {
+	if (code != SQLITE_OK)
 		return db_fail(reference, code, info);
-	}
 	return lines_compare(db, found, reference, expected, info);
 }
 
@@ -112,9 +106,8 @@ int db_schema_check(struct db *db, const char *const *migrations, int count, str
 {
 	struct db reference = {0};
 	int rc = reference_make(&reference, migrations, count, info);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = compare_with_reference(db, &reference, info);
-	}
 	sqlite3_close(reference.handle);
 	return rc;
 }
@@ -134,26 +127,21 @@ static int migrate_step(struct db *db, const char *sql, int version, struct erri
 	int rc = db_begin(db, info);
 	if (rc == 0) {
 		rc = db_exec(db, sql, info);
-		if (rc == E_INTERNAL || rc == E_INVALID || rc == E_EXISTS) {
+		if (rc == E_INTERNAL || rc == E_INVALID || rc == E_EXISTS)
 			rc = err_set(info, rc, "migration %d: %s", version + 1, sqlite3_errmsg(db->handle));
-		}
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_exec_int(db, "SELECT count(*) FROM pragma_foreign_key_check", &orphans, info);
-	}
-	if (rc == 0 && orphans > 0) {
+	if (rc == 0 && orphans > 0)
 		rc = err_set(info, E_CORRUPT, "migration %d: rows without their parent", version + 1);
-	}
 	if (rc == 0) {
 		sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version=%d", version + 1);
 		rc = db_exec(db, pragma, info);
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_commit(db, info);
-	}
-	if (rc < 0) {
+	if (rc < 0)
 		db_rollback(db);
-	}
 	return rc;
 }
 
@@ -169,21 +157,17 @@ int db_migrate(struct db *db, const char *const *migrations, int count, struct e
 {
 	int64_t version = 0;
 	int rc = db_exec_int(db, "PRAGMA user_version", &version, info);
-	if (rc < 0) {
+	if (rc < 0)
 		return rc;
-	}
-	if (version > count || version < 0) {
+	if (version > count || version < 0)
 		return db_schema_newer((int)version, count, info);
-	}
-	if (version == count) {
+	if (version == count)
 		return 0;
-	}
 	/* A file that was handed in may bring triggers that a migration would run: nothing is touched
 	 * before the schema is known to be the one that this version had. */
 	rc = db_schema_check(db, migrations, (int)version, info);
-	if (rc < 0) {
+	if (rc < 0)
 		return rc;
-	}
 	/* A table that others refer to may have to be made anew, which foreign keys would forbid; each
 	 * step checks them at its end instead. They cannot be switched inside a transaction. */
 	bool was_full = db->sync_full;

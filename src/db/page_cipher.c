@@ -103,9 +103,8 @@ struct page_cipher *page_cipher_new(const struct data_key *key)
 
 void page_cipher_free(struct page_cipher *cipher)
 {
-	if (cipher == NULL) {
+	if (cipher == NULL)
 		return;
-	}
 	EVP_CIPHER_CTX_free(cipher->file_stream); /* which cleanses the keys inside */
 	EVP_CIPHER_CTX_free(cipher->page_stream);
 	EVP_MAC_CTX_free(cipher->mac);
@@ -136,9 +135,8 @@ static void stream_xor(EVP_CIPHER_CTX *stream, const unsigned char *key, uint32_
 	/* OpenSSL carries a counter that overflows into the nonce, the format does not. */
 	uint64_t until_wrap = ((uint64_t)1 << 32) - counter;
 	size_t first = len;
-	if (until_wrap * BLOCK_SIZE < len) {
+	if (until_wrap * BLOCK_SIZE < len)
 		first = (size_t)until_wrap * BLOCK_SIZE;
-	}
 	store32(iv, counter);
 	must(EVP_EncryptInit_ex2(stream, NULL, key, iv, NULL) == 1);
 	must(EVP_EncryptUpdate(stream, bytes, &done, bytes, (int)first) == 1);
@@ -196,9 +194,8 @@ void page_cipher_encrypt(struct page_cipher *cipher, uint32_t page, unsigned cha
 	layout_make(&layout, cipher, page, data, len);
 	stream_xor(cipher->page_stream, layout.one_time_key + 32, layout.counter + 1, layout.nonce,
 	           data + layout.start, layout.n - layout.start);
-	if (page == 1) {
+	if (page == 1)
 		memcpy(data, cipher->key.salt, DATA_KEY_SALT_SIZE);
-	}
 	layout_mac(&layout, cipher, data, layout.tag);
 }
 
@@ -211,15 +208,13 @@ bool page_cipher_decrypt(struct page_cipher *cipher, uint32_t page, unsigned cha
 	layout_make(&layout, cipher, page, data, len);
 	if (check) {
 		layout_mac(&layout, cipher, data, tag);
-		if (!equal_constant_time(tag, layout.tag, sizeof(tag))) {
+		if (!equal_constant_time(tag, layout.tag, sizeof(tag)))
 			return false;
-		}
 	}
 	stream_xor(cipher->page_stream, layout.one_time_key + 32, layout.counter + 1, layout.nonce,
 	           data + layout.start, layout.n - layout.start);
-	if (page == 1) {
+	if (page == 1)
 		memcpy(data, sqlite_magic, sizeof(sqlite_magic));
-	}
 	return true;
 }
 
@@ -240,9 +235,8 @@ static void method_clone(void *to, void *from)
 {
 	struct page_cipher *target = to;
 	const struct page_cipher *source = from;
-	if (source->keyed) {
+	if (source->keyed)
 		cipher_set_key(target, &source->key);
-	}
 }
 
 static int method_legacy(void *cipher)
@@ -273,9 +267,8 @@ static unsigned char *method_salt(void *cipher)
 static void method_key(void *cipher, char *raw, int raw_len, int rekey, unsigned char *file_salt)
 {
 	struct data_key key DATA_KEY_AUTO;
-	if (raw_len != RAW_KEY_SIZE || memcmp(raw, RAW_PREFIX, sizeof(RAW_PREFIX)) != 0) {
+	if (raw_len != RAW_KEY_SIZE || memcmp(raw, RAW_PREFIX, sizeof(RAW_PREFIX)) != 0)
 		return; /* stays without a key */
-	}
 	const char *bytes = raw + sizeof(RAW_PREFIX);
 	memcpy(key.key.bytes, bytes, KEY_SIZE);
 	memcpy(key.salt, file_salt != NULL && rekey != 1 ? (const char *)file_salt : bytes + KEY_SIZE,
@@ -291,9 +284,8 @@ static bool page_usable(const struct page_cipher *cipher, int page, int len, int
 static int method_encrypt(void *cipher, int page, unsigned char *data, int len, int reserved)
 {
 	unsigned char nonce[PAGE_NONCE_SIZE];
-	if (!page_usable(cipher, page, len, reserved)) {
+	if (!page_usable(cipher, page, len, reserved))
 		return SQLITE_CORRUPT;
-	}
 	page_cipher_nonce(nonce);
 	page_cipher_encrypt(cipher, (uint32_t)page, data, (size_t)len, nonce);
 	return SQLITE_OK;
@@ -303,9 +295,8 @@ static int method_decrypt(void *cipher, int page, unsigned char *data, int len, 
                           int check)
 {
 	if (!page_usable(cipher, page, len, reserved) ||
-	    !page_cipher_decrypt(cipher, (uint32_t)page, data, (size_t)len, check != 0)) {
+	    !page_cipher_decrypt(cipher, (uint32_t)page, data, (size_t)len, check != 0))
 		return page == 1 ? SQLITE_NOTADB : SQLITE_CORRUPT;
-	}
 	return SQLITE_OK;
 }
 
@@ -325,12 +316,10 @@ int page_cipher_register(struct errinfo *info)
 		.m_decryptPage = method_decrypt,
 	};
 	static const CipherParams none[] = {{"", 0, 0, 0, 0}};
-	if (!algorithms_ready()) {
+	if (!algorithms_ready())
 		return err_set(info, E_INTERNAL, "OpenSSL has no ChaCha20 or Poly1305");
-	}
-	if (sqlite3mc_register_cipher(&descriptor, none, 1) != SQLITE_OK) {
+	if (sqlite3mc_register_cipher(&descriptor, none, 1) != SQLITE_OK)
 		return err_set(info, E_INTERNAL, "SQLite does not accept the page cipher");
-	}
 	return 0;
 }
 

@@ -19,9 +19,8 @@ static size_t stmt_slot(const struct db *db, const char *sql)
 {
 	uint64_t hash = (uint64_t)(uintptr_t)sql * UINT64_C(0x9e3779b97f4a7c15);
 	size_t slot = (size_t)(hash >> 32) & (db->stmt_cap - 1);
-	while (db->stmts[slot] != NULL && db->stmts[slot]->sql != sql) {
+	while (db->stmts[slot] != NULL && db->stmts[slot]->sql != sql)
 		slot = (slot + 1) & (db->stmt_cap - 1);
-	}
 	return slot;
 }
 
@@ -31,11 +30,9 @@ static void stmts_grow(struct db *db)
 	size_t old_cap = db->stmt_cap;
 	db->stmt_cap = old_cap == 0 ? STMTS_FIRST : old_cap * 2;
 	db->stmts = mem_new_array(db->stmt_cap, sizeof(struct db_stmt *));
-	for (size_t i = 0; i < old_cap; i++) {
-		if (old[i] != NULL) {
+	for (size_t i = 0; i < old_cap; i++)
+		if (old[i] != NULL)
 			db->stmts[stmt_slot(db, old[i]->sql)] = old[i];
-		}
-	}
 	free(old);
 }
 
@@ -58,13 +55,12 @@ static void stmt_compile(struct db_stmt *stmt)
 	const char *tail;
 	int code = sqlite3_prepare_v3(stmt->db->handle, stmt->sql, -1, SQLITE_PREPARE_PERSISTENT,
 	                              &stmt->stmt, &tail);
-	if (code == SQLITE_OK) {
+	if (code == SQLITE_OK)
 		must(stmt->stmt != NULL && *tail == '\0'); /* one statement, not none or two */
-	} else if ((code & 0xff) == SQLITE_ERROR) {
+	else if ((code & 0xff) == SQLITE_ERROR)
 		err_set(&stmt->why, E_INTERNAL, "database: %s", sqlite3_errmsg(stmt->db->handle));
-	} else {
+	else
 		db_fail(stmt->db, code, &stmt->why);
-	}
 }
 
 struct db_stmt *db_query(struct db *db, const char *sql_literal)
@@ -73,15 +69,13 @@ struct db_stmt *db_query(struct db *db, const char *sql_literal)
 		struct db_stmt *found = db->stmts[stmt_slot(db, sql_literal)];
 		if (found != NULL) {
 			db_reset(found);
-			if (found->stmt == NULL) {
+			if (found->stmt == NULL)
 				stmt_compile(found);
-			}
 			return found;
 		}
 	}
-	if ((db->stmt_count + 1) * 2 > db->stmt_cap) {
+	if ((db->stmt_count + 1) * 2 > db->stmt_cap)
 		stmts_grow(db);
-	}
 	struct db_stmt *stmt = mem_new(sizeof(*stmt));
 	stmt->db = db;
 	stmt->sql = sql_literal;
@@ -133,13 +127,11 @@ void db_bind_blob(struct db_stmt *stmt, int index, struct str blob)
 
 int db_step(struct db_stmt *stmt, struct errinfo *info)
 {
-	if (stmt->stmt == NULL) {
+	if (stmt->stmt == NULL)
 		return err_set(info, stmt->why.error, "%s", stmt->why.text);
-	}
 	int code = stmt->bind_code != SQLITE_OK ? stmt->bind_code : sqlite3_step(stmt->stmt);
-	if (code == SQLITE_ROW) {
+	if (code == SQLITE_ROW)
 		return DB_ROW;
-	}
 	int rc = code == SQLITE_DONE ? 0 : db_fail(stmt->db, code, info);
 	db_reset(stmt);
 	return rc;

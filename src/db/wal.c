@@ -34,16 +34,13 @@ static int write_over(int fd, char piece[PIECE])
 	off_t at = 0;
 	for (;;) {
 		ssize_t got = pread(fd, piece, PIECE, at);
-		if (got == 0) {
+		if (got == 0)
 			return fdatasync(fd);
-		}
 		ssize_t put = got < 0 ? got : pwrite(fd, piece, (size_t)got, at);
-		if (put < 0 && errno == EINTR) {
+		if (put < 0 && errno == EINTR)
 			continue;
-		}
-		if (put <= 0) {
+		if (put <= 0)
 			return -1;
-		}
 		at += put;
 	}
 }
@@ -54,14 +51,12 @@ static int write_again(struct db *db, struct errinfo *info)
 {
 	const char *path = sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT) {
+	if (fd < 0 && errno == ENOENT)
 		return 0;
-	}
 	char *piece MEM_AUTO = mem_new(PIECE);
 	int errnum = fd >= 0 && write_over(fd, piece) == 0 ? 0 : errno;
-	if (fd >= 0) {
+	if (fd >= 0)
 		close(fd);
-	}
 	return errnum == 0 ? 0
 	                   : err_set(info, err_from_errno(errnum) == E_NO_SPACE ? E_NO_SPACE : E_IO,
 	                             "database: cannot write its log again: %s", strerror(errnum));
@@ -69,26 +64,22 @@ static int write_again(struct db *db, struct errinfo *info)
 
 int db_wal_settle(struct db *db, struct errinfo *info)
 {
-	if (!db->wal_doubtful) {
+	if (!db->wal_doubtful)
 		return 0;
-	}
 	bool inside = db_in_transaction(db);
 	int rc = inside ? 0 : db_run(db_query(db, "BEGIN IMMEDIATE"), info);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = write_again(db, info);
-	}
-	if (!inside) {
+	if (!inside)
 		db_rollback(db);
-	}
 	db->wal_doubtful = rc != 0;
 	return rc;
 }
 
 int db_wal_name(struct db *db, struct errinfo *info)
 {
-	if (!db->wal_unnamed) {
+	if (!db->wal_unnamed)
 		return 0;
-	}
 	int rc = db_folder_sync(sqlite3_db_filename(db->handle, "main"), info);
 	db->wal_unnamed = rc != 0;
 	return rc;
@@ -100,12 +91,10 @@ int db_sync(struct db *db, struct errinfo *info)
 {
 	sqlite3_file *wal = NULL;
 	int code = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
-	if (code == SQLITE_OK && wal != NULL && wal->pMethods != NULL) {
+	if (code == SQLITE_OK && wal != NULL && wal->pMethods != NULL)
 		code = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
-	}
-	if (code == SQLITE_OK) {
+	if (code == SQLITE_OK)
 		return 0;
-	}
 	db_wal_doubt(db, E_IO);
 	return err_set(info, E_IO, "database: %s", sqlite3_errstr(code));
 }

@@ -124,10 +124,9 @@ static unsigned scopes_of(unsigned role)
 		{ROLE_IMAP, SCOPE_IMAP},           {ROLE_POP3, SCOPE_POP3}, {ROLE_SMTP, SCOPE_SMTP},
 		{ROLE_WEB, SCOPE_DAV | SCOPE_CLI}, {ROLE_CLI, SCOPE_CLI},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].role == role)
 			return table[i].scopes;
-	}
 	return 0;
 }
 

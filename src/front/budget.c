@@ -192,10 +192,9 @@ static struct budget_ticket *first_possible(struct budget *budget)
 {
 	struct budget_ticket *ticket;
 	bool large_waits = false, all_wait = false;
-	TAILQ_FOREACH (ticket, &budget->queue, queue) {
+	TAILQ_FOREACH (ticket, &budget->queue, queue)
 		if (ticket->share != NULL)
 			ticket->share->large_waits = ticket->share->small_waits = false;
-	}
 	TAILQ_FOREACH (ticket, &budget->queue, queue) {
 		struct budget_share *share = ticket->share;
 		bool small = is_small(budget, ticket->wanted);
@@ -352,10 +351,9 @@ static struct budget_ticket *in_the_way(struct budget_ticket *waiting, int64_t n
 static struct budget_ticket *first_slow(struct budget *budget, int64_t now_ms)
 {
 	struct budget_ticket *ticket;
-	TAILQ_FOREACH (ticket, &budget->holders, holder) {
+	TAILQ_FOREACH (ticket, &budget->holders, holder)
 		if (too_slow(ticket, now_ms))
 			return ticket;
-	}
 	return NULL;
 }
 
@@ -371,11 +369,10 @@ void budget_check(struct budget *budget, int64_t now_ms)
 	grant_waiting(budget, now_ms); /* there may be more of it by a new configuration */
 	while ((ticket = first_slow(budget, now_ms)) != NULL)
 		evict(ticket, BUDGET_SLOW);
-	TAILQ_FOREACH (ticket, &budget->queue, queue) {
+	TAILQ_FOREACH (ticket, &budget->queue, queue)
 		if (now_ms - ticket->since_ms >= BUDGET_PRESSURE_MS &&
 		    (worst = in_the_way(ticket, now_ms)) != NULL)
 			break;
-	}
 	if (worst != NULL)
 		evict(worst, BUDGET_PRESSURE);
 }

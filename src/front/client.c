@@ -6,10 +6,9 @@
 static struct front_client *stranger_to_end(const struct front *front)
 {
 	struct front_client *client;
-	TAILQ_FOREACH (client, &front->strangers, stranger) {
+	TAILQ_FOREACH (client, &front->strangers, stranger)
 		if (front->kind->is_idle(client))
 			return client;
-	}
 	return TAILQ_FIRST(&front->strangers); /* all of them are being checked, or told to wait */
 }
 

@@ -214,10 +214,9 @@ static void send_call(struct session_call *call)
 void session_send_calls(struct session *session)
 {
 	struct session_call *call;
-	TAILQ_FOREACH (call, &session->calls, entry) {
+	TAILQ_FOREACH (call, &session->calls, entry)
 		if (call->link_call == NULL)
 			send_call(call);
-	}
 }
 
 struct session_call *session_call(struct session *session, const struct session_request *request)

@@ -34,10 +34,9 @@ static struct session *find(struct session_hub *hub, const struct revoked *revok
 	struct session *session;
 	if (count == NULL)
 		return NULL;
-	TAILQ_FOREACH (session, &count->list, of_mailbox) {
+	TAILQ_FOREACH (session, &count->list, of_mailbox)
 		if (concerns(revoked, session))
 			return session;
-	}
 	return NULL;
 }
 

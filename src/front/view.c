@@ -223,10 +223,9 @@ void view_changes(struct view *view, const Pk__ChangesReply *reply,
 	uint32_t known = uidmap_highest_uid(&view->map);
 	append_new(view, reply, known);
 	tell_new(view, known, reply->recent_from, listener);
-	for (size_t i = 0; i < reply->n_changed; i++) {
+	for (size_t i = 0; i < reply->n_changed; i++)
 		if (reply->changed[i]->uid <= known && !was_shown(view, reply->changed[i]))
 			view_row(view, reply->changed[i], listener);
-	}
 	forget_shown(view);
 	if (reply->highest_modseq > view->seen_modseq)
 		view->seen_modseq = reply->highest_modseq;

@@ -19,10 +19,9 @@ void imap_capability_write(const struct imap_client *client, struct buf *out)
 {
 	unsigned state = (unsigned)client->state;
 	buf_add_str(out, STR("CAPABILITY"));
-	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
 		if ((extensions[i].states & state) != 0)
 			buf_addf(out, " %s", extensions[i].name);
-	}
 	size_t count;
 	const struct imap_command *const *commands = imap_commands(&count);
 	for (size_t i = 0; i < count; i++) {

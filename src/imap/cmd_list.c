@@ -133,10 +133,9 @@ static bool lsub_parse(struct imap_parse *in, struct imap_client *client)
 
 static bool matches(const struct list *args, struct str name)
 {
-	for (size_t i = 0; i < args->pattern_count; i++) {
+	for (size_t i = 0; i < args->pattern_count; i++)
 		if (imap_pattern_matches(args->patterns[i], name))
 			return true;
-	}
 	return false;
 }
 
@@ -261,10 +260,9 @@ static void write_lsub(struct imap_client *client, struct str name, bool noselec
 
 static bool is_subscribed(const Pk__FolderListReply *reply, struct str name)
 {
-	for (size_t i = 0; i < reply->n_folders; i++) {
+	for (size_t i = 0; i < reply->n_folders; i++)
 		if (reply->folders[i]->subscribed && str_eq(str_from(reply->folders[i]->name), name))
 			return true;
-	}
 	return false;
 }
 

@@ -296,10 +296,9 @@ bool fetch_items_parse(struct imap_parse *in, struct fetch_items *ret)
 
 static bool is_asked_for(const struct fetch_section *section, struct str name)
 {
-	for (size_t i = 0; i < section->field_count; i++) {
+	for (size_t i = 0; i < section->field_count; i++)
 		if (str_eq_nocase(section->fields[i], name))
 			return !section->fields_not;
-	}
 	return section->fields_not;
 }
 

@@ -274,10 +274,9 @@ static bool keyword(struct imap_parse *in, struct imap_flags *ret)
 		return imap_parse_fail(in, "Expected a flag");
 	if (name.len > IMAP_KEYWORD_MAX)
 		return imap_parse_fail(in, "Keyword too long");
-	for (size_t i = 0; i < ret->keyword_count; i++) {
+	for (size_t i = 0; i < ret->keyword_count; i++)
 		if (str_eq_nocase(name, str_from(ret->keywords[i])))
 			return true;
-	}
 	if (ret->keyword_count == IMAP_KEYWORDS_MAX)
 		return imap_parse_fail(in, "Too many keywords");
 	if (ret->keywords == NULL)

@@ -42,10 +42,9 @@ static bool announces_literal(struct imap_reader *reader, struct str line)
 		size.len--;
 	if (size.len == 0)
 		return false;
-	for (size_t i = 0; i < size.len; i++) {
+	for (size_t i = 0; i < size.len; i++)
 		if (!ascii_is_digit(size.ptr[i]))
 			return false;
-	}
 	if (!str_to_u64(size, UINT64_MAX, &reader->literal_size))
 		reader->literal_size = UINT64_MAX;
 	return true;

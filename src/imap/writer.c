@@ -70,10 +70,9 @@ static void write_literal(struct buf *out, struct str text)
 		buf_add_str(out, text);
 		return;
 	}
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] != '\0')
 			buf_add_byte(out, text.ptr[i]);
-	}
 }
 
 void imap_write_string(struct buf *out, struct str text)
@@ -137,16 +136,14 @@ void imap_write_flags(struct buf *out, uint32_t bits, char *const *keywords, siz
 	};
 	bool first = true;
 	buf_add_byte(out, '(');
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if ((bits & names[i].bit) != 0)
 			write_flag(out, &first, names[i].name);
-	}
 	if (recent)
 		write_flag(out, &first, STR("\\Recent"));
-	for (size_t i = 0; i < keyword_count; i++) {
+	for (size_t i = 0; i < keyword_count; i++)
 		if (imap_is_atom(str_from(keywords[i])))
 			write_flag(out, &first, str_from(keywords[i]));
-	}
 	buf_add_byte(out, ')');
 }
 

@@ -279,8 +279,7 @@ void mail_to_utf8_lenient(struct buf *out, struct str bytes, struct str charset)
 
 void mail_blank_controls(struct buf *b, size_t start)
 {
-	for (size_t i = start; i < b->len; i++) {
+	for (size_t i = start; i < b->len; i++)
 		if ((unsigned char)b->ptr[i] < ' ' || b->ptr[i] == 127)
 			b->ptr[i] = ' ';
-	}
 }

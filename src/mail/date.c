@@ -15,10 +15,9 @@ static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "
 /* month = "Jan" / ...; longer words count by their first three letters. 1 to 12, or 0. */
 static int month_of(struct str word)
 {
-	for (size_t i = 0; i < ARRAY_LEN(month_names) && word.len >= 3; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(month_names) && word.len >= 3; i++)
 		if (str_eq_nocase(str_slice(word, 0, 3), STR_OF(month_names[i], 3)))
 			return (int)i + 1;
-	}
 	return 0;
 }
 
@@ -97,10 +96,9 @@ static int named_zone(struct str word)
 		int hours;
 	} zones[] = {{"EDT", -4}, {"EST", -5}, {"CDT", -5}, {"CST", -6},
 	             {"MDT", -6}, {"MST", -7}, {"PDT", -7}, {"PST", -8}};
-	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(zones); i++)
 		if (str_eq_nocase(word, STR_OF(zones[i].name, 3)))
 			return zones[i].hours * 60;
-	}
 	return 0;
 }
 

@@ -270,10 +270,9 @@ static void describe_references(struct describer *d, struct str value)
 		return;
 	}
 	struct cursor c = cursor_of(value);
-	for (size_t i = 0; i < count && mail_message_id_next(&c, &id); i++) {
+	for (size_t i = 0; i < count && mail_message_id_next(&c, &id); i++)
 		if (i >= skip)
 			list[i - skip] = keep(d, clean_id(d, id));
-	}
 	d->out->references = list;
 	d->out->n_references = count - skip;
 }
@@ -336,10 +335,9 @@ static char *search_addresses(struct describer *d, enum mail_field_id id)
 		add_searched_addresses(d, &all, root->field[id]);
 	struct cursor c = cursor_of(str_slice(mail_part_header(d->raw, root), 0, MAIL_HEADER_MAX));
 	struct mail_field field;
-	while ((root->repeated & UINT32_C(1) << id) != 0 && mail_header_next(&c, &field)) {
+	while ((root->repeated & UINT32_C(1) << id) != 0 && mail_header_next(&c, &field))
 		if (mail_field_id(field.name) == id)
 			add_searched_addresses(d, &all, field.value);
-	}
 	d->damaged |= all.failed;
 	return keep(d, utf8_cut(buf_str(&all), FIELD_TEXT_MAX));
 }

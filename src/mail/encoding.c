@@ -146,10 +146,9 @@ static void add_literal(struct buf *out, const char *p, const char *end, bool he
 	buf_add(out, p, (size_t)(end - p));
 	if (!header)
 		return;
-	for (; at < out->len; at++) {
+	for (; at < out->len; at++)
 		if (out->ptr[at] == '_')
 			out->ptr[at] = ' ';
-	}
 }
 
 void mail_quoted_printable_decode(struct buf *out, struct str text, bool header)

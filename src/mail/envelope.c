@@ -61,10 +61,9 @@ static void add_repeated(struct mail_builder *b, struct mail_build_list *list, s
 {
 	struct cursor c = cursor_of(header);
 	struct mail_field field;
-	while (mail_header_next(&c, &field)) {
+	while (mail_header_next(&c, &field))
 		if (mail_field_id(field.name) == id)
 			add_addresses(b, list, field.value);
-	}
 }
 
 static void add_list(struct mail_builder *b, struct str raw, const struct mail_part *part,

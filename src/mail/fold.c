@@ -189,10 +189,9 @@ static size_t span_length(struct str s)
 	if (i == s.len)
 		return i - gap > 0 ? i - gap : i;
 	const unsigned char *bytes = (const unsigned char *)s.ptr;
-	for (size_t at = i; at > SPAN_MAX / 2; at--) {
+	for (size_t at = i; at > SPAN_MAX / 2; at--)
 		if ((bytes[at] & 0xc0) != 0x80 && stands_alone(bytes + at, bytes + s.len))
 			return at;
-	}
 	struct str cut = utf8_cut(s, i);
 	return cut.len > 0 ? cut.len : i;
 }

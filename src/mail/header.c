@@ -33,10 +33,9 @@ static const struct {
 
 enum mail_field_id mail_field_id(struct str name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (known[i].name.len == name.len && str_eq_nocase(known[i].name, name))
 			return known[i].id;
-	}
 	return MAIL_FIELD_OTHER;
 }
 
@@ -66,10 +65,9 @@ static struct str field_name(struct str line)
 	struct str name = str_slice(line, 0, (size_t)colon);
 	while (name.len > 0 && is_blank(name.ptr[name.len - 1]))
 		name.len--;
-	for (size_t i = 0; i < name.len; i++) {
+	for (size_t i = 0; i < name.len; i++)
 		if (name.ptr[i] < 33 || name.ptr[i] > 126)
 			return (struct str){NULL, 0};
-	}
 	return name;
 }
 

@@ -118,10 +118,9 @@ static void take_reference(struct stripper *s)
 
 static bool is_among(struct str name, const struct str *list, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (list[i].len == name.len && str_eq_nocase(list[i], name))
 			return true;
-	}
 	return false;
 }
 

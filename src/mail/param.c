@@ -61,14 +61,13 @@ static void skip_comment(struct cursor *c)
 
 void mail_skip_cfws(struct cursor *c)
 {
-	while (c->p < c->end) {
+	while (c->p < c->end)
 		if (*c->p == '(')
 			skip_comment(c);
 		else if (is_white(*c->p))
 			c->p++;
 		else
 			break;
-	}
 }
 
 bool mail_content_token(struct cursor *c, struct str *ret)
@@ -199,10 +198,9 @@ static const struct mail_param *find_section(const struct mail_params *params, s
 
 static const struct mail_param *find_any(const struct mail_params *params, struct str name)
 {
-	for (size_t i = 0; i < params->count; i++) {
+	for (size_t i = 0; i < params->count; i++)
 		if (str_eq_nocase(params->list[i].name, name))
 			return &params->list[i];
-	}
 	return NULL;
 }
 

@@ -61,10 +61,9 @@ static struct str without_leader(struct str s)
 	while (true) {
 		skip_white(&c);
 		struct cursor at = c, last = c;
-		while (subject_blob(&at)) {
+		while (subject_blob(&at))
 			if (!cursor_at_end(&at))
 				last = at;
-		}
 		if (subject_refwd(&at)) {
 			c = at;
 			continue;

@@ -128,10 +128,9 @@ int cli_config_print(struct cli *cli, struct errinfo *info)
 	json_object_end(&cli->writer);
 	json_name(&cli->writer, "needs_restart");
 	json_array(&cli->writer);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (options[i].reload == CONFIG_RESTARTS)
 			json_str(&cli->writer, str_from(options[i].name));
-	}
 	json_array_end(&cli->writer);
 	json_object_end(&cli->writer);
 	return 0;

@@ -50,10 +50,9 @@ static int add_present(struct cli *cli, const Pk__FileListReply *page, void *ctx
 
 static bool is_refused(const struct status *status, const char *mailbox)
 {
-	for (size_t i = 0; i < status->store->n_refused; i++) {
+	for (size_t i = 0; i < status->store->n_refused; i++)
 		if (strcmp(status->store->refused[i]->mailbox, mailbox) == 0)
 			return true;
-	}
 	return false;
 }
 

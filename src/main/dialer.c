@@ -27,10 +27,9 @@ static int ask(void *ctx, struct link *link, const char *core, struct errinfo *i
 static void forget(void *ctx, struct link *link)
 {
 	struct dialer *dialer = ctx;
-	for (size_t i = 0; i < DIALER_LINKS_MAX; i++) {
+	for (size_t i = 0; i < DIALER_LINKS_MAX; i++)
 		if (dialer->waiting[i].link == link)
 			dialer->waiting[i].link = NULL;
-	}
 }
 
 /* For the state of the service; what cannot be told now is told with the next link. */

@@ -109,10 +109,9 @@ static int hand_over(const struct handing *handing, int folder, int depth)
 		return err_set(handing->info, err_from_errno(errnum), "%s", strerror(errnum));
 	}
 	int error = 0;
-	for (struct dirent *entry; error == 0 && (entry = readdir(entries)) != NULL;) {
+	for (struct dirent *entry; error == 0 && (entry = readdir(entries)) != NULL;)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			error = hand_over_entry(handing, folder, entry->d_name, depth);
-	}
 	closedir(entries);
 	return error;
 }

@@ -42,10 +42,9 @@ void handoff_done(struct handoff *handoff)
 	buf_done_wiped(&handoff->link_key);
 	buf_done(&handoff->link_ca);
 	secret_free(handoff->host_key);
-	for (size_t i = 0; i < handoff->socket_count; i++) {
+	for (size_t i = 0; i < handoff->socket_count; i++)
 		if (handoff->sockets[i].fd >= 0)
 			close(handoff->sockets[i].fd);
-	}
 	*handoff = (struct handoff){0};
 }
 
@@ -185,10 +184,9 @@ int handoff_send_order(int fd, enum handoff_kind kind, struct errinfo *info)
 	int64_t deadline_ms = clock_monotonic_ms() + HANDOFF_TIMEOUT_MS;
 	size_t sent;
 	int error;
-	while ((error = send_some(fd, bytes, NULL, 0, &sent, info)) == E_AGAIN) {
+	while ((error = send_some(fd, bytes, NULL, 0, &sent, info)) == E_AGAIN)
 		if (!wait_for(fd, POLLOUT, deadline_ms))
 			return err_set(info, E_TIMEOUT, "the other end does not read its orders");
-	}
 	/* So few bytes are never split. */
 	return error;
 }

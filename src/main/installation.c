@@ -66,10 +66,9 @@ static bool has_line(const struct installation *installation, const char *word, 
 	char line[2 * NAME_SIZE + KEY_TEXT_SIZE];
 	int len = snprintf(line, sizeof(line), "\n%s %s\n", word, value);
 	struct str record = buf_str(&installation->record);
-	for (size_t i = 0; i + (size_t)len <= record.len; i++) {
+	for (size_t i = 0; i + (size_t)len <= record.len; i++)
 		if (memcmp(record.ptr + i, line, (size_t)len) == 0)
 			return true;
-	}
 	return false;
 }
 

@@ -58,10 +58,9 @@ const struct kind *kinds(size_t *ret_count)
 
 const struct kind *kind_find(struct str name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (str_eq(name, str_from(table[i].name)))
 			return &table[i];
-	}
 	return NULL;
 }
 
@@ -77,10 +76,9 @@ const struct kind *kind_numbered(uint32_t number)
 
 int kind_link_place(const struct kind *kind, const struct kind *core)
 {
-	for (int i = 0; kind->links[i] != NULL; i++) {
+	for (int i = 0; kind->links[i] != NULL; i++)
 		if (strcmp(kind->links[i], core->name) == 0)
 			return i;
-	}
 	return -1;
 }
 

@@ -17,14 +17,13 @@ static void add_word(struct buf *out, struct str word, bool starts_line)
 {
 	if (starts_line && (word.ptr[0] == '.' || word.ptr[0] == '\''))
 		buf_add_text(out, "\\&");
-	for (size_t i = 0; i < word.len; i++) {
+	for (size_t i = 0; i < word.len; i++)
 		if (word.ptr[i] == '\\')
 			buf_add_text(out, "\\e");
 		else if (word.ptr[i] == '-')
 			buf_add_text(out, "\\-");
 		else
 			buf_add_byte(out, word.ptr[i]);
-	}
 }
 
 void manual_text(struct buf *out, struct str text)

@@ -196,10 +196,9 @@ static void set_allowed(struct started *started, const struct kind *core,
 {
 	size_t count;
 	const struct kind *kind = kinds(&count);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (kind_link_place(&kind[i], core) >= 0)
 			add_allowed(started, kind[i].name, LINK_NO_UID);
-	}
 	add_allowed(started, "cli", handoff->uid == 0 ? geteuid() : 0);
 }
 

@@ -47,10 +47,9 @@ int sandbox_bound_capabilities(struct errinfo *info)
 	uint64_t permitted = permitted_capabilities();
 	if ((permitted & (1ULL << CAP_SETPCAP)) == 0)
 		return 0;
-	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++) {
+	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
 		if ((mask & (1ULL << i)) == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0)
 			return failed(info, "PR_CAPBSET_DROP");
-	}
 	return set_capabilities(permitted & mask, info);
 }
 

@@ -154,10 +154,9 @@ static const int for_sanitizers[] = {
 
 static bool contains(const int *list, size_t count, int number)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (list[i] == number)
 			return true;
-	}
 	return false;
 }
 

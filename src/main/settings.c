@@ -21,10 +21,9 @@ bool settings_has_role(const struct config *config, const char *role)
 {
 	size_t position = 0;
 	struct str word;
-	while (config_list_next(config, "roles", &position, &word)) {
+	while (config_list_next(config, "roles", &position, &word))
 		if (str_eq(word, str_from(role)))
 			return true;
-	}
 	return false;
 }
 
@@ -32,10 +31,9 @@ bool settings_has_kind(const struct config *config, bool front)
 {
 	size_t count;
 	const struct kind *kind = kinds(&count);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (kind[i].front == front && settings_has_role(config, kind[i].name))
 			return true;
-	}
 	return false;
 }
 
@@ -166,10 +164,9 @@ static int check_roles(const struct config *config, struct errinfo *info)
 		return err_set(info, E_INVALID, "roles: names no role");
 	const struct kind *kind = kinds(&count);
 	int error = 0;
-	for (size_t i = 0; i < count && error == 0; i++) {
+	for (size_t i = 0; i < count && error == 0; i++)
 		if (settings_has_role(config, kind[i].name))
 			error = check_links(config, &kind[i], info);
-	}
 	return error;
 }
 
@@ -261,15 +258,13 @@ static bool list_is_set(const struct config *config, const char *option)
 /* Whether processes of that kind are one end of links over TLS. */
 static bool links_over_tls(const struct config *config, const struct kind *kind)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kind->listen) && kind->listen[i].socket != NULL; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(kind->listen) && kind->listen[i].socket != NULL; i++)
 		if (strcmp(kind->listen[i].socket, "link-tls") == 0 &&
 		    list_is_set(config, kind->listen[i].option))
 			return true;
-	}
-	for (size_t i = 0; kind->links[i] != NULL; i++) {
+	for (size_t i = 0; kind->links[i] != NULL; i++)
 		if (core_address(config, kind->links[i])[0] != '\0')
 			return true;
-	}
 	return false;
 }
 

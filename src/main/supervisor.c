@@ -161,10 +161,9 @@ static void announce(struct supervisor *supervisor)
 {
 	if (supervisor->announced || supervisor->phase != PHASE_SERVING)
 		return;
-	for (size_t i = 0; i < supervisor->child_count; i++) {
+	for (size_t i = 0; i < supervisor->child_count; i++)
 		if (!supervisor->children[i].ready)
 			return;
-	}
 	supervisor->announced = true;
 	record(supervisor);
 	log_info(&supervisor->log, "supervisor.ready", F_INT("processes", supervisor->child_count));
@@ -281,10 +280,9 @@ static void enter_phase(struct supervisor *supervisor, enum phase phase)
 	supervisor->phase = phase;
 	supervisor->deadline_ms = clock_monotonic_ms() +
 	                          config_number(supervisor->settings.config, "stop_grace");
-	for (size_t i = 0; i < supervisor->child_count; i++) {
+	for (size_t i = 0; i < supervisor->child_count; i++)
 		if (phase_of(supervisor->children[i].kind) == phase)
 			child_stop(supervisor, &supervisor->children[i]);
-	}
 }
 
 static void stop(struct supervisor *supervisor, int number)
@@ -347,10 +345,9 @@ static void reap(struct supervisor *supervisor)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-		for (size_t i = 0; i < supervisor->child_count; i++) {
+		for (size_t i = 0; i < supervisor->child_count; i++)
 			if (supervisor->children[i].pid == pid)
 				child_ended(supervisor, &supervisor->children[i], status);
-		}
 		if (is_unusable(supervisor, status) && supervisor->phase == PHASE_SERVING) {
 			supervisor->unusable = true;
 			stop(supervisor, 0);
@@ -361,14 +358,13 @@ static void reap(struct supervisor *supervisor)
 static void read_signals(struct supervisor *supervisor)
 {
 	struct signalfd_siginfo signal;
-	while (read(supervisor->signal_fd, &signal, sizeof(signal)) == sizeof(signal)) {
+	while (read(supervisor->signal_fd, &signal, sizeof(signal)) == sizeof(signal))
 		if (signal.ssi_signo == SIGCHLD)
 			reap(supervisor);
 		else if (signal.ssi_signo == SIGHUP && supervisor->phase == PHASE_SERVING)
 			reload(supervisor);
 		else if (signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT)
 			stop(supervisor, (int)signal.ssi_signo);
-	}
 }
 
 static void start_due(struct supervisor *supervisor)

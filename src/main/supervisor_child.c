@@ -33,10 +33,9 @@ static void small_environment(char *const *environment, char **ret, size_t max)
 	};
 	size_t count = 0;
 	for (; *environment != NULL; environment++) {
-		for (size_t i = 0; i < ARRAY_LEN(kept) && count < max; i++) {
+		for (size_t i = 0; i < ARRAY_LEN(kept) && count < max; i++)
 			if (str_starts(str_from(*environment), str_from(kept[i])))
 				ret[count++] = *environment;
-		}
 	}
 	ret[count] = NULL;
 }

@@ -157,11 +157,10 @@ static void renew_input(struct conn *conn)
 /* After a handler: nobody looks at consumed bytes any more. */
 static void tidy(struct conn *conn)
 {
-	if (input_len(conn) == 0) {
+	if (input_len(conn) == 0)
 		renew_input(conn);
-	} else {
+	else
 		buf_consume(&conn->input, conn->consumed);
-	}
 	conn->consumed = 0;
 }
 

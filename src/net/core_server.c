@@ -12,10 +12,9 @@ struct core_server {
 
 static const struct core_method *find(const struct core *core, uint32_t number)
 {
-	for (size_t i = 0; i < core->method_count; i++) {
+	for (size_t i = 0; i < core->method_count; i++)
 		if (core->methods[i]->number == number)
 			return core->methods[i];
-	}
 	return NULL;
 }
 

@@ -90,10 +90,9 @@ bool link_address_allowed(const struct sockaddr *address, const char *const *lis
 	unsigned int bits;
 	if (list == NULL || !from_sockaddr(address, &ours))
 		return false;
-	for (; *list != NULL; list++) {
+	for (; *list != NULL; list++)
 		if (from_text(str_from(*list), &prefix, &bits) && in_prefix(&ours, &prefix, bits))
 			return true;
-	}
 	return false;
 }
 

@@ -102,10 +102,9 @@ static struct link_call *first_late(struct link *link, int64_t now, int64_t *ret
 {
 	struct link_call *call;
 	*ret_next = INT64_MAX;
-	TAILQ_FOREACH (call, &link->calls, order) {
+	TAILQ_FOREACH (call, &link->calls, order)
 		if (is_late(call, now, ret_next))
 			return call;
-	}
 	return NULL;
 }
 
@@ -291,10 +290,9 @@ void link_calls_restarted(struct link *link)
 void link_calls_send(struct link *link)
 {
 	struct link_call *call;
-	TAILQ_FOREACH (call, &link->calls, order) {
+	TAILQ_FOREACH (call, &link->calls, order)
 		if (!call->sent && !call->body.failed)
 			send_request(call);
-	}
 	link_calls_pump(link);
 }
 

@@ -184,10 +184,9 @@ static void count_output(struct link_peer *peer)
 static void shed_output(struct link_server *server)
 {
 	struct link_peer *peer, *worst = NULL;
-	TAILQ_FOREACH (peer, &server->peers, link) {
+	TAILQ_FOREACH (peer, &server->peers, link)
 		if (!peer->leaving && (worst == NULL || peer->output > worst->output))
 			worst = peer;
-	}
 	if (worst == NULL)
 		return;
 	worst->leaving = true;
@@ -325,10 +324,9 @@ static void check_tls(struct link_server *server, int fd, const struct sockaddr_
 
 static const char *listed_role(const struct link_server *server, const char *role)
 {
-	for (size_t i = 0; i < server->options.allowed_count; i++) {
+	for (size_t i = 0; i < server->options.allowed_count; i++)
 		if (strcmp(server->options.allowed[i].role, role) == 0)
 			return server->options.allowed[i].role;
-	}
 	return NULL;
 }
 

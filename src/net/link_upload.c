@@ -76,10 +76,9 @@ static bool is_late(const struct link_inbound *request, int64_t now)
 static struct link_inbound *first_late(struct link_server *server, int64_t now)
 {
 	struct link_inbound *request;
-	TAILQ_FOREACH (request, &server->uploading, uploading) {
+	TAILQ_FOREACH (request, &server->uploading, uploading)
 		if (is_late(request, now))
 			return request;
-	}
 	return NULL;
 }
 

@@ -206,12 +206,11 @@ void listener_release(struct listener *listener, const struct listener_peer *pee
 static void update_events(struct listener *listener)
 {
 	struct socket *socket;
-	TAILQ_FOREACH (socket, &listener->sockets, link) {
+	TAILQ_FOREACH (socket, &listener->sockets, link)
 		if (listener->paused || listener->exhausted)
 			event_del(&socket->event);
 		else
 			event_add(&socket->event, NULL);
-	}
 }
 
 /* One line a second, however many are sent away: nobody fills the log from outside. */

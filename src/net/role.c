@@ -22,19 +22,17 @@ unsigned role_bit(const char *name)
 		{"directory", ROLE_DIRECTORY},
 		{"cli", ROLE_CLI},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++)
 		if (strcmp(name, roles[i].name) == 0)
 			return roles[i].bit;
-	}
 	return 0;
 }
 
 int role_socket(const struct role *role, const char *name)
 {
-	for (size_t i = 0; i < role->socket_count; i++) {
+	for (size_t i = 0; i < role->socket_count; i++)
 		if (strcmp(role->sockets[i].name, name) == 0)
 			return role->sockets[i].fd;
-	}
 	return -1;
 }
 

@@ -61,10 +61,9 @@ void ws_http_put_refusal(struct buf *out, int status)
 		{431, "Request Header Fields Too Large"},
 	};
 	const char *words = reasons[0].words;
-	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (reasons[i].status == status)
 			words = reasons[i].words;
-	}
 	buf_addf(out, "HTTP/1.1 %d %s\r\n", status, words);
 	if (status == 426)
 		buf_add_text(out, "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n");
@@ -102,10 +101,9 @@ static int header_of(struct str name)
 		"Sec-WebSocket-Extensions",
 		"Sec-WebSocket-Accept",
 	};
-	for (int i = 0; i < HEADER_COUNT; i++) {
+	for (int i = 0; i < HEADER_COUNT; i++)
 		if (str_eq_nocase(name, str_from(names[i])))
 			return i;
-	}
 	return -1;
 }
 

@@ -61,10 +61,9 @@ static enum smtp_reply_id mail_size(struct smtp_arguments *arguments, const stru
 {
 	if (p->value.len == 0 || p->value.len > 20)
 		return SMTP_REPLY_PARAMETER;
-	for (size_t i = 0; i < p->value.len; i++) {
+	for (size_t i = 0; i < p->value.len; i++)
 		if (!ascii_is_digit(p->value.ptr[i]))
 			return SMTP_REPLY_PARAMETER;
-	}
 	if (!str_to_u64(p->value, UINT64_MAX, &arguments->size))
 		arguments->size = UINT64_MAX;
 	return SMTP_REPLY_NONE;

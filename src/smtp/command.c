@@ -21,10 +21,9 @@ static bool is_word(char c)
 
 static bool one_of(struct str word, const char *const *words, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (str_eq_nocase(word, str_from(words[i])))
 			return true;
-	}
 	return false;
 }
 
@@ -37,10 +36,9 @@ const struct smtp_command *smtp_command_find(struct str line, struct str *ret_te
 	*ret_reply = SMTP_REPLY_NONE;
 	(void)!cursor_span(&c, is_word, &word);
 	*ret_text = str_trim(cursor_rest(&c));
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (str_eq_nocase(word, str_from(commands[i]->name)))
 			return commands[i];
-	}
 	if (one_of(word, not_smtp, ARRAY_LEN(not_smtp)))
 		*ret_reply = SMTP_REPLY_NOT_SMTP;
 	else if (one_of(word, not_offered, ARRAY_LEN(not_offered)))
@@ -61,8 +59,7 @@ void smtp_command_names(struct buf *out)
 
 void smtp_command_ehlo(const struct smtp_session *session, struct buf *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (commands[i]->ehlo != NULL)
 			commands[i]->ehlo(session, out);
-	}
 }

@@ -26,10 +26,9 @@ static bool utf8_non_ascii(struct cursor *c)
 	}
 	if (left <= more || p[1] < low || p[1] > high)
 		return false;
-	for (size_t i = 2; i <= more; i++) {
+	for (size_t i = 2; i <= more; i++)
 		if (p[i] < 0x80 || p[i] > 0xbf)
 			return false;
-	}
 	c->p += more + 1;
 	return true;
 }
@@ -40,10 +39,9 @@ static bool is_atext(char c)
 
 	if (ascii_is_alnum(c))
 		return true;
-	for (const char *p = special; *p != '\0'; p++) {
+	for (const char *p = special; *p != '\0'; p++)
 		if (*p == c)
 			return true;
-	}
 	return false;
 }
 
@@ -77,10 +75,9 @@ static bool dot_string(struct cursor *c)
 
 	if (!atom(&at))
 		return false;
-	while (cursor_byte(&at, '.')) {
+	while (cursor_byte(&at, '.'))
 		if (!atom(&at))
 			return false;
-	}
 	*c = at;
 	return true;
 }
@@ -161,10 +158,9 @@ static bool domain(struct cursor *c)
 
 	if (!sub_domain(&at))
 		return false;
-	while (cursor_byte(&at, '.')) {
+	while (cursor_byte(&at, '.'))
 		if (!sub_domain(&at))
 			return false;
-	}
 	if (at.p - c->p > SMTP_DOMAIN_MAX)
 		return false;
 	*c = at;
@@ -248,10 +244,9 @@ static bool source_route(struct cursor *c)
 
 static bool has_non_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.len; i++) {
+	for (size_t i = 0; i < s.len; i++)
 		if ((unsigned char)s.ptr[i] >= 0x80)
 			return true;
-	}
 	return false;
 }
 

@@ -37,10 +37,9 @@ void smtp_transaction_add(struct smtp_transaction *transaction, struct str recip
 	must(transaction->recipient_count < transaction->target_max);
 	if (transaction->recipient_count++ == 0)
 		transaction->recipient = str_dup(recipient);
-	for (size_t i = 0; i < transaction->target_count; i++) {
+	for (size_t i = 0; i < transaction->target_count; i++)
 		if (str_eq(str_from(transaction->targets[i].mailbox), str_from(target->mailbox)))
 			return;
-	}
 	transaction->targets = mem_grow(transaction->targets, transaction->target_count + 1,
 	                                sizeof(*target));
 	transaction->targets[transaction->target_count++] = *target;

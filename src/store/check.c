@@ -69,10 +69,9 @@ int keywords_check(char *const *keywords, size_t count, struct errinfo *info)
 {
 	if (count > KEYWORDS_PER_MESSAGE)
 		return err_set(info, E_LIMIT, "too many keywords");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (!atom_valid(str_from(keywords[i])))
 			return err_set(info, E_INVALID, "not a keyword");
-	}
 	return 0;
 }
 

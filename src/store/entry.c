@@ -302,10 +302,9 @@ bool keywords_next(struct str *keywords, struct str *ret_name)
 bool keywords_have(struct str keywords, struct str name)
 {
 	struct str item;
-	while (keywords_next(&keywords, &item)) {
+	while (keywords_next(&keywords, &item))
 		if (str_eq_nocase(item, name))
 			return true;
-	}
 	return false;
 }
 

@@ -79,10 +79,9 @@ static int fetch_new(struct request *request)
 	const Pk__FetchRequest *message = message_of(request);
 	if (message->n_sections > SECTIONS_MAX)
 		return err_set(&request->info, E_LIMIT, "too many sections");
-	for (size_t i = 0; i < message->n_sections; i++) {
+	for (size_t i = 0; i < message->n_sections; i++)
 		if (message->sections[i]->n_path > PATH_LEVELS_MAX)
 			return err_set(&request->info, E_LIMIT, "a section nested too deeply");
-	}
 	struct fetch *fetch = mem_new(sizeof(*fetch));
 	request->state = fetch;
 	request->state_free = fetch_free;
@@ -192,10 +191,9 @@ static Pk__Description *load_parts(struct request *request, int64_t message, int
 
 static bool needs_parts(const Pk__FetchRequest *message)
 {
-	for (size_t i = 0; i < message->n_sections; i++) {
+	for (size_t i = 0; i < message->n_sections; i++)
 		if (section_needs_parts(message->sections[i]))
 			return true;
-	}
 	return false;
 }
 

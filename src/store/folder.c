@@ -248,10 +248,9 @@ bool folder_use_valid(struct str use)
 {
 	static const char *const known[] = {"",       "\\All",  "\\Archive", "\\Drafts",   "\\Flagged",
 	                                    "\\Junk", "\\Sent", "\\Trash",   "\\Important"};
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (str_eq(use, str_from(known[i])))
 			return true;
-	}
 	return false;
 }
 

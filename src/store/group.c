@@ -81,10 +81,9 @@ static void add_member(struct batch *batch, struct request *member, struct batch
 /* Everybody of a transaction that failed gets its error. */
 static void fail_all(struct group *group, int error, const struct errinfo *info)
 {
-	for (size_t i = 0; i < group->count; i++) {
+	for (size_t i = 0; i < group->count; i++)
 		if (group->members[i]->error == 0)
 			fail(group->members[i], error, info);
-	}
 }
 
 static void answer_member(struct request *member, const struct batch_result *result)

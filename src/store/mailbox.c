@@ -28,10 +28,9 @@ bool mailbox_id_valid(struct str id)
 {
 	if (id.len != MAILBOX_ID_SIZE)
 		return false;
-	for (size_t i = 0; i < id.len; i++) {
+	for (size_t i = 0; i < id.len; i++)
 		if (!ascii_is_digit(id.ptr[i]) && !(id.ptr[i] >= 'a' && id.ptr[i] <= 'f'))
 			return false;
-	}
 	return true;
 }
 

@@ -74,10 +74,9 @@ static void write_damage(struct buf *out, const struct notice_damage *damage)
 /* The search fields are what a front would send: lines unfolded, all in lower case. */
 static void add_folded(struct buf *out, struct str text)
 {
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] != '\r')
 			buf_add_byte(out, ascii_lower(text.ptr[i]));
-	}
 }
 
 static void compose(struct notice *notice)

@@ -39,10 +39,9 @@ static struct piece *find_slot(struct piece_cache *cache, bool attachment, int64
 {
 	if (!attachment)
 		return &cache->slots[CONTENT_SLOT];
-	for (int i = CONTENT_SLOT + 1; i < SLOTS; i++) {
+	for (int i = CONTENT_SLOT + 1; i < SLOTS; i++)
 		if (cache->slots[i].id == id)
 			cache->last_used = i;
-	}
 	if (cache->slots[cache->last_used].id != id)
 		cache->last_used = SLOTS - cache->last_used;
 	return &cache->slots[cache->last_used];

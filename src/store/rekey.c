@@ -47,10 +47,9 @@ static int check_copy(struct mailbox *mailbox, const char *path, const struct da
 		rc = count_all(mailbox->db, before, info);
 	if (rc == 0)
 		rc = count_all(copy, after, info);
-	for (int i = 0; i < COUNTS && rc == 0; i++) {
+	for (int i = 0; i < COUNTS && rc == 0; i++)
 		if (before[i] != after[i])
 			rc = err_set(info, E_CORRUPT, "the copy under the new key is not complete");
-	}
 	db_close(copy);
 	return rc;
 }

@@ -125,10 +125,9 @@ static int prepare_key(Pk__SearchKey *key, int *left, struct errinfo *info)
 static int restrict_uids(const Pk__SearchKey *key, struct uid_runs *ret, struct errinfo *info)
 {
 	const Pk__SearchKey *uids = key->type == PK__SEARCH_KEY__TYPE__UIDS ? key : NULL;
-	for (size_t i = 0; key->type == PK__SEARCH_KEY__TYPE__AND && i < key->n_keys; i++) {
+	for (size_t i = 0; key->type == PK__SEARCH_KEY__TYPE__AND && i < key->n_keys; i++)
 		if (key->keys[i]->type == PK__SEARCH_KEY__TYPE__UIDS)
 			uids = key->keys[i];
-	}
 	if (uids != NULL)
 		return uid_runs_from(ret, uids->uids, uids->n_uids, info);
 	uid_runs_add_run(ret, 1, UINT32_MAX);
@@ -414,10 +413,9 @@ static bool matches(struct search *search, const Pk__SearchKey *key)
 		return !matches(search, key->keys[0]);
 	case PK__SEARCH_KEY__TYPE__AND:
 	case PK__SEARCH_KEY__TYPE__OR:
-		for (size_t i = 0; i < key->n_keys; i++) {
+		for (size_t i = 0; i < key->n_keys; i++)
 			if (matches(search, key->keys[i]) == is_or)
 				return is_or;
-		}
 		return !is_or;
 	case PK__SEARCH_KEY__TYPE__FROM:
 	case PK__SEARCH_KEY__TYPE__TO:

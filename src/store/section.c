@@ -8,10 +8,9 @@ bool section_needs_parts(const Pk__Section *section)
 /* The number-th child (from 1) of the part at index parent; -1: none. */
 static ptrdiff_t child_of(const Pk__Description *parts, size_t parent, uint32_t number)
 {
-	for (size_t i = parent + 1; i < parts->n_parts; i++) {
+	for (size_t i = parent + 1; i < parts->n_parts; i++)
 		if (parts->parts[i]->parent == parent + 1 && --number == 0)
 			return (ptrdiff_t)i;
-	}
 	return -1;
 }
 

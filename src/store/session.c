@@ -135,10 +135,9 @@ static void tell_change(const struct request *request, const struct change *chan
 	struct session *session;
 	LIST_FOREACH (session, &mailbox->sessions, of_mailbox)
 		session->told = false;
-	LIST_FOREACH (session, &mailbox->sessions, of_mailbox) {
+	LIST_FOREACH (session, &mailbox->sessions, of_mailbox)
 		if (!session->told && wants(session, change, request))
 			tell_peer(mailbox, session, change, request, ids);
-	}
 }
 
 void session_tell_changes(struct request *request)

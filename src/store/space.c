@@ -111,11 +111,10 @@ static bool holds_ballast(const struct space *space, size_t which, char ret_path
 	if (!path_of(space, folders[which], BALLAST_NAME, ret_path) ||
 	    !path_of(space, folders[which], STORE_FOLDER_MARKER, path) || stat(path, &here) != 0)
 		return false;
-	for (size_t i = 0; i < which; i++) {
+	for (size_t i = 0; i < which; i++)
 		if (path_of(space, folders[i], "", path) && stat(path, &other) == 0 &&
 		    other.st_dev == here.st_dev)
 			return false;
-	}
 	return true;
 }
 
@@ -152,10 +151,9 @@ void space_tend(struct space *space)
 
 bool space_tight(const struct space *space)
 {
-	for (size_t i = 0; i < SPACE_VOLUMES; i++) {
+	for (size_t i = 0; i < SPACE_VOLUMES; i++)
 		if (space->volumes[i].free_bytes < TIGHT)
 			return true;
-	}
 	return false;
 }
 

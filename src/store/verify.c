@@ -52,10 +52,9 @@ static bool next_line(struct str *lines, struct str *ret)
 static void add_lines(struct verify *verify, struct str lines)
 {
 	struct str line;
-	while (next_line(&lines, &line)) {
+	while (next_line(&lines, &line))
 		if (line.len > 0)
 			add_finding(verify, line);
-	}
 }
 
 /* ---------------------------------------------------------------- structure and counters */
@@ -151,7 +150,7 @@ static void check_aside(struct request *request, struct verify *verify)
 static int check_missing(struct mailbox *mailbox, struct verify *verify, uint64_t file,
                          uint64_t rows, struct errinfo *info)
 {
-	uint64_t here = 0, elsewhere;
+	uint64_t here = 0, elsewhere = 0;
 	int rc = waits_missing(mailbox, file, rows, &here, info);
 	if (rc == 0)
 		rc = waits_missing_but(mailbox, file, &elsewhere, info);

@@ -85,10 +85,9 @@ int waits_missing(struct mailbox *mailbox, uint64_t file, uint64_t rows, uint64_
 {
 	int rc = 0;
 	*ret = 0;
-	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++) {
+	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++)
 		if (mailbox->waits.items[i].file == file)
 			rc = add_missing(mailbox, &mailbox->waits.items[i], rows, ret, info);
-	}
 	return rc;
 }
 
@@ -96,10 +95,9 @@ int waits_missing_but(struct mailbox *mailbox, uint64_t but, uint64_t *ret, stru
 {
 	int rc = 0;
 	*ret = 0;
-	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++) {
+	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++)
 		if (mailbox->waits.items[i].file != but)
 			rc = add_missing(mailbox, &mailbox->waits.items[i], 0, ret, info);
-	}
 	return rc;
 }
 
@@ -130,20 +128,18 @@ int waits_taken(struct mailbox *mailbox, uint64_t file, uint64_t rows, struct er
 int waits_told(struct mailbox *mailbox, uint64_t file, struct errinfo *info)
 {
 	int rc = 0;
-	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++) {
+	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++)
 		if (mailbox->waits.items[i].file == file)
 			rc = put_taken(mailbox, &mailbox->waits.items[i], info);
-	}
 	return rc;
 }
 
 int waits_told_but(struct mailbox *mailbox, uint64_t but, struct errinfo *info)
 {
 	int rc = 0;
-	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++) {
+	for (size_t i = 0; i < mailbox->waits.count && rc == 0; i++)
 		if (mailbox->waits.items[i].file != but)
 			rc = put_taken(mailbox, &mailbox->waits.items[i], info);
-	}
 	return rc;
 }
 

@@ -575,10 +575,9 @@ static void break_out(const struct rogue *r, const char *name)
 		{"socket", make_socket},    {"unconnect", unconnect},   {"fast-open", fast_open},
 		{"signal", signal_another}, {"close-port", close_port}, {"ask-for-front", ask_for_front},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
 		if (strcmp(ways[i].name, name) == 0)
 			ways[i].attempt(r->client, r->port);
-	}
 	dprintf(r->client, "still here\n");
 }
 

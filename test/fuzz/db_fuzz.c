@@ -112,9 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int whole = db_integrity_check(db, &findings, &info);
 	int migrated = db_migrate(db, migrations, 2, &info);
 	must(!db_in_transaction(db));
-	if (migrated == 0 && version < 2) {
+	if (migrated == 0 && version < 2)
 		must(db_schema_check(db, migrations, 2, &info) == 0 || looks > LOOKS_MAX);
-	}
 	if (checked == 0 && whole == 0) {
 		struct db_stmt *stmt = db_query(db,
 		                                "SELECT a, n FROM t LEFT JOIN u ON u.t=t.id ORDER BY a");

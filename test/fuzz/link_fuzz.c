@@ -102,10 +102,9 @@ static void on_credit(void *ctx, struct link_inbound *request)
 static void on_cancelled(void *ctx, struct link_inbound *request)
 {
 	struct core *core = ctx;
-	for (size_t i = 0; i < core->kept_count; i++) {
+	for (size_t i = 0; i < core->kept_count; i++)
 		if (core->kept[i] == request)
 			core->kept[i] = core->kept[--core->kept_count];
-	}
 	link_reply_error(request, E_CANCELLED, "gone");
 }
 

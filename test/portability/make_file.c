@@ -19,21 +19,18 @@
 
 static int done(int rc, const struct errinfo *info)
 {
-	if (rc < 0) {
+	if (rc < 0)
 		fprintf(stderr, "%s: %s\n", err_name(rc), info->text);
-	}
 	return rc == 0 ? 0 : rc == E_DENIED ? 3 : 1;
 }
 
 static void salt_of(const char *path, unsigned char ret[DATA_KEY_SALT_SIZE])
 {
 	int fd = open(path, O_RDONLY);
-	if (fd < 0 || pread(fd, ret, DATA_KEY_SALT_SIZE, 0) != DATA_KEY_SALT_SIZE) {
+	if (fd < 0 || pread(fd, ret, DATA_KEY_SALT_SIZE, 0) != DATA_KEY_SALT_SIZE)
 		random_bytes(ret, DATA_KEY_SALT_SIZE);
-	}
-	if (fd >= 0) {
+	if (fd >= 0)
 		close(fd);
-	}
 }
 
 static int fill(struct db *db, struct errinfo *info)
@@ -60,9 +57,8 @@ static int print(struct db *db, struct errinfo *info)
 {
 	int rc;
 	struct db_stmt *stmt = db_query(db, "SELECT text FROM value ORDER BY name");
-	while ((rc = db_step(stmt, info)) == DB_ROW) {
+	while ((rc = db_step(stmt, info)) == DB_ROW)
 		printf("%.*s\n", STR_ARG(db_text(stmt, 0)));
-	}
 	return rc;
 }
 
@@ -85,26 +81,22 @@ int main(int argc, char **argv)
 	struct errinfo info = {0};
 	struct data_key key DATA_KEY_AUTO;
 	struct db *db;
-	if (argc < 4 || crypto_init(&info) < 0) {
+	if (argc < 4 || crypto_init(&info) < 0)
 		return 1;
-	}
 	bool create = strcmp(argv[1], "create") == 0 || strcmp(argv[1], "abandon") == 0;
 	salt_of(argv[2], key.salt);
 	data_key_derive(str_from(argv[3]), key.salt, &key);
 	int rc = db_open(&db, argv[2], &key, create ? DB_CREATE : 0, &info);
-	if (rc < 0) {
+	if (rc < 0)
 		return done(rc, &info);
-	}
-	if (create) {
+	if (create)
 		rc = fill(db, &info);
-	} else if (strcmp(argv[1], "read") == 0) {
+	else if (strcmp(argv[1], "read") == 0)
 		rc = print(db, &info);
-	} else if (strcmp(argv[1], "rekey") == 0 && argc == 6) {
+	else if (strcmp(argv[1], "rekey") == 0 && argc == 6)
 		rc = rekey(db, argv[4], argv[5], &info);
-	}
-	if (strcmp(argv[1], "abandon") == 0) {
+	if (strcmp(argv[1], "abandon") == 0)
 		_exit(done(rc, &info));
-	}
 	db_close(db);
 	return done(rc, &info);
 }

@@ -23,10 +23,9 @@ static void table_is_sound(void **state)
 		for (size_t k = i + 1; k < count; k++)
 			assert_string_not_equal(options[i].name, options[k].name);
 		/* A section is one run of the table. */
-		for (size_t k = i + 2; k < count; k++) {
+		for (size_t k = i + 2; k < count; k++)
 			if (strcmp(options[i].section, options[k].section) == 0)
 				assert_string_equal(options[i + 1].section, options[i].section);
-		}
 		if (options[i].type == CONFIG_CHOICE)
 			assert_non_null(options[i].choices);
 		if (options[i].type == CONFIG_NUMBER || options[i].type == CONFIG_SIZE ||

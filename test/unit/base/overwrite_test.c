@@ -106,10 +106,9 @@ static void free_test(void **state)
 
 static bool full(const unsigned char *ptr, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (ptr[i] != MARK)
 			return false;
-	}
 	return true;
 }
 
@@ -138,10 +137,9 @@ static void resize(size_t from, size_t to)
 static void realloc_test(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++)
 			resize(sizes[i], sizes[j]);
-	}
 	void *made = realloc(NULL, 100), *after = malloc(100);
 	assert_non_null(made);
 	size_t usable = malloc_usable_size(made);

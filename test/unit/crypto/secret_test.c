@@ -120,9 +120,8 @@ static void *use_vault(void *arg)
 		struct vaulted vaulted;
 		key32_random(&key);
 		vault_put(vault, &key, &vaulted);
-		if (!vault_get(vault, &vaulted, &back) || !key32_eq(&key, &back)) {
+		if (!vault_get(vault, &vaulted, &back) || !key32_eq(&key, &back))
 			return (void *)1;
-		}
 	}
 	return NULL;
 }
@@ -132,9 +131,8 @@ static void vault_serves_threads(void **state)
 	(void)state;
 	struct vault *vault = vault_new();
 	pthread_t threads[4];
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, use_vault, vault), 0);
-	}
 	for (int i = 0; i < 4; i++) {
 		void *failed;
 		assert_int_equal(pthread_join(threads[i], &failed), 0);
@@ -156,9 +154,8 @@ static void small_helpers(void **state)
 	assert_false(equal_constant_time("abc", "abd", 3));
 	assert_true(equal_constant_time("a", "b", 0));
 	key32_wipe(&a);
-	for (size_t i = 0; i < sizeof(a.bytes); i++) {
+	for (size_t i = 0; i < sizeof(a.bytes); i++)
 		assert_int_equal(a.bytes[i], 0);
-	}
 	wipe(NULL, 0);
 }
 

@@ -179,9 +179,8 @@ static void generated_passwords(void **state)
 	assert_false(password_generated(STR("correct horse battery staple 4")));
 	assert_false(password_generated(STR_OF("000000-00000-00000-00000-0000\0", 30)));
 	/* 52,000 letters, 1625 of each expected, standard deviation 40. */
-	for (const char *c = "0123456789abcdefghjkmnpqrstvwxyz"; *c != '\0'; c++) {
+	for (const char *c = "0123456789abcdefghjkmnpqrstvwxyz"; *c != '\0'; c++)
 		assert_in_range(seen[(unsigned char)*c], 1625 - 280, 1625 + 280);
-	}
 	buf_done(&out);
 	buf_done(&previous);
 }

@@ -132,9 +132,8 @@ static void randomness_needs_no_file(void **state)
 	int len = vfs->xRandomness(vfs, sizeof(bytes), bytes);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_int_equal(len, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i += sizeof(zero)) {
+	for (size_t i = 0; i < sizeof(bytes); i += sizeof(zero))
 		assert_memory_not_equal(bytes + i, zero, sizeof(zero));
-	}
 }
 
 static void statements_are_kept_and_reset(void **state)
@@ -374,9 +373,8 @@ static void counts_the_wal(void **state)
 	struct stat st;
 	snprintf(wal, sizeof(wal), "%s-wal", folder->file);
 	exec_ok(db, "CREATE TABLE t(a)");
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 20; i++)
 		exec_ok(db, "INSERT INTO t VALUES(randomblob(5000))");
-	}
 	assert_int_equal(stat(wal, &st), 0);
 	assert_int_equal(db_wal_bytes(db), st.st_size - 32);
 	assert_int_equal(db_checkpoint(db, false, &info), 0);
@@ -435,9 +433,8 @@ static void damage_is_found(void **state)
 	db = open_ok(folder, 0);
 	int rc, rows = 0;
 	struct db_stmt *stmt = db_query(db, "SELECT a FROM t");
-	while ((rc = db_step(stmt, &info)) == DB_ROW) {
+	while ((rc = db_step(stmt, &info)) == DB_ROW)
 		rows++;
-	}
 	assert_int_equal(rc, E_CORRUPT);
 	assert_true(rows < 100);
 	/* The rest is still there: the last row, on another page. */
@@ -468,9 +465,8 @@ static void copies_under_another_key(void **state)
 	struct errinfo info = {0};
 	struct db *db = open_ok(folder, DB_CREATE);
 	exec_ok(db, "CREATE TABLE t(a); PRAGMA user_version=7");
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 50; i++)
 		exec_ok(db, "INSERT INTO t VALUES('marker-of-plain-text' || hex(randomblob(3000)))");
-	}
 	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), E_EXISTS);
 	unlink(folder->copy);

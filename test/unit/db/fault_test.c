@@ -43,12 +43,10 @@ static void disk_heal(void)
 static int fault(int code)
 {
 	disk.operations++;
-	if (disk.countdown >= 0 && disk.countdown-- == 0) {
+	if (disk.countdown >= 0 && disk.countdown-- == 0)
 		disk.failing = true;
-	}
-	if (!disk.failing) {
+	if (!disk.failing)
 		return SQLITE_OK;
-	}
 	disk.failing = disk.kind == FAULT_FROM_THEN_ON;
 	return disk.kind == FAULT_FULL && code == SQLITE_IOERR_WRITE ? SQLITE_FULL : code;
 }
@@ -69,9 +67,8 @@ static int fault_read(sqlite3_file *file, void *to, int len, sqlite3_int64 at)
 static int fault_write(sqlite3_file *file, const void *from, int len, sqlite3_int64 at)
 {
 	int code = fault(SQLITE_IOERR_WRITE);
-	if (code != SQLITE_OK && len > 1 && disk.kind != FAULT_FULL) {
+	if (code != SQLITE_OK && len > 1 && disk.kind != FAULT_FULL)
 		REAL(file)->pMethods->xWrite(REAL(file), from, len / 2, at);
-	}
 	return code != SQLITE_OK ? code : REAL(file)->pMethods->xWrite(REAL(file), from, len, at);
 }
 
@@ -171,9 +168,8 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
 	fault_file->real = (sqlite3_file *)(fault_file + 1);
 	fault_file->base.pMethods = NULL;
 	int code = disk.system->xOpen(disk.system, name, fault_file->real, flags, ret);
-	if (code == SQLITE_OK) {
+	if (code == SQLITE_OK)
 		fault_file->base.pMethods = &fault_methods;
-	}
 	return code;
 }
 
@@ -245,12 +241,10 @@ static int one_round(struct db *db, int round, struct errinfo *info)
 		db_bind_int(insert, 1, round);
 		rc = db_run(insert, info);
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = db_run(db_query(db, "UPDATE total SET n=n+10"), info);
-	}
-	if (rc == 0) {
+	if (rc == 0)
 		return db_commit(db, info);
-	}
 	db_rollback(db);
 	return rc;
 }
@@ -260,9 +254,8 @@ static void begin_with(struct folder *folder)
 	struct errinfo info;
 	struct db *db = open_ok(folder, DB_CREATE);
 	assert_int_equal(db_migrate(db, migrations, 1, &info), 0);
-	for (int round = 0; round < FIRST_ROUNDS; round++) {
+	for (int round = 0; round < FIRST_ROUNDS; round++)
 		assert_int_equal(one_round(db, round, &info), 0);
-	}
 	db_close(db);
 }
 
@@ -273,9 +266,8 @@ static void look_through(const struct folder *folder, unsigned acknowledged)
 	struct buf findings;
 	buf_init(&findings, 10000);
 	struct db *db = open_ok(folder, 0);
-	if (db_integrity_check(db, &findings, &info) != 0) {
+	if (db_integrity_check(db, &findings, &info) != 0)
 		fail_msg("%s: %.*s", info.text, STR_ARG(buf_str(&findings)));
-	}
 	int rc, rounds = 0;
 	struct db_stmt *stmt = db_query(db, "SELECT round, count(*) FROM t GROUP BY round");
 	while ((rc = db_step(stmt, &info)) == DB_ROW) {
@@ -310,9 +302,8 @@ static unsigned work(struct folder *folder, unsigned flags, int *ret_failures)
 			assert_true(rc == E_IO || rc == E_NO_SPACE);
 			++*ret_failures;
 		}
-		if (round % 2 == 1 && db_checkpoint(db, round % 4 == 1, &info) != 0) {
+		if (round % 2 == 1 && db_checkpoint(db, round % 4 == 1, &info) != 0)
 			++*ret_failures;
-		}
 	}
 	db_close(db);
 	return acknowledged;
@@ -418,9 +409,8 @@ static void migrating(void **state)
 			disk.kind = (enum fault_kind)kind;
 			disk.countdown = n;
 			int rc = db_migrate(db, migrations, MIGRATIONS, &info);
-			if (rc != 0 && rc != E_IO && rc != E_NO_SPACE) {
+			if (rc != 0 && rc != E_IO && rc != E_NO_SPACE)
 				fail_msg("%d %s", rc, info.text);
-			}
 			db_close(db);
 			disk_heal();
 			db = open_ok(folder, 0);

@@ -41,11 +41,9 @@ static inline void folder_remove(struct folder *folder)
 	DIR *dir = opendir(folder->path);
 	assert_non_null(dir);
 	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] != '.') {
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.')
 			unlinkat(dirfd(dir), entry->d_name, 0);
-		}
-	}
 	closedir(dir);
 	assert_int_equal(rmdir(folder->path), 0);
 }
@@ -56,9 +54,8 @@ static inline int folder_count(const struct folder *folder)
 	assert_non_null(dir);
 	int count = 0;
 	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
+	while ((entry = readdir(dir)) != NULL)
 		count += entry->d_name[0] != '.';
-	}
 	closedir(dir);
 	return count;
 }
@@ -96,18 +93,16 @@ static inline struct db *open_ok(const struct folder *folder, unsigned flags)
 	struct errinfo info = {0};
 	struct db *db;
 	int rc = db_open(&db, folder->file, &folder->key, flags, &info);
-	if (rc != 0) {
+	if (rc != 0)
 		fail_msg("db_open: %s", info.text);
-	}
 	return db;
 }
 
 static inline void exec_ok(struct db *db, const char *sql)
 {
 	struct errinfo info = {0};
-	if (db_exec(db, sql, &info) != 0) {
+	if (db_exec(db, sql, &info) != 0)
 		fail_msg("%s: %s", sql, info.text);
-	}
 }
 
 #define query_int(db, sql) query_int_of(db_query(db, sql))
@@ -115,9 +110,8 @@ static inline int64_t query_int_of(struct db_stmt *stmt)
 {
 	struct errinfo info = {0};
 	int rc = db_step(stmt, &info);
-	if (rc != DB_ROW) {
+	if (rc != DB_ROW)
 		fail_msg("query: %d %s", rc, info.text);
-	}
 	int64_t value = db_int(stmt, 0);
 	db_reset(stmt);
 	return value;

@@ -53,9 +53,8 @@ static void from_every_version_to_the_last(void **state)
 		db_close(db);
 		db = open_ok(folder, 0);
 		int rc = db_migrate(db, list, 3, &info);
-		if (rc != 0) {
+		if (rc != 0)
 			fail_msg("from %d: %s", from, info.text);
-		}
 		assert_int_equal(db_schema_version(db), 3);
 		assert_int_equal(query_int(db, "PRAGMA foreign_keys"), 1);
 		assert_int_equal(query_int(db, "PRAGMA synchronous"), 1);
@@ -163,9 +162,8 @@ static void every_drift_is_named(void **state)
 		assert_int_equal(db_migrate(db, list, 1, &info), 0);
 		exec_ok(db, cases[i].sql);
 		assert_int_equal(db_schema_check(db, list, 1, &info), E_CORRUPT);
-		if (str_find(str_from(info.text), str_from(cases[i].named)) < 0) {
+		if (str_find(str_from(info.text), str_from(cases[i].named)) < 0)
 			fail_msg("%s: %s", cases[i].sql, info.text);
-		}
 		db_close(db);
 		unlink(folder->file);
 	}

@@ -174,9 +174,8 @@ static void counter_wraps_as_in_the_builtin_cipher(void **state)
 	assert_non_null(clear);
 	memcpy(clear, file, len);
 	struct page_cipher *cipher = page_cipher_new(&folder->key);
-	for (size_t at = 0; at < len; at += PAGE) {
+	for (size_t at = 0; at < len; at += PAGE)
 		assert_true(page_cipher_decrypt(cipher, (uint32_t)(at / PAGE) + 1, clear + at, PAGE, true));
-	}
 	assert_memory_equal(clear, "SQLite format 3", 16);
 	for (size_t c = 0; c < sizeof(counters) / sizeof(counters[0]); c++) {
 		unsigned char *pages = malloc(len);
@@ -187,9 +186,8 @@ static void counter_wraps_as_in_the_builtin_cipher(void **state)
 			uint32_t word = counters[c] ^ page; /* little-endian, whatever this machine is */
 			unsigned char nonce[PAGE_NONCE_SIZE];
 			page_cipher_nonce(nonce);
-			for (int i = 0; i < 4; i++) {
+			for (int i = 0; i < 4; i++)
 				nonce[12 + i] = (unsigned char)(word >> (8 * i));
-			}
 			page_cipher_encrypt(cipher, page, pages + at, PAGE, nonce);
 		}
 		file_write_at(folder->file, 0, pages, len);
@@ -226,9 +224,8 @@ static void every_bit_counts(void **state)
 		assert_false(page_cipher_decrypt(cipher, 3 - number, page, sizeof(page), true));
 		assert_false(page_cipher_decrypt(other, number, page, sizeof(page), true));
 		assert_true(page_cipher_decrypt(cipher, number, page, sizeof(page), true));
-		for (size_t i = number == 1 ? 24 : 0; i < sizeof(page) - PAGE_RESERVED; i++) {
+		for (size_t i = number == 1 ? 24 : 0; i < sizeof(page) - PAGE_RESERVED; i++)
 			assert_int_equal(page[i], 0x5a);
-		}
 		/* Salvage: without the check what is not damaged comes out. */
 		kept[500] ^= 1;
 		assert_true(page_cipher_decrypt(cipher, number, kept, sizeof(kept), false));
@@ -251,9 +248,8 @@ static void nonces_are_never_shared(void **state)
 	(void)state;
 	enum { COUNT = 2500 }; /* more than one filling of the pool */
 	static unsigned char nonces[COUNT + 2][PAGE_NONCE_SIZE];
-	for (int i = 0; i < COUNT; i++) {
+	for (int i = 0; i < COUNT; i++)
 		page_cipher_nonce(nonces[i]);
-	}
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, one_nonce, nonces[COUNT]), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -277,11 +273,9 @@ static void nonces_are_never_shared(void **state)
 	close(ends[1]);
 	for (int i = 0; i < COUNT + 2; i++) {
 		assert_memory_not_equal(nonces[i], of_child, PAGE_NONCE_SIZE);
-		for (int j = 0; j < i; j++) {
-			if (memcmp(nonces[i], nonces[j], PAGE_NONCE_SIZE) == 0) {
+		for (int j = 0; j < i; j++)
+			if (memcmp(nonces[i], nonces[j], PAGE_NONCE_SIZE) == 0)
 				fail_msg("nonces %d and %d are equal", i, j);
-			}
-		}
 	}
 }
 

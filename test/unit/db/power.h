@@ -95,10 +95,9 @@ static bool power_ours(const char *path)
 
 static struct name *power_name(const char *path)
 {
-	for (size_t i = 0; i < power.name_count; i++) {
+	for (size_t i = 0; i < power.name_count; i++)
 		if (strcmp(power.names[i].path, path) == 0)
 			return &power.names[i];
-	}
 	must(power.name_count < POWER_NAMES);
 	struct name *name = &power.names[power.name_count++];
 	snprintf(name->path, sizeof(name->path), "%s", path);

@@ -115,10 +115,9 @@ static bool one_round(struct disk *disk, struct db **db, int round)
 static void work(struct disk *disk)
 {
 	struct db *db = open_now(disk);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < ROUNDS; round++)
 		if (!one_round(disk, &db, round))
 			break;
-	}
 	db_close(db);
 }
 

@@ -38,15 +38,13 @@ static int open_files_with_marker(int *ret_files)
 	*ret_files = 0;
 	for (int fd = 0; fd < 200; fd++) {
 		struct stat st;
-		if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 			continue;
-		}
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 		/* The link leads to a deleted file as well; the descriptor itself may be write-only. */
 		int again = open(name, O_RDONLY);
-		if (again < 0) {
+		if (again < 0)
 			continue;
-		}
 		char *bytes = malloc((size_t)st.st_size + 1);
 		assert_non_null(bytes);
 		ssize_t len = pread(again, bytes, (size_t)st.st_size, 0);
@@ -154,11 +152,9 @@ struct scan {
 
 static bool masked_at(const unsigned char *bytes, const unsigned char *masked)
 {
-	for (size_t i = 0; i < NEEDLE; i++) {
-		if ((bytes[i] ^ MASK) != masked[i]) {
+	for (size_t i = 0; i < NEEDLE; i++)
+		if ((bytes[i] ^ MASK) != masked[i])
 			return false;
-		}
-	}
 	return true;
 }
 
@@ -167,9 +163,8 @@ static int count_masked(const unsigned char *bytes, size_t len, const unsigned c
 	int found = 0;
 	const unsigned char *end = bytes + len - NEEDLE + 1;
 	const unsigned char *at = bytes;
-	while (at < end && (at = memchr(at, masked[0] ^ MASK, (size_t)(end - at))) != NULL) {
+	while (at < end && (at = memchr(at, masked[0] ^ MASK, (size_t)(end - at))) != NULL)
 		found += masked_at(at++, masked);
-	}
 	return found;
 }
 
@@ -189,9 +184,8 @@ static struct scan scan_memory(const unsigned char *masked)
 		uintptr_t to = strtoul(rest + 1, &rest, 16);
 		bool closed = rest[1] == '-' && rest[2] == '-';
 		/* The sanitizer's shadow and its kind: terabytes that hold no data of ours. */
-		if ((rest[2] != 'w' && !closed) || to - from > (uintptr_t)1 << 30) {
+		if ((rest[2] != 'w' && !closed) || to - from > (uintptr_t)1 << 30)
 			continue;
-		}
 		for (uintptr_t at = from; at < to; at += CHUNK - NEEDLE) {
 			size_t want = to - at < CHUNK ? to - at : CHUNK;
 			bool own = at < (uintptr_t)chunk + CHUNK && at + want > (uintptr_t)chunk;
@@ -213,9 +207,8 @@ struct canary {
 
 __attribute__((noinline)) static void canary_key(const struct canary *canary, struct data_key *ret)
 {
-	for (size_t i = 0; i < KEY_SIZE; i++) {
+	for (size_t i = 0; i < KEY_SIZE; i++)
 		ret->key.bytes[i] = canary->masked[i] ^ MASK;
-	}
 	memset(ret->salt, 7, sizeof(ret->salt));
 }
 
@@ -230,9 +223,8 @@ __attribute__((noinline)) static void work_with_key(const struct folder *folder,
 	canary_key(canary, &key);
 	assert_int_equal(db_open(&db, folder->file, &key, DB_CREATE, &info), 0);
 	exec_ok(db, "CREATE TABLE t(a)");
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 100; i++)
 		exec_ok(db, "INSERT INTO t VALUES(randomblob(2000))");
-	}
 	assert_int_equal(db_checkpoint(db, true, &info), 0);
 	assert_int_equal(copy_rekeyed(db, folder->copy, &folder->other_key, &info), 0);
 	db_close(db);
@@ -314,9 +306,8 @@ __attribute__((noinline)) static void work_with_text(const struct folder *folder
 {
 	struct errinfo info;
 	unsigned char text[NEEDLE];
-	for (size_t i = 0; i < NEEDLE; i++) {
+	for (size_t i = 0; i < NEEDLE; i++)
 		text[i] = canary->masked[i] ^ MASK;
-	}
 	struct db *db = open_ok(folder, DB_CREATE);
 	exec_ok(db, "CREATE TABLE t(a); CREATE INDEX i ON t(a)");
 	for (int i = 0; i < 300; i++) {

@@ -117,10 +117,9 @@ static void begin(struct life *life, struct fixture *f)
 /* How many steps were told as done while there was power. */
 static int live(struct life *life)
 {
-	for (int i = 0; i < STEPS; i++) {
+	for (int i = 0; i < STEPS; i++)
 		if (steps[i](life) != 0 || power.off)
 			return i;
-	}
 	return STEPS;
 }
 

@@ -502,10 +502,9 @@ static bool read_line(struct client *client, struct buf *line)
 {
 	ptrdiff_t end;
 	buf_clear(line);
-	while ((end = line_end(buf_str(&client->in))) < 0) {
+	while ((end = line_end(buf_str(&client->in))) < 0)
 		if (!more(client))
 			return false;
-	}
 	buf_add(line, client->in.ptr, (size_t)end);
 	buf_consume(&client->in, (size_t)end);
 	if (line->len > 2 + strlen(LIE_MARK) &&

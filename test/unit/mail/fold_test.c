@@ -129,10 +129,9 @@ static void test_mixtures(void **state)
 			random = random * 1664525 + 1013904223;
 			size_t pick = random >> 16;
 			/* runs of ASCII between them, of every length */
-			if (pick % 5 == 0) {
+			if (pick % 5 == 0)
 				for (size_t n = pick / 5 % 40; n > 0; n--)
 					buf_add_byte(&text, (char)('A' + (n + pick) % 50));
-			}
 			add_code(&text, interesting[pick % ARRAY_LEN(interesting)]);
 		}
 		assert_folds_like_icu(buf_str(&text));

@@ -148,10 +148,9 @@ static inline bool grammar_envelope(struct grammar *g)
 	if (!grammar_byte(g, '(') || !grammar_nstring(g) || !grammar_byte(g, ' ') ||
 	    !grammar_nstring(g))
 		return false;
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 6; i++)
 		if (!grammar_byte(g, ' ') || !grammar_addresses(g))
 			return false;
-	}
 	return grammar_byte(g, ' ') && grammar_nstring(g) && grammar_byte(g, ' ') &&
 	       grammar_nstring(g) && grammar_byte(g, ')');
 }
@@ -207,8 +206,7 @@ static inline bool grammar_body(struct grammar *g, int depth);
 static inline void grammar_pass_over_children(struct grammar *g)
 {
 	size_t outer = g->bodies;
-	while (g->bodies < g->description->n_parts &&
-	       g->description->parts[g->bodies]->parent >= outer)
+	while (g->bodies < g->description->n_parts && g->description->parts[g->bodies]->parent >= outer)
 		g->bodies++;
 }
 
@@ -404,14 +402,12 @@ static inline const char *check_description(struct str raw, const Pk__Descriptio
 	const char *texts[] = {d->subject,   d->base_subject, d->message_id, d->in_reply_to,
 	                       d->from,      d->to,           d->cc,         d->bcc,
 	                       d->sort_from, d->sort_to,      d->sort_cc,    d->preview};
-	for (size_t i = 0; why == NULL && i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; why == NULL && i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!check_utf8(texts[i], strlen(texts[i])))
 			why = "text is not UTF-8";
-	}
-	for (size_t i = 0; why == NULL && i < d->n_references; i++) {
+	for (size_t i = 0; why == NULL && i < d->n_references; i++)
 		if (!check_utf8(d->references[i], strlen(d->references[i])))
 			why = "reference is not UTF-8";
-	}
 	if (why == NULL && (!check_utf8((const char *)d->search_text.data, d->search_text.len) ||
 	                    !check_utf8((const char *)d->search_header.data, d->search_header.len)))
 		why = "search text is not UTF-8";

@@ -149,10 +149,9 @@ static void other_hosts_test(void **state)
 		link_free(processes[i].link);
 	}
 	link_free(user.link);
-	for (size_t host = 0; host < HOSTS; host++) {
+	for (size_t host = 0; host < HOSTS; host++)
 		for (size_t i = 0; i < EACH; i++)
 			close(fds[host][i]);
-	}
 	core_done(&core);
 	tls_context_free(tls);
 }

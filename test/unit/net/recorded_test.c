@@ -153,12 +153,11 @@ static void core_test(void **state)
 	core_init(&core, NULL);
 	core.piece_size = 2;
 	raw_client(&raw, &core);
-	for (size_t i = 0; i < ARRAY_LEN(conversation); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(conversation); i++)
 		if (conversation[i].who == FRONT)
 			say(&raw, &conversation[i]);
 		else
 			expect(&raw, core.loop, &conversation[i]);
-	}
 	wait_until(core.loop, core.cancelled == 1);
 	assert_int_equal(core.kept_count, 1);
 	link_reply_error(core.kept[0], E_CANCELLED, "gone");

@@ -53,10 +53,9 @@ static inline void relay_cut(struct relay *relay)
 static inline void relay_drop(struct relay_side *side)
 {
 	struct relay *relay = side->relay;
-	for (size_t i = 0; i < relay->side_count; i++) {
+	for (size_t i = 0; i < relay->side_count; i++)
 		if (relay->sides[i] == side)
 			relay->sides[i] = relay->sides[--relay->side_count];
-	}
 	bufferevent_free(side->bev);
 	free(side);
 }

@@ -19,10 +19,9 @@
 
 static bool filled(const unsigned char *ptr, unsigned char with, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++)
 		if (ptr[i] != with)
 			return false;
-	}
 	return true;
 }
 

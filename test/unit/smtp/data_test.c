@@ -96,20 +96,18 @@ static void whole(void **state)
 static void cut_once_everywhere(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++)
 		for (size_t cut = 0; cut <= vectors[i].input.len; cut++)
 			check(&vectors[i], &cut, 1);
-	}
 }
 
 static void cut_twice_everywhere(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
-		for (size_t a = 0; a <= vectors[i].input.len; a++) {
+		for (size_t a = 0; a <= vectors[i].input.len; a++)
 			for (size_t b = a; b <= vectors[i].input.len; b++)
 				check(&vectors[i], (size_t[]){a, b}, 2);
-		}
 	}
 }
 

@@ -247,10 +247,9 @@ static void receive_work(struct harness *h, void *ctx)
 	struct receiving *r = ctx;
 	if (r->open)
 		open_session(h, r->owner);
-	for (uint32_t i = 0; i < WAITING; i++) {
+	for (uint32_t i = 0; i < WAITING; i++)
 		if (deliver_number(h, r->owner, r->first + i) == 0)
 			tell(r->first + i);
-	}
 }
 
 static void receive(struct harness *h, bool open)

@@ -347,10 +347,9 @@ static bool failed_well(struct said *said, int error)
 
 static void knows_uid(struct said *said, uint32_t number, uint32_t uid)
 {
-	for (uint32_t i = 0; i < NUMBERS; i++) {
+	for (uint32_t i = 0; i < NUMBERS; i++)
 		if (i != number && said->uid[i] == uid)
 			fail_msg("operation %d: UID %u was given to %u and to %u", fault.at, uid, i, number);
-	}
 	if (said->uid[number] != 0)
 		assert_int_equal(said->uid[number], uid);
 	said->uid[number] = uid;

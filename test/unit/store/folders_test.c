@@ -112,10 +112,9 @@ static void test_names(void **state)
 	struct owner owner;
 	create_mailbox(h, &owner);
 	uint64_t session = open_session(h, &owner);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (create(h, session, names[i].name, "") != names[i].error)
 			fail_msg("name %zu", i);
-	}
 	char name[1200];
 	memset(name, 'n', sizeof(name));
 	name[1001] = '\0';

@@ -404,10 +404,9 @@ static UNUSED void describe(struct described *d, struct str raw)
 	d->description.n_parts = 1;
 	size_t n = header < sizeof(d->search_header) - 1 ? header : sizeof(d->search_header) - 1;
 	size_t len = 0;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (raw.ptr[i] != '\r')
 			d->search_header[len++] = ascii_lower(raw.ptr[i]);
-	}
 	d->description.search_header = bytes_from(d->search_header, len);
 	d->description.search_text = bytes_from(raw.ptr == NULL ? "" : raw.ptr + header,
 	                                        raw.len - header);
@@ -515,10 +514,9 @@ static UNUSED void on_chunk(void *ctx, struct link_call *call, struct str body)
 	for (size_t i = 0; i < chunk->n_rows; i++) {
 		assert_true(f->count < ARRAY_LEN(f->rows));
 		Pk__FetchRow *row = chunk->rows[i];
-		for (size_t s = 0; s < row->n_sections; s++) {
+		for (size_t s = 0; s < row->n_sections; s++)
 			if (row->sections[s]->index == 0)
 				buf_add(&f->body, row->sections[s]->data.data, row->sections[s]->data.len);
-		}
 		f->rows[f->count++] = row;
 		chunk->rows[i] = NULL;
 	}

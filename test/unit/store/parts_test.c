@@ -40,10 +40,9 @@ static void test_utf8(void **state)
 		{"\xe2\x82", false},
 		{"a\xc3z", false},
 	};
-	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++)
 		if (utf8_valid(str_from(vectors[i].text)) != vectors[i].valid)
 			fail_msg("vector %zu", i);
-	}
 	assert_false(utf8_valid(STR("a\0b")));
 	assert_true(str_eq(text_field("ab\xc3\xa6", 3), STR("ab")));
 	assert_true(str_eq(text_field("ab\xc3\xa6", 4), STR("ab\xc3\xa6")));

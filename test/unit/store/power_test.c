@@ -114,10 +114,9 @@ static struct view *look(struct work *work)
 	int error;
 	Pk__FolderListReply *list = CALL(work->h, FOLDER_LIST, request, folder_list_reply, &error);
 	assert_int_equal(error, 0);
-	for (size_t i = 0; i < list->n_folders; i++) {
+	for (size_t i = 0; i < list->n_folders; i++)
 		if (!list->folders[i]->missing)
 			look_into(work, view, list->folders[i]);
-	}
 	FREE(list);
 	return view;
 }
@@ -182,10 +181,9 @@ static void compare(const struct work *work, const struct view *told, const stru
 
 static uint64_t id_of(struct work *work, const char *name)
 {
-	for (size_t i = 0; i < work->seen->folder_count; i++) {
+	for (size_t i = 0; i < work->seen->folder_count; i++)
 		if (strcmp(work->seen->folders[i].name, name) == 0)
 			return work->seen->folders[i].id;
-	}
 	fail_msg("%s: there is no %s", work->step, name);
 	return 0;
 }
@@ -194,10 +192,9 @@ static uint64_t id_of(struct work *work, const char *name)
 static uint32_t uid_of(struct work *work, const char *name, size_t at)
 {
 	uint64_t id = id_of(work, name);
-	for (size_t i = 0; i < work->seen->folder_count; i++) {
+	for (size_t i = 0; i < work->seen->folder_count; i++)
 		if (work->seen->folders[i].id == id && at < work->seen->folders[i].row_count)
 			return work->seen->folders[i].rows[at].uid;
-	}
 	return UINT32_MAX;
 }
 
