@@ -10,12 +10,10 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -24,7 +22,7 @@
 #include "net/core_server.h"
 #include "store.pb-c.h"
 
-#include "../net/test_dialer.h"
+#include "front_rig.h"
 
 enum { METHOD_ECHO = 7, REPLY_S = 10 };
 
@@ -186,7 +184,7 @@ static struct rig {
 	struct core_server *core;
 	struct test_dialer dialer;
 	struct role_socket socket;
-	struct sockaddr_in address;
+	uint16_t port;
 	struct log log;
 	struct role role;
 	pthread_t thread;
@@ -212,18 +210,6 @@ static void *run(void *unused)
 	return NULL;
 }
 
-static void listen_on_loopback(void)
-{
-	socklen_t size = sizeof(rig.address);
-	rig.address = (struct sockaddr_in){.sin_family = AF_INET};
-	rig.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	rig.socket.name = "imap";
-	rig.socket.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(rig.socket.fd, (struct sockaddr *)&rig.address, size), 0);
-	assert_int_equal(listen(rig.socket.fd, 64), 0);
-	assert_int_equal(getsockname(rig.socket.fd, (struct sockaddr *)&rig.address, &size), 0);
-}
-
 static struct config *config_of(const char *text)
 {
 	struct errinfo info = {0};
@@ -241,7 +227,7 @@ static int set_up(void **state)
 	rig = (struct rig){.loop = loop_new()};
 	rig.core = core_server_new(rig.loop, NULL, &options, &echo_core, NULL);
 	test_dialer_init(&rig.dialer, rig.loop, dial, NULL);
-	listen_on_loopback();
+	rig.port = front_rig_listen(&rig.socket, "imap");
 	rig.log = (struct log){.role = "imap", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
 	rig.role = (struct role){.name = "imap",
 	                         .loop = rig.loop,
@@ -256,12 +242,6 @@ static void start_with(const char *config)
 {
 	rig.role.config = config_of(config);
 	assert_int_equal(pthread_create(&rig.thread, NULL, run, NULL), 0);
-}
-
-static void stop_front(void *ctx)
-{
-	(void)ctx;
-	rig.role.on_stop(rig.role.ctx);
 }
 
 static void wait_for_end(void)
@@ -282,11 +262,7 @@ static int tear_down(void **state)
 
 static int enter(void)
 {
-	struct timeval patience = {.tv_sec = REPLY_S};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&rig.address, sizeof(rig.address)), 0);
-	return fd;
+	return front_rig_connect(rig.port, REPLY_S);
 }
 
 static void say(int fd, const char *text)
@@ -321,7 +297,7 @@ static void what_is_said_comes_back(void **state)
 	hear(first, "two\n");
 	hear(second, "three\n");
 	close(first);
-	loop_post(rig.loop, stop_front, NULL);
+	loop_post(rig.loop, front_rig_stop, &rig.role);
 	hear(second, "bye\n");
 	hear(second, "");
 	close(second);
@@ -343,7 +319,7 @@ static void the_oldest_stranger_makes_room(void **state)
 	hear(clients[0], "");
 	say(clients[1], "still\n");
 	hear(clients[1], "still\n");
-	loop_post(rig.loop, stop_front, NULL);
+	loop_post(rig.loop, front_rig_stop, &rig.role);
 	for (size_t i = 1; i < 11; i++)
 		hear(clients[i], "bye\n");
 	for (size_t i = 0; i < 11; i++)
@@ -379,7 +355,7 @@ static void limits_come_with_a_reload(void **state)
 	second = enter();
 	say(second, "also\n");
 	hear(second, "also\n");
-	loop_post(rig.loop, stop_front, NULL);
+	loop_post(rig.loop, front_rig_stop, &rig.role);
 	hear(second, "bye\n");
 	close(first);
 	close(second);

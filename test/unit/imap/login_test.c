@@ -6,12 +6,9 @@
 
 #include "imap/imap.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <stdarg.h>
@@ -28,23 +25,11 @@
 #include "directory.pb-c.h"
 #include "store.pb-c.h"
 
-#include "../net/test_dialer.h"
+#include "../front/front_rig.h"
 
 enum { ANSWER_S = 30, LINE_MAX_SIZE = 500, ERRORS = -E_LAST };
 
 static const char internal[] = "sqlite: /var/lib/postkasse/mailboxes/35/353a.sqlite: row 7";
-
-static struct {
-	struct loop *loop;
-	struct test_dialer dialer;
-	struct link_server *directory, *store;
-	struct role role;
-	struct log log;
-	struct role_socket socket;
-	pthread_t thread;
-	uint16_t port;
-	int exit_code;
-} world;
 
 /* ---------------------------------------------------------------- the cores */
 
@@ -103,115 +88,32 @@ static void store_asked(void *ctx, struct link_inbound *request)
 	protobuf_c_message_free_unpacked(message, NULL);
 }
 
-static void ignore_peer(void *ctx, struct link_peer *peer)
-{
-	(void)ctx;
-	(void)peer;
-}
-
-static void ignore_cancelled(void *ctx, struct link_inbound *request)
-{
-	(void)ctx;
-	(void)request;
-}
-
-static struct link_server *core_new(const char *role,
-                                    void (*request)(void *ctx, struct link_inbound *request))
-{
-	static const struct link_allowed allowed[] = {{"imap", LINK_ANY_UID}};
-	struct link_server_options options = {
-		.role = role, .allowed = allowed, .allowed_count = ARRAY_LEN(allowed)};
-	return link_server_new(world.loop, NULL, &options,
-	                       &(struct link_server_handlers){.request = request,
-	                                                      .cancelled = ignore_cancelled,
-	                                                      .peer_up = ignore_peer,
-	                                                      .peer_down = ignore_peer});
-}
-
-static int dial(void *ctx, const char *core)
-{
-	int fds[2];
-	(void)ctx;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(strcmp(core, "store") == 0 ? world.store : world.directory, fds[0], NULL);
-	return fds[1];
-}
-
-/* ---------------------------------------------------------------- starting and stopping */
-
-static void *front_main(void *unused)
-{
-	(void)unused;
-	world.exit_code = imap_run(&world.role);
-	return NULL;
-}
-
-static void stop_front(void *ctx)
-{
-	struct role *role = ctx;
-	role->on_stop(role->ctx);
-}
-
-static void listen_imap(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof(address);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	world.socket.name = "imap";
-	world.socket.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(world.socket.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(world.socket.fd, 128), 0);
-	getsockname(world.socket.fd, (struct sockaddr *)&address, &size);
-	world.port = ntohs(address.sin_port);
-}
+static struct front_rig rig = {
+	.name = "imap",
+	.run = imap_run,
+	.config = "auth_without_tls = yes\nimap_core_wait = 100ms\n",
+	.log_level = LOG_LEVEL_ERROR,
+	.directory_asked = directory_asked,
+	.store_asked = store_asked,
+};
 
 static int start(void **state)
 {
-	struct errinfo info;
-	static const char config[] = "auth_without_tls = yes\nimap_core_wait = 100ms\n";
 	(void)state;
-	if (crypto_init(&info) != 0)
-		return -1;
-	world.loop = loop_new();
-	world.directory = core_new("directory", directory_asked);
-	world.store = core_new("store", store_asked);
-	test_dialer_init(&world.dialer, world.loop, dial, NULL);
-	listen_imap();
-	world.log = (struct log){.role = "imap", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
-	world.role = (struct role){.name = "imap",
-	                           .loop = world.loop,
-	                           .log = &world.log,
-	                           .dialer = &world.dialer.dialer,
-	                           .config = config_new(),
-	                           .sockets = &world.socket,
-	                           .socket_count = 1};
-	if (config_parse(world.role.config, "test", str_from(config), &info) != 0)
-		fail_msg("%s", info.text);
-	return pthread_create(&world.thread, NULL, front_main, NULL);
+	return front_rig_start(&rig);
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	loop_post(world.loop, stop_front, &world.role);
-	pthread_join(world.thread, NULL);
-	link_server_free(world.directory);
-	link_server_free(world.store);
-	loop_free(world.loop);
-	config_free(world.role.config);
-	return world.exit_code;
+	return front_rig_finish(&rig);
 }
 
 /* ---------------------------------------------------------------- clients */
 
 static int log_in(const char *name)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(world.port)};
-	struct timeval patience = {.tv_sec = ANSWER_S};
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	int fd = front_rig_connect(rig.port, ANSWER_S);
 	dprintf(fd, "a LOGIN %s secret\r\n", name);
 	return fd;
 }

@@ -30,7 +30,7 @@
 #include "net/link.h"
 #include "store.pb-c.h"
 
-#include "../net/test_dialer.h"
+#include "../front/front_rig.h"
 
 enum { REPLY_MS = 10000, DELIVERIES_MAX = 64, ID_SIZE = 16 };
 
@@ -61,7 +61,7 @@ static struct {
 	struct role role;
 	struct log log;
 	struct role_socket socket;
-	int port;
+	uint16_t port;
 	int exit_code;
 	bool stopping;  /* was told to */
 	bool hold_time; /* the front's */
@@ -212,13 +212,6 @@ static void *front_main(void *unused)
 	return NULL;
 }
 
-static void stop_front(void *ctx)
-{
-	struct role *role = ctx;
-
-	role->on_stop(role->ctx);
-}
-
 static void stop_core(void *ctx)
 {
 	(void)ctx;
@@ -239,20 +232,6 @@ static int dial(void *ctx, const char *core)
 	return -1;
 }
 
-static void listen_smtp(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof(address);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	world.socket.name = "smtp";
-	world.socket.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(world.socket.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(world.socket.fd, 64), 0);
-	getsockname(world.socket.fd, (struct sockaddr *)&address, &size);
-	world.port = ntohs(address.sin_port);
-}
-
 static void start(const char *config, bool with_store)
 {
 	struct errinfo info;
@@ -267,7 +246,7 @@ static void start(const char *config, bool with_store)
 	if (world.hold_time)
 		loop_hold_time(world.front_loop);
 	world.hold_time = false;
-	listen_smtp();
+	world.port = front_rig_listen(&world.socket, "smtp");
 	test_dialer_init(&world.dialer, world.front_loop, dial, NULL);
 	world.log = (struct log){.role = "smtp", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR};
 	world.role = (struct role){.name = "smtp",
@@ -290,7 +269,7 @@ static void finish(void)
 	char path[128];
 
 	if (!world.stopping)
-		loop_post(world.front_loop, stop_front, &world.role);
+		loop_post(world.front_loop, front_rig_stop, &world.role);
 	world.stopping = false;
 	pthread_join(world.front_thread, NULL);
 	assert_int_equal(world.exit_code, 0);
@@ -379,12 +358,8 @@ static void hear_end(struct client *client)
 
 static void client_open(struct client *client)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)world.port)};
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	buf_init(&client->input, 100000);
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(client->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	client->fd = front_rig_connect(world.port, REPLY_MS / 1000);
 	hear(client, "220 mx.example.test ESMTP");
 	say(client, "EHLO client.test\r\n");
 	hear(client, "250 ");
@@ -1022,7 +997,7 @@ static void memory_is_looked_after(void **state)
 	hear_end(&client);
 	client_close(&client);
 	/* Its end takes time, too. */
-	loop_post(world.front_loop, stop_front, &world.role);
+	loop_post(world.front_loop, front_rig_stop, &world.role);
 	world.stopping = true;
 	world.seconds = 30;
 	loop_post(world.front_loop, pass_seconds, NULL);
@@ -1085,7 +1060,7 @@ static void stopping(void **state)
 	data(&busy, "Subject: a\r\n\r\nb\r\n.\r\n");
 	wait_deliveries(1);
 	world.stopping = true;
-	loop_post(world.front_loop, stop_front, &world.role);
+	loop_post(world.front_loop, front_rig_stop, &world.role);
 	hear(&idle, "421 4.3.2");
 	hear_end(&idle);
 	assert_false(readable(&busy, 50));

@@ -6,12 +6,9 @@
 
 #include "smtp/smtp.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <stdarg.h>
@@ -27,20 +24,11 @@
 #include "store.pb-c.h"
 
 #include "../net/lies.h"
-#include "../net/test_dialer.h"
+#include "../front/front_rig.h"
 
 enum { ANSWER_S = 20, INPUT_MAX = 1024 * 1024 };
 
 static struct {
-	struct loop *loop;
-	struct test_dialer dialer;
-	struct link_server *directory, *store;
-	struct role role;
-	struct log log;
-	struct role_socket socket;
-	pthread_t thread;
-	uint16_t port;
-	int exit_code;
 	/* The present lie: of the directory, or of the store. */
 	pthread_mutex_t lock;
 	bool directory_lies, store_lies;
@@ -106,103 +94,25 @@ static void deliver(void *ctx, struct link_inbound *request)
 	link_reply(request, &reply.base);
 }
 
-static void ignore_peer(void *ctx, struct link_peer *peer)
-{
-	(void)ctx;
-	(void)peer;
-}
-
-static void ignore_cancelled(void *ctx, struct link_inbound *request)
-{
-	(void)ctx;
-	(void)request;
-}
-
-static struct link_server *core_new(const char *role,
-                                    void (*request)(void *ctx, struct link_inbound *request))
-{
-	static const struct link_allowed allowed[] = {{"smtp", LINK_ANY_UID}};
-	struct link_server_options options = {
-		.role = role, .allowed = allowed, .allowed_count = ARRAY_LEN(allowed)};
-	return link_server_new(world.loop, NULL, &options,
-	                       &(struct link_server_handlers){.request = request,
-	                                                      .cancelled = ignore_cancelled,
-	                                                      .peer_up = ignore_peer,
-	                                                      .peer_down = ignore_peer});
-}
-
-static int dial(void *ctx, const char *core)
-{
-	int fds[2];
-	(void)ctx;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	link_server_add_fd(strcmp(core, "store") == 0 ? world.store : world.directory, fds[0], NULL);
-	return fds[1];
-}
-
-/* ---------------------------------------------------------------- starting and stopping */
-
-static void *front_main(void *unused)
-{
-	(void)unused;
-	world.exit_code = smtp_run(&world.role);
-	return NULL;
-}
-
-static void stop_front(void *ctx)
-{
-	struct role *role = ctx;
-	role->on_stop(role->ctx);
-}
-
-static void listen_smtp(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t size = sizeof(address);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	world.socket.name = "smtp";
-	world.socket.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(world.socket.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(world.socket.fd, 128), 0);
-	getsockname(world.socket.fd, (struct sockaddr *)&address, &size);
-	world.port = ntohs(address.sin_port);
-}
+static struct front_rig rig = {
+	.name = "smtp",
+	.run = smtp_run,
+	.config = "hostname = mx.example.test\nsmtp_core_wait = 100ms\n",
+	.log_level = LOG_LEVEL_ERROR + 1,
+	.directory_asked = resolve,
+	.store_asked = deliver,
+};
 
 static int start(void **state)
 {
-	struct errinfo info;
-	static const char config[] = "hostname = mx.example.test\nsmtp_core_wait = 100ms\n";
 	(void)state;
-	if (crypto_init(&info) != 0)
-		return -1;
-	world.loop = loop_new();
-	world.directory = core_new("directory", resolve);
-	world.store = core_new("store", deliver);
-	test_dialer_init(&world.dialer, world.loop, dial, NULL);
-	listen_smtp();
-	world.log = (struct log){.role = "smtp", .fd = STDERR_FILENO, .level = LOG_LEVEL_ERROR + 1};
-	world.role = (struct role){.name = "smtp",
-	                           .loop = world.loop,
-	                           .log = &world.log,
-	                           .dialer = &world.dialer.dialer,
-	                           .config = config_new(),
-	                           .sockets = &world.socket,
-	                           .socket_count = 1};
-	if (config_parse(world.role.config, "test", str_from(config), &info) != 0)
-		fail_msg("%s", info.text);
-	return pthread_create(&world.thread, NULL, front_main, NULL);
+	return front_rig_start(&rig);
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	loop_post(world.loop, stop_front, &world.role);
-	pthread_join(world.thread, NULL);
-	link_server_free(world.directory);
-	link_server_free(world.store);
-	loop_free(world.loop);
-	config_free(world.role.config);
-	return world.exit_code;
+	return front_rig_finish(&rig);
 }
 
 /* ---------------------------------------------------------------- clients */
@@ -251,14 +161,9 @@ static int command(struct client *client, const char *text)
 
 static void client_open(struct client *client, const char *where)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(world.port)};
-	struct timeval patience = {.tv_sec = ANSWER_S};
 	*client = (struct client){0};
 	snprintf(client->where, sizeof(client->where), "%s", where);
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(client->fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	client->fd = front_rig_connect(rig.port, ANSWER_S);
 	buf_init(&client->in, INPUT_MAX);
 	assert_int_equal(reply(client), 220);
 	assert_int_equal(command(client, "EHLO client.example.org\r\n"), 250);
