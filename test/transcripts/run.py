@@ -7,6 +7,7 @@ The folder's name is the protocol (imap, smtp). Each file is one small case with
 Its lines:
 
     # a comment
+    include NAME             the lines of NAME.inc beside it
     option NAME = VALUE      the service runs with it (cases with the same options share one)
     connect A [tls]          opens connection A and makes it the current one
     login A                  connect, read the greeting, log in
@@ -187,11 +188,10 @@ class Case:
         wait_for(lambda: self.service.children().get(role, before) != before, f"another {role}")
 
     def run(self):
-        with open(self.path, encoding="utf-8") as file:
-            lines = file.read().split("\n")
+        places, lines = zip(*lines_of(self.path))
         at = 0
         while at < len(lines):
-            self.where = at + 1
+            self.where = places[at]
             line = lines[at]
             at += 1
             if not line.strip() or line.startswith("#") or line.startswith("option "):
@@ -239,6 +239,20 @@ class Case:
     def done(self):
         for connection in self.connections.values():
             connection.close()
+
+
+def lines_of(path):
+    """(where, line) of a case, with what it includes."""
+    found = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file.read().split("\n"), 1):
+            word, _, name = line.partition(" ")
+            if word == "include":
+                included = os.path.join(os.path.dirname(path), name + ".inc")
+                found += [(f"{name}.inc {where}", text) for where, text in lines_of(included)]
+            else:
+                found.append((str(number), line))
+    return found
 
 
 def options_of(path):
