@@ -62,12 +62,20 @@ static void forget(struct front_client *client)
 	front->kind->forget(client);
 }
 
-void front_forget_gone(void *ctx)
+static void forget_gone(void *ctx)
 {
 	struct front *front = ctx;
 	while (!TAILQ_EMPTY(&front->gone))
 		forget(TAILQ_FIRST(&front->gone));
 	front_settle(front);
+}
+
+void front_clients_init(struct front *front)
+{
+	front->forget_gone = (struct loop_task){.run = forget_gone, .ctx = front};
+	TAILQ_INIT(&front->clients);
+	TAILQ_INIT(&front->gone);
+	TAILQ_INIT(&front->strangers);
 }
 
 void front_client_end(struct front_client *client, bool at_once)

@@ -26,6 +26,8 @@ struct front_client {
 
 TAILQ_HEAD(front_clients, front_client);
 
+/* Nobody is there yet. */
+void front_clients_init(struct front *front);
 /* Takes fd; client is zeroed. tls: from the first byte. ctx of the handlers is client. One who has to log in
  * and has not yet is a stranger: where there are too many of those, one of them makes room, see front_kind. */
 void front_client_start(struct front *front, struct front_client *client, int fd,

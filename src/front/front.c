@@ -156,10 +156,7 @@ int front_run(struct front *front, struct role *role, const struct front_kind *k
 	front->kind = kind;
 	front->ctx = ctx;
 	front->role = role;
-	front->forget_gone = (struct loop_task){.run = front_forget_gone, .ctx = front};
-	TAILQ_INIT(&front->clients);
-	TAILQ_INIT(&front->gone);
-	TAILQ_INIT(&front->strangers);
+	front_clients_init(front);
 	budget_init(&front->memory);
 	front->background = background_new(role->loop);
 	front->memory_timer = timer_new(role->loop, check_memory, front);

@@ -83,7 +83,5 @@ int front_run(struct front *front, struct role *role, const struct front_kind *k
 void front_memory_used(struct front *front);
 /* Something that a stop waits for is over; see is_over. */
 void front_settle(struct front *front);
-/* For client.c. */
-void front_forget_gone(void *front);
 
 #endif
